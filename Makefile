@@ -1,0 +1,47 @@
+# `make release` and `make test` are all a newcomer needs; `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help release test up down lint bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+release: $(STAMP) ## Start the embedded cloud and release the backend to it
+	@$(BIN)/miyabi up
+	@$(BIN)/miyabi release
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+up: $(STAMP) ## Start the embedded cloud, Prefect and a worker
+	@$(BIN)/miyabi up
+
+down: $(STAMP) ## Stop them; the data stays under .miyabi/
+	@$(BIN)/miyabi down
+
+lint: $(STAMP) ## Format check, lint, types, import layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Measure against the peers, as ratios in one run
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## Remove the virtual environment and all local state
+	@-test ! -x $(BIN)/miyabi || $(BIN)/miyabi down
+	rm -rf $(VENV) .miyabi
+
+$(STAMP): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null 2>&1; then \
+	   uv venv --quiet --allow-existing --seed --python $(PYTHON) $(VENV) && \
+	   uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[local,dev]'; \
+	 else \
+	   $(PYTHON) -m venv $(VENV) && \
+	   $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'; \
+	 fi
+	@touch $@

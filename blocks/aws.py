@@ -1,0 +1,98 @@
+"""The one door to AWS.
+
+Every client is made here, by prefect-aws credentials, with one retry policy. Before the first one is handed out the
+account is compared with the environment's: a wrong one stops the run before its first call. A planning run's clients
+refuse, inside botocore, every operation that is not a read, so a forgotten `if` cannot write.
+"""
+
+import re
+import threading
+from typing import Any
+
+from prefect_aws import AwsCredentials
+
+READS = re.compile(
+    r"^(BatchGet|Describe|Estimate|Filter|Get|Head|List|Lookup|Query|Scan|Search|Select|Simulate|StartQuery|StopQuery|Test|Validate)"
+)
+NOT_READS = frozenset({"GetSessionToken", "GetFederationToken"})
+
+CLIENT_CONFIG: dict[str, Any] = {
+    "retries": {"mode": "standard", "total_max_attempts": 6},
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "max_pool_connections": 20,
+}
+
+
+class DoorError(Exception):
+    """The door stays shut: the message says why."""
+
+
+class WrongAccount(DoorError):
+    """STS answers another account than the environment names."""
+
+
+class PlanningCannotWrite(DoorError):
+    """A planning run tried an operation that is not a read."""
+
+
+def is_read(operation: str) -> bool:
+    """True for operations that change nothing, by AWS's naming: `DescribeDBInstances`, `GetFunction`, …"""
+    return operation not in NOT_READS and READS.match(operation) is not None
+
+
+def refuse_writes(model: Any, **_: Any) -> None:
+    """The botocore `before-call` handler of a planning run's clients."""
+    if not is_read(model.name):
+        raise PlanningCannotWrite(f"a planning run may not call {model.service_model.service_name}.{model.name}")
+
+
+class Aws:
+    """Clients of one account and region: `aws("rds").describe_db_instances()`. Safe to share between threads."""
+
+    def __init__(self, credentials: AwsCredentials, *, account_id: str, planning: bool = False) -> None:
+        self.account_id = account_id
+        self.planning = planning
+        self.credentials = credentials.model_copy(update={"aws_client_parameters": self._parameters(credentials)})
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def _parameters(self, credentials: AwsCredentials) -> Any:
+        """Client parameters with our retry policy. The user agent keeps planning clients out of prefect-aws's cache."""
+        agent = "miyabi-pipelines/planning" if self.planning else "miyabi-pipelines"
+        parameters = credentials.aws_client_parameters
+        return parameters.model_copy(
+            update={"config": {**CLIENT_CONFIG, **(parameters.config or {}), "user_agent_extra": agent}}
+        )
+
+    @property
+    def region(self) -> str:
+        return str(self.credentials.region_name)
+
+    def __call__(self, service: str) -> Any:
+        """A client of the service; the first call of all checks the account."""
+        with self._lock:
+            if not self._clients:
+                self._verify_account()
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
+
+    def _make(self, service: str) -> Any:
+        client = self.credentials.get_client(service)
+        if self.planning:
+            client.meta.events.register("before-call", refuse_writes, unique_id="miyabi-planning")
+        return client
+
+    def _verify_account(self) -> None:
+        sts = self._make("sts")
+        actual = sts.get_caller_identity()["Account"]
+        if actual != self.account_id:
+            raise WrongAccount(
+                f"these credentials belong to account {actual!r}, the environment names {self.account_id!r}; "
+                "nothing was read or written. Use the right credentials, or mend account_id and run `miyabi configure`."
+            )
+        self._clients["sts"] = sts

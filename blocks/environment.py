@@ -1,0 +1,167 @@
+"""An environment: where a backend runs and how large everything is.
+
+Written as `deployments/environments/<name>.toml`, saved as a Prefect block by `miyabi configure`, loaded by name in
+flows, so that a worker anywhere needs no files. It holds no secret: those are in Secrets Manager, found by name.
+"""
+
+import ipaddress
+from typing import Literal
+from urllib.parse import urlparse
+
+from prefect.blocks.core import Block
+from prefect_aws import AwsCredentials
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from blocks.aws import Aws
+
+MANAGED_BY = "miyabi-pipelines"
+
+
+class Settings(BaseModel):
+    """A part of an environment. A misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(Settings):
+    """The RDS instance. Defaults are the mission's (infrastructure status of 2025-11-26, §4)."""
+
+    identifier: str = ""
+    engine_version: str = Field(
+        "15.4", pattern=r"^\d+(\.\d+)?$", description="if the region lacks it: the newest of the same major"
+    )
+    instance_class: str = "db.t3.small"
+    storage_gb: int = Field(20, ge=20, le=65536)
+    name: str = Field("miyabi", pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    username: str = Field("miyabi_admin", pattern=r"^[a-z][a-z0-9_]{0,15}$")
+    backup_days: int = Field(7, ge=0, le=35)
+    backup_window: str = "03:00-04:00"
+    maintenance_window: str = "mon:04:00-mon:05:00"
+    multi_az: bool = False
+    publicly_accessible: bool = True
+    deletion_protection: bool = False
+    open_to_world: bool = Field(False, description="0.0.0.0/0 may reach the database port; shown as a finding")
+    ingress_cidrs: tuple[str, ...] = Field((), description="addresses of workers and people that may connect")
+    sslmode: Literal["prefer", "require", "verify-full"] = "require"
+
+
+class FunctionSettings(Settings):
+    """The Lambda function that serves the API."""
+
+    name: str = ""
+    role: str = ""
+    python_runtime: str = Field("python3.12", pattern=r"^python3\.\d+$")
+    native_runtime: Literal["provided.al2", "provided.al2023"] = "provided.al2023"
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    memory_mb: int = Field(512, ge=128, le=10240)
+    timeout_s: int = Field(30, ge=1, le=30, description="API Gateway waits 30 s at most")
+    in_vpc: bool = Field(True, description="reach the database by security group instead of from the internet")
+    reserved_concurrency: int | None = Field(None, ge=1)
+    variables: dict[str, str] = Field({}, description="plain, not secret")
+    plain_secrets: dict[str, str] = Field(
+        {},
+        description="variable -> 'database-url', 'jwt-secret' or the name of a secret: for a backend that cannot read "
+        "secrets by ARN. Each is shown as a finding.",
+    )
+    host_wheels: bool = Field(
+        False, description="vendor wheels for this machine instead of Lambda's Linux (local only)"
+    )
+
+
+class ApiSettings(Settings):
+    """The HTTP API in front of the function."""
+
+    name: str = ""
+    rate_limit: int = Field(500, ge=1, description="requests a second")
+    burst_limit: int = Field(1000, ge=1)
+    cors_origins: tuple[str, ...] = ("*",)
+    health_path: str = "/api/v1/health"
+
+
+class Environment(Block):
+    """Where a backend runs: account, region, sizes, names. Saved by `miyabi configure`; holds no secret."""
+
+    _block_type_name = "Miyabi Environment"
+    _block_type_slug = "miyabi-environment"
+    _description = "Where a backend runs: account, region, sizes and names."
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,20}$")
+    account_id: str = Field(
+        pattern=r"^\d{12}$", description="guard: another account stops the run before its first call"
+    )
+    credentials: AwsCredentials
+    database: DatabaseSettings = DatabaseSettings()
+    function: FunctionSettings = FunctionSettings()
+    api: ApiSettings = ApiSettings()
+    log_retention_days: int = 7
+    approval: bool = Field(False, description="suspend before the first write and show the plan")
+    database_address: str | None = Field(None, description="host:port, where the endpoint's own name cannot be used")
+    api_url: str | None = Field(None, description="where the API is reached; {api_id} is filled in")
+    site_url: str | None = None
+
+    @model_validator(mode="after")
+    def guard_endpoint(self) -> "Environment":
+        """`local` is on loopback and nothing else is."""
+        endpoint = self.credentials.aws_client_parameters.endpoint_url
+        if self.name == "local" and not (endpoint and is_loopback(endpoint)):
+            raise ValueError(
+                f"environment 'local' is the embedded cloud on loopback, not {endpoint or 'AWS'}; run `miyabi up`"
+            )
+        if self.name != "local" and endpoint and is_loopback(endpoint):
+            raise ValueError(f"environment {self.name!r} must not use an endpoint on loopback: {endpoint}")
+        return self
+
+    def aws(self, *, planning: bool = False) -> Aws:
+        """The door to this environment's account. A planning one cannot write."""
+        return Aws(self.credentials, account_id=self.account_id, planning=planning)
+
+    @property
+    def region(self) -> str:
+        return str(self.credentials.region_name)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {"Project": "miyabi", "Environment": self.name, "ManagedBy": MANAGED_BY}
+
+    def owns(self, tags: dict[str, str]) -> bool:
+        """True if these tags say that we made the thing for this environment."""
+        return all(tags.get(key) == value for key, value in self.tags.items())
+
+    @property
+    def names(self) -> "Names":
+        return Names(self)
+
+
+class Names:
+    """What everything is called: `miyabi-<thing>-<environment>` unless the environment says otherwise."""
+
+    def __init__(self, environment: Environment) -> None:
+        name, self.function = environment.name, environment.function.name or f"miyabi-api-{environment.name}"
+        self.database = environment.database.identifier or f"miyabi-postgres-{name}"
+        self.subnet_group = f"miyabi-subnets-{name}"
+        self.parameter_group = f"miyabi-parameters-{name}"
+        self.database_group = f"miyabi-database-{name}"
+        self.function_group = f"miyabi-function-{name}"
+        self.endpoint_group = f"miyabi-endpoint-{name}"
+        self.secrets_endpoint = f"miyabi-secrets-endpoint-{name}"
+        self.database_secret = f"miyabi/{name}/database"
+        self.jwt_secret = f"miyabi/{name}/jwt"
+        self.role = environment.function.role or f"miyabi-lambda-{name}"
+        self.policy = "miyabi-least-privilege"
+        self.alias = "live"
+        self.api = environment.api.name or f"miyabi-api-{name}"
+        self.function_logs = f"/aws/lambda/{self.function}"
+        self.api_logs = f"/aws/apigateway/{self.api}"
+        self.artifacts_bucket = f"miyabi-artifacts-{name}-{environment.account_id}"
+
+
+def is_loopback(url: str) -> bool:
+    """True for a URL of this machine: 127.0.0.0/8, ::1, 0.0.0.0, localhost and names below it."""
+    host = (urlparse(url).hostname or "").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

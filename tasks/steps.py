@@ -1,0 +1,53 @@
+"""The Prefect side of a step: one decorator, so that all tasks fail, retry and are named alike."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.aws import DoorError
+from tasks.errors import Permanent, Temporary, explain
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def is_temporary(_task: Any, _run: Any, state: Any) -> bool:
+    """Prefect's retry condition: only a `Temporary` is worth another attempt."""
+    return isinstance(state.result(raise_on_failure=False), Temporary)
+
+
+def step(
+    name: str, *, retries: int = 3, pause: float = 2.0, run_name: str | None = None
+) -> Callable[[Callable[P, T]], Task[P, T]]:
+    """A Prefect task that converges, so that it may be tried again as a whole.
+
+    Botocore's errors leave it as `Temporary` or `Permanent`; only the former is retried. Results are not cached: a
+    cached step says that something was done once, not that it still holds.
+    """
+
+    def decorate(function: Callable[P, T]) -> Task[P, T]:
+        def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except DoorError as error:
+                raise Permanent(f"{name}: {error}") from error
+            except (ClientError, BotoCoreError) as error:
+                raise explain(error, name) from error
+
+        functools.update_wrapper(translated, function)
+        return configured(translated)
+
+    configured = task(
+        name=name,
+        task_run_name=run_name,
+        retries=retries,
+        retry_delay_seconds=pause,
+        retry_condition_fn=is_temporary,
+        cache_policy=NO_CACHE,
+    )
+
+    return decorate
