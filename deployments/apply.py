@@ -1,0 +1,136 @@
+"""Tell Prefect what there is: blocks, and the deployments of prefect.yaml. Run by `miyabi up` and `configure`.
+
+Prefect ignores misspelt keys and keeps deployments that left the file, so the file is checked first and what it no
+longer names is removed (reference: prefect.md §8).
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect_aws import AwsCredentials
+
+from deployments.settings import BadEnvironment, LocalCloud, environment_names, read_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+ALLOWED_KEYS = frozenset(
+    {"name", "entrypoint", "description", "parameters", "tags", "enforce_parameter_schema", "concurrency_limit"}
+    | {"work_pool", "schedules", "triggers", "version"}
+)
+Report = Callable[[str], None]
+
+
+class BadDeployments(Exception):
+    """prefect.yaml cannot be applied; the message lists every problem."""
+
+
+def read_deployments(path: Path = ROOT / "prefect.yaml") -> list[dict[str, Any]]:
+    """The entries of prefect.yaml, checked. Raises BadDeployments with all problems."""
+    entries = yaml.safe_load(path.read_text())["deployments"]
+    problems = [problem for entry in entries for problem in entry_problems(entry)]
+    names = [full_name(entry) for entry in entries]
+    problems += [f"{name} stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    if problems:
+        raise BadDeployments("\n".join(["prefect.yaml:", *(f"  - {problem}" for problem in problems)]))
+    return list(entries)
+
+
+def entry_problems(entry: dict[str, Any]) -> list[str]:
+    """What Prefect would accept and then not do: unknown keys, flows that do not load, parameters they do not take."""
+    name = full_name(entry)
+    problems = [f"{name}: unknown key {key!r}" for key in sorted(set(entry) - ALLOWED_KEYS)]
+    try:
+        flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"], use_placeholder_flow=False)
+    except Exception as error:
+        return [*problems, f"{name}: the flow does not load: {error}"]
+    unknown = sorted(set(entry.get("parameters", {})) - set(flow.parameters.properties))
+    return problems + [f"{name}: the flow has no parameter {key!r}" for key in unknown]
+
+
+def full_name(entry: dict[str, Any]) -> str:
+    """`release/local`, as Prefect names it."""
+    return f"{entry['entrypoint'].rsplit('.', 1)[-1].replace('_', '-')}/{entry['name']}"
+
+
+async def save_environments(names: list[str], cloud: LocalCloud | None, report: Report) -> None:
+    """Save the blocks of these environments. Keys that a person entered in a credentials block stay."""
+    for name in names:
+        environment = read_environment(name, cloud)
+        block_name = f"miyabi-{name}"
+        credentials = environment.credentials
+        kept = await saved_credentials(block_name)
+        if kept is not None and name != "local":
+            credentials = kept.model_copy(update={"region_name": credentials.region_name})
+        await credentials.asave(block_name, overwrite=True)
+        environment.credentials = credentials
+        await environment.asave(name, overwrite=True)
+        report(f"environment {name}")
+
+
+async def saved_credentials(block_name: str) -> AwsCredentials | None:
+    """Credentials saved earlier under this name."""
+    try:
+        return await AwsCredentials.aload(block_name)
+    except ValueError:
+        return None
+
+
+def deploy(report: Report) -> None:
+    """`prefect deploy --all`, its output kept for when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_LOGGING_LEVEL": "WARNING"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise BadDeployments(f"`prefect deploy --all` failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    report("deployments")
+
+
+async def prune(client: PrefectClient, wanted: set[str], report: Report) -> None:
+    """Remove deployments of our flows that prefect.yaml no longer names."""
+    flows = {flow.id: flow.name for flow in await client.read_flows()}
+    ours = {name.split("/")[0] for name in wanted}
+    for deployment in await client.read_deployments():
+        name = f"{flows.get(deployment.flow_id, '?')}/{deployment.name}"
+        if name not in wanted and name.split("/")[0] in ours:
+            try:
+                await client.delete_deployment(deployment.id)
+            except ObjectNotFound:
+                continue
+            report(f"removed {name}")
+
+
+async def apply(cloud: LocalCloud | None, report: Report) -> None:
+    """Blocks, deployments, prune. Environments that this machine cannot have (no embedded cloud) are left out."""
+    entries = read_deployments()
+    names = [name for name in environment_names() if name != "local" or cloud is not None]
+    await save_environments(names, cloud, report)
+    deploy(report)
+    async with get_client() as client:
+        await prune(client, {full_name(entry) for entry in entries}, report)
+
+
+def main() -> int:
+    """`python -m deployments.apply [AWS_ENDPOINT API_ENDPOINT POSTGRES]`: how `miyabi up` and `configure` run it."""
+    cloud = LocalCloud(*sys.argv[1:4]) if len(sys.argv) > 3 else None
+    try:
+        asyncio.run(apply(cloud, lambda line: print(line, flush=True)))
+    except (BadDeployments, BadEnvironment) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,210 @@
+"""The `miyabi` command: thin fronts to the flows of the same names. All else is Prefect's own CLI.
+
+Nothing heavy is imported at the top: `miyabi --help` and `miyabi status` answer in a fraction of a second.
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+environment_option = click.option(
+    "--environment",
+    "-e",
+    envvar="MIYABI_ENVIRONMENT",
+    default="local",
+    show_default=True,
+    help="Where: the name of a file in deployments/environments.",
+)
+source_option = click.option(
+    "--source",
+    "-s",
+    default=None,
+    help="What: python:PATH, rust:PATH or zip:PATH.  [default: the deployment's, python:api]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="miyabi-pipelines", message="%(version)s")
+def main() -> None:
+    """Take a backend from its repository to a running system, and keep it healthy."""
+
+
+@main.command()
+def up() -> None:
+    """Start the embedded cloud: PostgreSQL, AWS, Prefect and a worker."""
+    from deployments import stack
+    from deployments.register import register
+
+    try:
+        status = stack.up(click.echo, after_ready=register)
+    except stack.StackError as error:
+        fail(str(error), FAILED)
+    click.echo(f"ready: {status.prefect_ui}")
+
+
+@main.command()
+def down() -> None:
+    """Stop it. The data stays."""
+    from deployments import stack
+
+    try:
+        stack.down(click.echo)
+    except stack.StackError as error:
+        fail(str(error), FAILED)
+
+
+@main.command()
+@json_option
+def status(as_json: bool) -> None:
+    """What runs, and where."""
+    from deployments import stack
+
+    facts = stack.status_json()
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, healthy in facts["services"].items():
+        click.echo(f"  {'✓' if healthy else '✗'} {name}")
+    for key in ("prefect_ui", "aws_endpoint", "api_url", "site_url"):
+        if facts[key]:
+            click.echo(f"{key:<14}{facts[key]}")
+    click.echo(f"{'state':<14}{facts['state']}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def configure(names: tuple[str, ...]) -> None:
+    """Save environments as blocks and the deployments of prefect.yaml in Prefect."""
+    from deployments.register import RegistrationFailed, configure_now
+
+    try:
+        configure_now(names, click.echo)
+    except RegistrationFailed as error:
+        fail(str(error), USAGE)
+
+
+@main.command()
+@environment_option
+@source_option
+@click.option("--adopt", is_flag=True, help="Take over resources of the right names that we did not make.")
+@json_option
+def release(environment: str, source: str | None, adopt: bool, as_json: bool) -> None:
+    """Release: build, check, provision, migrate, deploy, smoke-test, shift traffic."""
+    parameters = {"environment": environment, "adopt": adopt} | ({"source": source} if source else {})
+    run_flow("release", environment, parameters, as_json=as_json, artifact="release")
+
+
+@main.command()
+@environment_option
+@source_option
+@json_option
+def plan(environment: str, source: str | None, as_json: bool) -> None:
+    """Show what a release would change. Cannot write."""
+    parameters = {"environment": environment, "plan_only": True} | ({"source": source} if source else {})
+    run_flow("release", environment, parameters, as_json=as_json, artifact="changes")
+
+
+@main.command()
+@environment_option
+@click.option("--directory", "--source", default="migrations", show_default=True, help="Folder of migrations.")
+@click.option("--target-version", type=int, default=None, help="Stop at this version.")
+@click.option("--dry-run", is_flag=True, help="List what would be applied.")
+@click.option("--info", is_flag=True, help="List all migrations with their state.")
+def migrate(environment: str, directory: str, target_version: int | None, dry_run: bool, info: bool) -> None:
+    """Apply migrations, by sqlx's contract, to the environment's database or to DATABASE_URL."""
+    dsn = os.environ.get("DATABASE_URL")
+    if dsn:
+        from database.migrate_cli import main as migrate_directly
+
+        sys.exit(migrate_directly(directory, dsn, target_version, dry_run, info))
+    parameters = {
+        "environment": environment,
+        "directory": directory,
+        "target_version": target_version,
+        "plan_only": dry_run,
+        "info": info,
+    }
+    run_flow("migrate", environment, parameters, as_json=False, artifact=None)
+
+
+def run_flow(
+    flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None
+) -> NoReturn:
+    """Run a deployment, show its progress, print its artifact, exit by its outcome."""
+    from deployments.prefect_api import PrefectApi, PrefectRefused
+    from deployments.watch import Watcher
+
+    show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
+    prefect = PrefectApi(prefect_url())
+    try:
+        run = prefect.run(f"{flow}/{environment}", parameters)
+        url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
+        show(f"{flow} {environment}  {url}")
+        ended = Watcher(prefect, run["id"], show).follow()
+        found = prefect.artifact(run["id"], f"{artifact}-{environment}") if artifact else None
+    except PrefectRefused as error:
+        fail(str(error), USAGE)
+    except KeyboardInterrupt:
+        fail("\nno longer watching; the run goes on in Prefect", FAILED)
+    done = ended["state_type"] == "COMPLETED"
+    if as_json:
+        data = found["data"] if found else None
+        message = (ended.get("state") or {}).get("message")
+        click.echo(
+            json.dumps(
+                {
+                    "flow_run": ended["id"],
+                    "url": url,
+                    "state": ended["state_name"],
+                    "message": message,
+                    artifact or "artifact": data,
+                }
+            )
+        )
+    else:
+        show_outcome(ended, found, show)
+    sys.exit(DONE if done else FAILED)
+
+
+def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Callable[[str], None]) -> None:
+    """The artifact as text, then how the run ended and why."""
+    from deployments.watch import table
+
+    if artifact and artifact["type"] == "table":
+        rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
+        show("\n" + (table(rows, list(rows[0])) if rows else "no change"))
+    elif artifact:
+        show("\n" + str(artifact["data"]).strip())
+    show(f"\n{run['name']}: {run['state_name']} after {run.get('total_run_time') or 0.0:.1f} s")
+    message = (run.get("state") or {}).get("message")
+    if message and run["state_type"] != "COMPLETED":
+        show(message)
+
+
+def prefect_url() -> str:
+    """PREFECT_API_URL, or the embedded cloud's server."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
+    from deployments import stack
+
+    url = stack.status_json()["prefect_api"]
+    if not url:
+        fail("Prefect is not running here and PREFECT_API_URL is not set; start it with `miyabi up`", USAGE)
+    return str(url)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Environment files: `deployments/environments/<name>.toml` → `Environment`.
+
+A file holds what a person decides. What only the machine knows, the ports of the embedded cloud and the Python that
+will run a function there, is laid over `local` when it is configured.
+"""
+
+import platform
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect_aws import AwsCredentials
+from prefect_aws.client_parameters import AwsClientParameters
+from pydantic import ValidationError
+
+from blocks.environment import Environment
+
+FOLDER = Path(__file__).parent / "environments"
+
+
+class BadEnvironment(Exception):
+    """An environment file that cannot be used; the message lists every problem."""
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """Where the embedded cloud listens. `postgres` is host:port, the others are URLs."""
+
+    aws_endpoint: str
+    api_endpoint: str
+    postgres: str
+
+    def overlay(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The file's settings with what this machine knows."""
+        function = {
+            "python_runtime": f"python3.{sys.version_info.minor}",
+            "architecture": "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64",
+            **settings.get("function", {}),
+        }
+        return {
+            **settings,
+            "endpoint_url": self.aws_endpoint,
+            "database_address": self.postgres,
+            "api_url": f"{self.api_endpoint}/_api/{{api_id}}",
+            "function": function,
+        }
+
+
+def environment_names() -> list[str]:
+    """The environments that have a file."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read_environment(name: str, cloud: LocalCloud | None = None, folder: Path = FOLDER) -> Environment:
+    """The environment a file describes. Raises BadEnvironment with all problems at once."""
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        raise BadEnvironment(f"there is no environment {name!r}; known: {', '.join(environment_names())}")
+    try:
+        settings: dict[str, Any] = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise BadEnvironment(f"{path.name}: {error}") from error
+    if name == "local" and cloud is not None:
+        settings = cloud.overlay(settings)
+    return build_environment(name, settings)
+
+
+def build_environment(name: str, settings: Mapping[str, Any]) -> Environment:
+    """An Environment from plain settings: the fields of the block, plus `region`, `profile`, `endpoint_url`."""
+    fields = dict(settings)
+    try:
+        unknown = sorted(set(fields) - set(Environment.model_fields) - {"region", "profile", "endpoint_url"})
+        if unknown:
+            raise BadEnvironment(f"{name}.toml: unknown setting(s) {', '.join(map(repr, unknown))}")
+        credentials = credentials_for(name, fields)
+        return Environment(name=name, credentials=credentials, **fields)
+    except ValidationError as error:
+        problems = [f"  - {'.'.join(map(str, e['loc'])) or 'environment'}: {e['msg']}" for e in error.errors()]
+        raise BadEnvironment("\n".join([f"{name}.toml has {len(problems)} problem(s):", *problems])) from error
+
+
+def credentials_for(name: str, fields: dict[str, Any]) -> AwsCredentials:
+    """Credentials without secrets: a profile, the machine's own role, or the embedded cloud's dummy keys.
+
+    Takes `region`, `profile` and `endpoint_url` out of the fields.
+    """
+    region, profile, endpoint = (
+        fields.pop("region", None),
+        fields.pop("profile", None),
+        fields.pop("endpoint_url", None),
+    )
+    if region is None:
+        raise BadEnvironment(f"{name}.toml: `region` is missing")
+    dummy = {"aws_access_key_id": "embedded", "aws_secret_access_key": "embedded"} if name == "local" else {}
+    return AwsCredentials(
+        region_name=region,
+        profile_name=profile,
+        aws_client_parameters=AwsClientParameters(endpoint_url=endpoint),
+        **dummy,
+    )

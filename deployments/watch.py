@@ -1,0 +1,99 @@
+"""Follow a flow run in the terminal: each step as it ends, the log lines of our own code, then the outcome."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+OUR_LOGGERS = ("tasks", "flows", "blocks", "database", "prefect.flow_runs", "prefect.task_runs")
+TERMINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+WARNING, INFO = 30, 20
+
+
+class RunSource(Protocol):
+    """What is read of Prefect while watching."""
+
+    def flow_run(self, run_id: str) -> dict[str, Any]: ...
+    def task_runs(self, run_id: str) -> list[dict[str, Any]]: ...
+    def logs(self, run_id: str, offset: int) -> list[dict[str, Any]]: ...
+
+
+@dataclass
+class Watcher:
+    """What has been shown of one run so far."""
+
+    prefect: RunSource
+    run_id: str
+    show: Callable[[str], None]
+    log_count: int = 0
+    finished: set[str] = field(default_factory=set)
+    state: str = ""
+
+    def follow(self, *, pause: float = 0.25, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+        """Show progress until the run ends; the ended run."""
+        while True:
+            run = self.prefect.flow_run(self.run_id)
+            self.show_state(run)
+            self.show_news()
+            if run["state_type"] in TERMINAL:
+                self.drain(sleep)
+                return run
+            sleep(pause)
+
+    def drain(self, sleep: Callable[[float], None], *, attempts: int = 6) -> None:
+        """Show what arrives after the end: logs and task states reach the server in batches."""
+        for _ in range(attempts):
+            sleep(0.2)
+            if not self.show_news():
+                return
+
+    def show_state(self, run: dict[str, Any]) -> None:
+        name = run.get("state_name") or run["state_type"]
+        if name == self.state:
+            return
+        self.state = name
+        if run["state_type"] == "PAUSED":
+            self.show("‖ waiting for a person: open the run in the Prefect UI, look at the plan, press Resume")
+        elif run["state_type"] == "SCHEDULED" and name == "AwaitingConcurrencySlot":
+            self.show("‖ waiting for another run of this deployment to end")
+
+    def show_news(self) -> bool:
+        """Show new log lines and steps that ended; true if there were any."""
+        logs = self.prefect.logs(self.run_id, self.log_count)
+        self.log_count += len(logs)
+        for line in (log_line(log) for log in logs):
+            if line:
+                self.show(line)
+        ended = [run for run in self.prefect.task_runs(self.run_id) if ended_now(run, self.finished)]
+        for run in sorted(ended, key=lambda run: run.get("end_time") or ""):
+            self.finished.add(run["id"])
+            self.show(step_line(run))
+        return bool(logs or ended)
+
+
+def ended_now(run: dict[str, Any], finished: set[str]) -> bool:
+    return run.get("state_type") in TERMINAL and run["id"] not in finished
+
+
+def log_line(log: dict[str, Any]) -> str | None:
+    """A log record as the terminal shows it; None for Prefect's own chatter."""
+    ours = log["name"].startswith(OUR_LOGGERS)
+    if log["level"] < INFO or not ours or (log["name"].startswith("prefect.") and log["level"] < WARNING):
+        return None
+    mark = "!" if log["level"] >= WARNING else "·"
+    return "\n".join(f"    {mark} {line}" for line in log["message"].splitlines())
+
+
+def step_line(run: dict[str, Any]) -> str:
+    """`  ✓ Ensure network  0.3 s`."""
+    mark = "✓" if run["state_type"] == "COMPLETED" else "✗"
+    return f"  {mark} {run['name']:<46} {run.get('total_run_time') or 0.0:6.1f} s"
+
+
+def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
+    """Rows as aligned text; an empty cell stays empty."""
+    cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
