@@ -1,0 +1,55 @@
+"""Following a run in the terminal."""
+
+from typing import Any
+
+from deployments.watch import Watcher, log_line, step_line, table
+
+
+class FakePrefect:
+    """A run that is scheduled, then running, then ended; one log line a poll."""
+
+    def __init__(self) -> None:
+        self.states = ["SCHEDULED", "RUNNING", "COMPLETED"]
+        self.lines = [{"name": "tasks.network", "level": 20, "message": f"line {n}"} for n in range(5)]
+        self.asked = 0
+
+    def flow_run(self, run_id: str) -> dict[str, Any]:
+        state = self.states[min(self.asked, 2)]
+        self.asked += 1
+        return {"id": run_id, "state_type": state, "state_name": state.title()}
+
+    def task_runs(self, run_id: str) -> list[dict[str, Any]]:
+        done = {
+            "id": "t1",
+            "name": "Ensure network",
+            "state_type": "COMPLETED",
+            "total_run_time": 0.25,
+            "end_time": "1",
+        }
+        waiting = {"id": "t2", "name": "Ensure database", "state_type": "RUNNING"}
+        return [done, waiting] if self.asked > 1 else []
+
+    def logs(self, run_id: str, offset: int) -> list[dict[str, Any]]:
+        return self.lines[offset : offset + 1]
+
+
+def test_every_line_and_step_is_shown_once() -> None:
+    shown: list[str] = []
+    ended = Watcher(FakePrefect(), "r1", shown.append).follow(sleep=lambda s: None)
+    assert ended["state_type"] == "COMPLETED"
+    assert [line for line in shown if "line" in line] == [f"    · line {n}" for n in range(5)]
+    assert [line for line in shown if "✓" in line] == [
+        step_line({"name": "Ensure network", "state_type": "COMPLETED", "total_run_time": 0.25})
+    ]
+
+
+def test_log_lines_of_others_are_left_out() -> None:
+    assert log_line({"name": "httpx", "level": 40, "message": "x"}) is None
+    assert log_line({"name": "prefect.flow_runs", "level": 20, "message": "Beginning flow run"}) is None
+    assert log_line({"name": "prefect.flow_runs", "level": 40, "message": "boom\nat x"}) == "    ! boom\n    ! at x"
+    assert log_line({"name": "tasks.logs", "level": 10, "message": "x"}) is None
+
+
+def test_table() -> None:
+    rows = [{"change": "create", "what": "role x"}, {"change": "update", "what": "y"}]
+    assert table(rows, ["change", "what"]) == "change  what\ncreate  role x\nupdate  y"
