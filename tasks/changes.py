@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from blocks.aws import Aws
 from blocks.environment import Environment
@@ -81,6 +81,11 @@ class Rollout:
         """The tags of everything we make. `Release` is the release that created the thing; it is not compared later."""
         return {**self.environment.tags, **({"Release": self.release} if self.release else {})}
 
+    @property
+    def tag_list(self) -> list[dict[str, str]]:
+        """The tags in the form that most AWS calls want."""
+        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+
     def converge(
         self, subject: str, changes: Sequence[Change], *, apply: Callable[[], R], planned: Callable[[], R]
     ) -> R:
@@ -131,3 +136,19 @@ def differences(
         for field, value in wanted.items()
         if actual.get(field) != value
     ]
+
+
+def adoption(resource: str, environment: Environment, tags: dict[str, str]) -> list[Change]:
+    """The change that puts our tags on what this run adopts, so that the next one knows it."""
+    if environment.owns(tags):
+        return []
+    return [Change("update", resource, "tags", _written(tags), _written(environment.tags), "adopted")]
+
+
+def tags_from(pairs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Tags as AWS lists them, as a mapping."""
+    return {pair["Key"]: pair["Value"] for pair in pairs}
+
+
+def _written(tags: dict[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))

@@ -53,12 +53,12 @@ class SimulatorGap(Permanent):
 
 ABSENT = frozenset({
     "NoSuchEntity", "ResourceNotFoundException", "DBInstanceNotFound", "DBInstanceNotFoundFault",
-    "DBSubnetGroupNotFoundFault", "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault",
+    "DBSubnetGroupNotFoundFault", "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSnapshotNotFound",
     "NotFoundException", "InvalidGroup.NotFound", "InvalidVpcEndpointId.NotFound", "NoSuchBucket", "404",
 })  # fmt: skip
 EXISTS = frozenset({
     "DBInstanceAlreadyExists", "DBSubnetGroupAlreadyExists", "DBParameterGroupAlreadyExists",
-    "EntityAlreadyExists", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate",
+    "DBSnapshotAlreadyExists", "EntityAlreadyExists", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate",
     "ResourceExistsException", "ResourceAlreadyExistsException",
 })  # fmt: skip
 """Success after comparing. Lambda's `ResourceConflictException` on *create* belongs here too; on update it does not."""
@@ -121,12 +121,46 @@ def when_settled(
     `patience` is in seconds; 15 minutes is what terraform-provider-aws allows IAM. Use it on updates and on
     creates whose "already exists" has a code of its own.
     """
+    return _again_while(is_unsettled, call, patience=patience, sleep=sleep, clock=clock)
+
+
+def when_visible(
+    call: Callable[[], T],
+    *,
+    patience: float = 30.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Make a call about what was just created, again while AWS does not see it yet (eventual consistency)."""
+    return _again_while(is_absent, call, patience=patience, sleep=sleep, clock=clock)
+
+
+def unless_exists(create: Callable[[], T]) -> T | None:
+    """Create; None when another run was faster. The caller then looks again and compares."""
+    try:
+        return create()
+    except ClientError as error:
+        if error_code(error) not in EXISTS:
+            raise
+        logger.info("made by another run in the meantime (%s)", error_code(error))
+        return None
+
+
+def _again_while(
+    passing: Callable[[BaseException], bool],
+    call: Callable[[], T],
+    *,
+    patience: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> T:
+    """The one loop around a call: pauses grow from 0.1 s to 5 s, and the last error stands when patience ends."""
     deadline, pause = clock() + patience, 0.1
     while True:
         try:
             return call()
         except ClientError as error:
-            if not is_unsettled(error) or clock() + pause > deadline:
+            if not passing(error) or clock() + pause > deadline:
                 raise
             logger.info("AWS is not ready (%s); trying again in %.1f s", error_code(error), pause)
             sleep(pause)

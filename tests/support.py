@@ -1,0 +1,98 @@
+"""What tests of the tasks share: an environment, a rollout, and a tap on its AWS clients.
+
+Without an endpoint the environment is called `testing` and is meant for `moto.mock_aws()`; with one on loopback it is
+`local`. Every environment has access keys of its own, since prefect-aws caches clients by their credentials.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+from prefect_aws import AwsCredentials
+from prefect_aws.client_parameters import AwsClientParameters
+
+from blocks.environment import Environment
+from tasks.changes import Rollout
+
+MOTO_ACCOUNT = "123456789012"
+CLOUD_ACCOUNT = "211234825975"
+_keys = itertools.count(1)
+
+Answer = Callable[[dict[str, Any]], Any]
+
+
+def make_environment(endpoint: str | None = None, **overrides: Any) -> Environment:
+    """An environment on `endpoint` (the embedded cloud), or for `mock_aws` when there is none."""
+    fields: dict[str, Any] = {
+        "name": "local" if endpoint else "testing",
+        "account_id": CLOUD_ACCOUNT if endpoint else MOTO_ACCOUNT,
+        "credentials": AwsCredentials(
+            region_name="us-east-1",
+            aws_access_key_id=f"AKIATEST{next(_keys):08d}",
+            aws_secret_access_key="test",
+            aws_client_parameters=AwsClientParameters(endpoint_url=endpoint),
+        ),
+    }
+    return Environment(**{**fields, **overrides})
+
+
+def make_rollout(
+    environment: Environment | None = None, *, planning: bool = False, adopt: bool = False, release: str = "test-1"
+) -> Rollout:
+    """A run's hold on the environment; a planning one cannot write."""
+    environment = environment or make_environment()
+    return Rollout(environment, environment.aws(planning=planning), release=release, adopt=adopt)
+
+
+def changes_of(rollout: Rollout) -> list[str]:
+    """The rollout's changes as people read them, without the reasons."""
+    return [str(change).partition(" (")[0] for change in rollout.changes]
+
+
+def aws_error(code: str, operation: str = "Operation", message: str = "") -> ClientError:
+    """The error that boto3 raises when AWS answers `code`."""
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, operation)
+
+
+def record_calls(rollout: Rollout, *services: str) -> list[str]:
+    """A list that grows by the name of each operation these services are asked for."""
+    calls: list[str] = []
+    for service in services:
+        events = rollout.aws(service).meta.events
+        events.register_first("before-call", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def answer_call(rollout: Rollout, service: str, operation: str, answer: Answer, *, times: int | None = None) -> None:
+    """Answer an operation instead of AWS, the first `times` times.
+
+    `answer` is handed the request as botocore serialised it and gives a response; it may raise, and None lets the
+    call through.
+    """
+    left = itertools.count() if times is None else iter(range(times))
+
+    def before_call(model: Any, params: dict[str, Any], **_: Any) -> Any:
+        if model.name != operation or next(left, None) is None:
+            return None
+        response = answer(params)
+        return None if response is None else (_Ok(), response)
+
+    rollout.aws(service).meta.events.register_first("before-call", before_call)
+
+
+def fail_call(
+    rollout: Rollout, service: str, operation: str, code: str, *, message: str = "", times: int | None = 1
+) -> None:
+    """Let an operation fail with an AWS error code, once unless told otherwise."""
+
+    def refuse(_: dict[str, Any]) -> Any:
+        raise aws_error(code, operation, message)
+
+    answer_call(rollout, service, operation, refuse, times=times)
+
+
+class _Ok:
+    """The HTTP response that botocore looks at beside the parsed one."""
+
+    status_code = 200
