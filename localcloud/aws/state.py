@@ -1,0 +1,192 @@
+"""moto's state on disk, so that the cloud survives a restart and kill -9.
+
+After a write the services it touched are saved by a background thread, a tenth of a second later and all at once: one
+pickle a service, renamed into place, with large blobs (code zips) in content-addressed files beside it that are written
+once. Services that hold secrets are saved under `secrets/`. A file that cannot be read is moved aside, with a warning.
+"""
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import pickle
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import moto
+from moto.core.base_backend import BaseBackend
+
+from localcloud.aws.backends import backends_of, find, reference_of
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 0.1
+"""Seconds between a write and its save; writes in between are saved together."""
+SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "ssm", "sts"})
+"""Services whose state holds passwords, keys or environment variables."""
+TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",), "lambda": ("logs",), "s3": ("lambda",)}
+BLOB = 64 * 1024
+"""Bytes from which a blob is kept in a file of its own."""
+
+
+class Blob(bytes):
+    """Bytes that are saved once, in a file named by their digest."""
+
+
+class State:
+    """The saved state of one cloud: `<home>/aws/` and `<home>/secrets/aws/`."""
+
+    def __init__(self, home: Path, *, account_id: str) -> None:
+        self.account_id = account_id
+        self._open, self._secret, self._blobs = home / "aws", home / "secrets" / "aws", home / "aws" / "blobs"
+        self._lock = threading.RLock()
+        self._dirty: set[str] = set()
+        self._wake = threading.Event()
+        self._closing = False
+        self._saver = threading.Thread(target=self._save_as_needed, name="aws-state", daemon=True)
+
+    @contextlib.contextmanager
+    def writing(self, service: str) -> Iterator[None]:
+        """Hold the state still for one write, and save the service afterwards."""
+        with self._lock:
+            yield
+        self.touch(service)
+
+    def touch(self, service: str) -> None:
+        """Have a service saved soon."""
+        self._dirty.update((service, *TOUCHED_TOO.get(service, ())))
+        self._wake.set()
+
+    def start(self) -> None:
+        """Read what was saved, then save from now on."""
+        for folder in (self._open, self._secret, self._blobs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._secret.chmod(0o700)
+        self._secret.parent.chmod(0o700)
+        for path in sorted([*self._open.glob("*.pickle"), *self._secret.glob("*.pickle")]):
+            self._load(path)
+        self._saver.start()
+
+    def stop(self) -> None:
+        """Save what is left."""
+        self._closing = True
+        self._wake.set()
+        self._saver.join()
+
+    def forget(self) -> None:
+        """Delete everything saved, and what waits to be."""
+        with self._lock:
+            self._dirty.clear()
+            for path in [*self._open.glob("*.pickle"), *self._secret.glob("*.pickle")]:
+                path.unlink()
+
+    def save(self, services: Iterable[str]) -> None:
+        """Save these services now. Services that moto does not have are left out."""
+        for service in services:
+            with contextlib.suppress(LookupError):
+                with self._lock:
+                    content = self._pickled(service)
+                self._write(self._path(service), content)
+
+    def _save_as_needed(self) -> None:
+        while not self._closing or self._dirty:
+            self._wake.wait()
+            if not self._closing:
+                time.sleep(PAUSE)
+            self._wake.clear()
+            services, self._dirty = self._dirty, set()
+            try:
+                self.save(sorted(services))
+            except Exception:
+                logger.exception("the state of %s was not saved", ", ".join(sorted(services)))
+
+    def _path(self, service: str) -> Path:
+        return (self._secret if service in SECRET else self._open) / f"{service}.pickle"
+
+    def _pickled(self, service: str) -> bytes:
+        regions = backends_of(service)[self.account_id]
+        buffer = io.BytesIO()
+        pickler = _Pickler(buffer, self._blobs)
+        pickler.dump((moto.__version__, {region: vars(backend) for region, backend in regions.items()}))
+        return buffer.getvalue()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        """Replace a file in one step, readable by its owner only."""
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+
+    def _load(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                version, regions = _Unpickler(file, self._blobs).load()
+            if version != moto.__version__:
+                raise pickle.UnpicklingError(f"it was saved by moto {version}, this is {moto.__version__}")
+            for region, state in regions.items():
+                backends_of(path.stem)[self.account_id][region].__dict__ = state
+        except Exception as error:
+            aside = path.with_suffix(f".unreadable-{int(time.time())}")
+            path.rename(aside)
+            logger.warning("the saved state of %s is unreadable and was moved to %s: %s", path.stem, aside, error)
+
+
+class _Pickler(pickle.Pickler):
+    """Backends by reference, locks afresh, blobs in files."""
+
+    def __init__(self, file: io.BytesIO, blobs: Path) -> None:
+        super().__init__(file, protocol=5)
+        self._blobs = blobs
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, BaseBackend):
+            return find, reference_of(value)
+        if isinstance(value, Blob):
+            return self._blob(value)
+        if isinstance(value, weakref.WeakValueDictionary):
+            return _weak_values, (dict(value),)
+        if type(value) in (_LOCK, _RLOCK):
+            return (threading.RLock if type(value) is _RLOCK else threading.Lock), ()
+        return NotImplemented
+
+    def _blob(self, value: Blob) -> Any:
+        if len(value) < BLOB:
+            return Blob, (bytes(value),)
+        digest = hashlib.sha256(value).hexdigest()
+        path = self._blobs / digest
+        if not path.exists():
+            part = path.with_suffix(".part")
+            part.write_bytes(value)
+            part.rename(path)
+        return _read_blob, (digest,)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Finds blobs in the folder of this home, wherever it was moved to."""
+
+    def __init__(self, file: Any, blobs: Path) -> None:
+        super().__init__(file)
+        self._blobs = blobs
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == __name__ and name == _read_blob.__name__:
+            return lambda digest: Blob((self._blobs / digest).read_bytes())
+        return super().find_class(module, name)
+
+
+_LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
+
+
+def _weak_values(values: dict[Any, Any]) -> Any:
+    return weakref.WeakValueDictionary(values)
+
+
+def _read_blob(digest: str) -> Blob:
+    """Stands in a pickle for a blob; `_Unpickler` puts in the reader of its folder."""
+    raise pickle.UnpicklingError(f"blob {digest} is read by State only")

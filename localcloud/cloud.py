@@ -1,0 +1,206 @@
+"""The embedded cloud in one process: the AWS endpoint, and the API front with the Lambda runtime.
+
+`python -m localcloud.cloud --home H --aws-port P --api-port Q` runs until SIGTERM or SIGINT; tests use `Cloud`. Both
+halves share memory: the front reads aliases, policies and integrations straight from moto's backends. moto's state is
+global to a process, so there is one running cloud in a process. Everything binds to loopback.
+"""
+
+import argparse
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import uvloop
+
+from localcloud.aws.patches import Patches
+
+if TYPE_CHECKING:
+    from localcloud.aws.faults import Call
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+ACCOUNT = "211234825975"
+REGION = "us-east-1"
+_running = threading.Lock()
+
+
+class Database(Protocol):
+    """The embedded PostgreSQL as the cloud needs it (`localcloud.postgres.Postgres`)."""
+
+    @property
+    def port(self) -> int: ...
+
+    def dsn(self, dbname: str = "postgres") -> str: ...
+
+
+@dataclass(frozen=True)
+class RunningPostgres:
+    """A PostgreSQL that the supervisor started on this home."""
+
+    home: Path
+    port: int
+
+    def dsn(self, dbname: str = "postgres") -> str:
+        password = (self.home / "secrets" / "postgres-superuser").read_text().strip()
+        return f"host=127.0.0.1 port={self.port} user=miyabi_root password={password} dbname={dbname}"
+
+
+class Front(Protocol):
+    """The API front while it runs: what `await localcloud.gateway.start(cloud)` answers."""
+
+    @property
+    def port(self) -> int: ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long things take, in seconds; long enough that a client that does not wait is found out."""
+
+    database: float = 0.3
+    """An RDS instance in `creating` (at least) and again in each later transition."""
+    function: float = 0.2
+    """A Lambda function in `Pending`, or with its update `InProgress`."""
+
+
+class Cloud:
+    """One embedded cloud. A port of 0 takes a free one; `aws_endpoint` and `api_endpoint` say where it is.
+
+    Of use to those that share its process: `backend(service)` (moto's state), `state.touch(service)` (have it saved
+    after changing it directly), `patches` (wrap moto until the cloud stops), `loop` (the asyncio loop of the front),
+    `faults` (inject, record).
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        aws_port: int = 0,
+        api_port: int = 0,
+        postgres: Database | None = None,
+        *,
+        account_id: str = ACCOUNT,
+        timings: Timings = Timings(),
+    ) -> None:
+        os.environ["MOTO_ACCOUNT_ID"] = account_id  # moto reads it at import, so what imports moto waits until here
+        from localcloud.aws.faults import Faults
+        from localcloud.aws.state import State
+
+        self.home, self.postgres, self.account_id, self.timings = home, postgres, account_id, timings
+        self.region = REGION
+        self.aws_port, self.api_port = aws_port, api_port
+        self.faults = Faults()
+        self.patches = Patches()
+        self.state = State(home, account_id=account_id)
+        self.loop = uvloop.new_event_loop()
+        self._loop_thread = threading.Thread(target=self.loop.run_forever, name="api-front", daemon=True)
+        self._stops: list[Any] = []
+
+    @property
+    def aws_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.aws_port}"
+
+    @property
+    def api_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def calls(self) -> "list[Call]":
+        """Every AWS call since `faults.clear()`."""
+        return self.faults.calls
+
+    def backend(self, service: str) -> Any:
+        """moto's backend of a service, for this account and region (`aws` for the global services)."""
+        from localcloud.aws.backends import backends_of
+
+        regions = backends_of(service)[self.account_id]
+        return regions[self.region if self.region in regions else "aws"]
+
+    def start(self) -> None:
+        """Close moto's gaps, read the saved state, and serve."""
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("a cloud already runs in this process; moto's state is global, so stop that one first")
+        self._stops.append(_running.release)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop serving, save the state, and leave moto as it was found. Also ends a start that failed half-way."""
+        while self._stops:
+            self._stops.pop()()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the front's loop, from another thread, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def reset(self) -> None:
+        """Empty the account: no resource, no database, no fault, no record of calls."""
+        from localcloud.aws import services
+
+        services.reset(self)
+        self.state.forget()
+        self.faults.clear()
+
+    def _start(self) -> None:
+        from localcloud.aws import front, server, services
+
+        self._stops.append(services.forget_all)
+        self._stops.append(self.patches.undo)
+        services.install(self)
+        self.state.start()
+        self._stops.append(self.state.stop)
+        endpoint = server.Server(front.Front(self, server.Dispatcher()), port=self.aws_port)
+        self.aws_port = endpoint.port
+        self._start_front()
+        endpoint.start()
+        self._stops.append(endpoint.stop)
+        services.resume(self)
+        logger.info("AWS endpoint on %s, APIs on %s", self.aws_endpoint, self.api_endpoint)
+
+    def _start_front(self) -> None:
+        self._loop_thread.start()
+        self._stops.append(self._stop_loop)
+        if importlib.util.find_spec("localcloud.gateway"):
+            gateway: Front = self.run(importlib.import_module("localcloud.gateway").start(self))
+            self.api_port = gateway.port
+            self._stops.append(lambda: self.run(gateway.stop()))
+
+    def _stop_loop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._loop_thread.join()
+        self.loop.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a cloud until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.cloud", description="The embedded AWS on loopback.")
+    parser.add_argument("--home", type=Path, required=True, help="folder of the state")
+    parser.add_argument("--aws-port", type=int, default=0, help="port of the AWS endpoint (default: a free one)")
+    parser.add_argument("--api-port", type=int, default=0, help="port of the API front (default: a free one)")
+    parser.add_argument("--postgres-port", type=int, help="port of the PostgreSQL that runs on this home")
+    parser.add_argument("--account", default=ACCOUNT, help="the AWS account (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    database = RunningPostgres(options.home, options.postgres_port) if options.postgres_port else None
+    cloud = Cloud(options.home, options.aws_port, options.api_port, database, account_id=options.account)
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    cloud.start()
+    asked_to_stop.wait()
+    cloud.stop()
+
+
+if __name__ == "__main__":
+    main()
