@@ -6,7 +6,7 @@ far through a flow's steps; `Rollout.converge` alone decides between planning, d
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -126,8 +126,8 @@ class Rollout:
 
 def differences(
     resource: str,
-    wanted: dict[str, object],
-    actual: dict[str, object],
+    wanted: Mapping[str, object],
+    actual: Mapping[str, object],
     why: str = "differs from the environment",
 ) -> list[Change]:
     """One `update` for each wanted value that is not the actual one. Keys are the field names shown to people."""
@@ -143,6 +143,16 @@ def adoption(resource: str, environment: Environment, tags: dict[str, str]) -> l
     if environment.owns(tags):
         return []
     return [Change("update", resource, "tags", _written(tags), _written(environment.tags), "adopted")]
+
+
+def deletion(rollout: Rollout, resource: str, tags: dict[str, str] | None) -> list[Change]:
+    """The change that takes a resource away: none when it is absent (`tags` is None) or not ours."""
+    if tags is None:
+        return []
+    if not rollout.environment.owns(tags):
+        logger.warning("%s was not made by miyabi-pipelines for this environment: it stays", resource)
+        return []
+    return [Change("delete", resource)]
 
 
 def tags_from(pairs: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -135,6 +135,24 @@ def when_visible(
     return _again_while(is_absent, call, patience=patience, sleep=sleep, clock=clock)
 
 
+def when_seen(
+    what: str,
+    observe: Callable[[], T | None],
+    *,
+    patience: float = 30.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Observe what was just created until AWS shows it (eventual consistency). Raises Temporary after `patience`."""
+    deadline, pause = clock() + patience, 0.1
+    while (seen := observe()) is None:
+        if clock() + pause > deadline:
+            raise Temporary(f"{what} was created and AWS does not show it after {patience:.0f} s")
+        sleep(pause)
+        pause = min(pause * 2, 5.0)
+    return seen
+
+
 def unless_exists(create: Callable[[], T]) -> T | None:
     """Create; None when another run was faster. The caller then looks again and compares."""
     try:

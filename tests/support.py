@@ -72,13 +72,22 @@ def answer_call(rollout: Rollout, service: str, operation: str, answer: Answer, 
     """
     left = itertools.count() if times is None else iter(range(times))
 
-    def before_call(model: Any, params: dict[str, Any], **_: Any) -> Any:
+    def intercept(model: Any, params: dict[str, Any], **_: Any) -> Any:
         if model.name != operation or next(left, None) is None:
             return None
         response = answer(params)
         return None if response is None else (_Ok(), response)
 
-    rollout.aws(service).meta.events.register_first("before-call", before_call)
+    rollout.aws(service).meta.events.register_first("before-call", intercept)
+
+
+def before_call(rollout: Rollout, service: str, operation: str, do: Callable[[], object]) -> None:
+    """Do something once, just before an operation reaches AWS: another run that is faster, say."""
+
+    def act(_: dict[str, Any]) -> None:
+        do()
+
+    answer_call(rollout, service, operation, act, times=1)
 
 
 def fail_call(
