@@ -1,0 +1,137 @@
+"""The alias `live`: the one place where traffic moves.
+
+API Gateway targets the alias, never a version. `shift_traffic` moves all of it at once; a canary later is a change of
+this module alone. Before a move its before-state goes to the undo log, so a release that fails or dies afterwards can
+be put back (tasks/undo.py).
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tasks.changes import PENDING, Change, Rollout
+from tasks.errors import absent_as_none, error_code, when_settled
+from tasks.steps import step
+
+logger = logging.getLogger(__name__)
+
+KIND = "alias"
+"""The kind of an undo step of this module."""
+
+Undoable = Callable[[str, str, str, Mapping[str, Any]], AbstractContextManager[None]]
+"""(name, kind, resource, before) around a change: the undo log writes `before` first and marks it done after."""
+
+
+def unrecorded(name: str, kind: str, resource: str, before: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """For a move that nothing has to undo."""
+    return nullcontext()
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Where traffic goes."""
+
+    arn: str
+    version: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Further versions and their shares between 0 and 1; empty outside a canary."""
+
+
+def observe_alias(client: Any, function: str, name: str) -> Alias | None:
+    answer = absent_as_none(lambda: client.get_alias(FunctionName=function, Name=name))
+    if answer is None:
+        return None
+    weights = (answer.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+    return Alias(answer["AliasArn"], answer["FunctionVersion"], weights)
+
+
+def plan_alias(subject: str, version: str, seen: Alias | None) -> list[Change]:
+    """All traffic on one version."""
+    if seen is None:
+        return [Change("create", subject, "version", "", version, "does not exist")]
+    if seen.version != version or seen.weights:
+        return [Change("update", subject, "version", describe(seen), version, "traffic")]
+    return []
+
+
+@step("Make sure that traffic has an alias")
+def ensure_alias(rollout: Rollout, version: str) -> Alias:
+    """The alias; made on this version where there is none, so only on a first release. Never moves an existing one."""
+    names = rollout.environment.names
+    seen = observe_alias(rollout.aws("lambda"), names.function, names.alias)
+    return seen if seen else converge_alias(rollout, version, seen, unrecorded)
+
+
+@step("Shift traffic")
+def shift_traffic(rollout: Rollout, version: str, *, undoable: Undoable = unrecorded) -> Alias:
+    """All traffic to this version, now."""
+    names = rollout.environment.names
+    seen = observe_alias(rollout.aws("lambda"), names.function, names.alias)
+    return converge_alias(rollout, version, seen, undoable)
+
+
+def converge_alias(rollout: Rollout, version: str, seen: Alias | None, undoable: Undoable) -> Alias:
+    names = rollout.environment.names
+    subject = f"alias {names.function}:{names.alias}"
+    arn = seen.arn if seen else rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
+
+    def apply() -> Alias:
+        before = {"version": seen.version if seen else None, "to": version}
+        with undoable("Shift traffic", KIND, f"{names.function}:{names.alias}", before):
+            apply_alias(rollout.aws("lambda"), names.function, names.alias, version=version, exists=seen is not None)
+        return Alias(arn, version)
+
+    changes = plan_alias(subject, version, seen)
+    return rollout.converge(subject, changes, apply=apply, planned=lambda: seen or Alias(arn, PENDING))
+
+
+def apply_alias(client: Any, function: str, name: str, *, version: str, exists: bool) -> None:
+    """Point the alias at one version. Weights are cleared in words: Lambda keeps those that are not mentioned."""
+    if not exists:
+        try:
+            client.create_alias(FunctionName=function, Name=name, FunctionVersion=version)
+            return
+        except ClientError as error:
+            # Exists: the answer to an earlier try was lost. It may point elsewhere.
+            if error_code(error) not in {"ResourceConflictException", "ConflictException"}:
+                raise
+    when_settled(
+        lambda: client.update_alias(
+            FunctionName=function,
+            Name=name,
+            FunctionVersion=version,
+            RoutingConfig={"AdditionalVersionWeights": {}},
+        )
+    )
+
+
+def restore_alias(rollout: Rollout, resource: str, before: Mapping[str, Any]) -> str:
+    """Undo one move: back to the version before it. What was done, in words.
+
+    Guarded: if the alias points neither to where the move took it nor back again, someone has moved it since, and it
+    is left alone. A first release has no version to go back to.
+    """
+    function, _, name = resource.partition(":")
+    client, to = rollout.aws("lambda"), before["version"]
+    seen = observe_alias(client, function, name)
+    if seen is None or to is None:
+        return f"alias {resource} has no earlier version to go back to; left as it is"
+    if seen.version not in {to, before["to"]}:
+        return f"alias {resource} was moved to version {seen.version} by someone else; left as it is"
+    changes = plan_alias(f"alias {resource}", to, seen)
+    rollout.converge(
+        f"alias {resource}",
+        changes,
+        apply=lambda: apply_alias(client, function, name, version=to, exists=True),
+        planned=lambda: None,
+    )
+    return f"alias {resource} is on version {to}"
+
+
+def describe(alias: Alias) -> str:
+    """`7`, or `7 and 10 % on 8` during a canary."""
+    return " and ".join([alias.version, *(f"{100 * share:g} % on {v}" for v, share in sorted(alias.weights.items()))])

@@ -1,0 +1,92 @@
+"""What the tests of deploying share: a package, its wiring, a role, and a run that dies at its n-th AWS call."""
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moto import mock_aws
+
+from tasks.changes import Rollout
+from tasks.configuration import Wiring
+
+TRUST = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]})
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A package as tasks/bundle.py gives it."""
+
+    path: Path
+    sha256_hex: str
+    code_sha256: str
+    size: int
+    kind: str = "python"
+    handler: str = "api.handler.handler"
+
+
+def build(folder: Path, text: str = "one", *, kind: str = "python") -> Built:
+    """A zip with one small file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0)), text)
+    data, path = buffer.getvalue(), folder / f"{text}.zip"
+    path.write_bytes(data)
+    digest = hashlib.sha256(data)
+    handler = "api.handler.handler" if kind == "python" else "bootstrap"
+    return Built(path, digest.hexdigest(), base64.b64encode(digest.digest()).decode(), len(data), kind, handler)
+
+
+def wire(rollout: Rollout) -> Wiring:
+    """A role that exists, and ids as provisioning would give them."""
+    iam, name = rollout.aws("iam"), rollout.environment.names.role
+    if not any(role["RoleName"] == name for role in iam.list_roles()["Roles"]):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    return Wiring(
+        role_arn=iam.get_role(RoleName=name)["Role"]["Arn"],
+        database_secret_arn=rollout.aws.arn("secretsmanager", "secret:miyabi/testing/database-AbCdEf"),
+        jwt_secret_arn=rollout.aws.arn("secretsmanager", "secret:miyabi/testing/jwt-AbCdEf"),
+        subnet_ids=("subnet-1", "subnet-2"),
+        group_ids=("sg-1",),
+    )
+
+
+@contextmanager
+def aws() -> Iterator[None]:
+    """Moto in this process: IAM, Lambda, API Gateway, S3, Secrets Manager."""
+    with mock_aws():
+        yield
+
+
+@contextmanager
+def killed_at(rollout: Rollout, call: int, *, after: bool, services: tuple[str, ...]) -> Iterator[list[bool]]:
+    """Let the process die at its n-th call to these services: before it is sent, or after AWS has done it.
+
+    Gives a list that is not empty once it has died. The tap is taken off at the end, since clients are shared.
+    """
+    count, died = iter(range(call)), list[bool]()
+    event = "after-call" if after else "before-call"
+
+    def die(**_: Any) -> None:
+        if next(count, None) is None:
+            raise Killed
+
+    for service in services:
+        rollout.aws(service).meta.events.register(event, die)
+    try:
+        yield died
+    except Killed:
+        died.append(True)
+    finally:
+        for service in services:
+            rollout.aws(service).meta.events.unregister(event, die)
