@@ -1,0 +1,41 @@
+"""Accounts: who signs in, and the accounts for trying things out."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from database.queries import load
+
+SQL = load("users.sql")
+MOCK_TOKEN = "mock-access-token"
+"""What the mission's backend stores in place of a GitHub token; it marks an account made by mock login."""
+
+
+@dataclass(frozen=True)
+class User:
+    id: UUID
+    github_id: int
+    email: str
+    name: str | None
+    avatar_url: str | None
+
+
+def get(connection: psycopg.Connection[Any], user_id: UUID) -> User | None:
+    with connection.cursor(row_factory=class_row(User)) as cursor:
+        return cursor.execute(SQL["get"], {"user_id": user_id}).fetchone()
+
+
+def sign_in_mock(
+    connection: psycopg.Connection[Any], github_id: int, email: str, *, name: str | None, avatar_url: str
+) -> User | None:
+    """Make a mock account, or find the one made before with the same number and address.
+
+    None if either belongs to another account: nothing of an existing account is ever changed.
+    """
+    values = {"github_id": github_id, "email": email, "name": name, "avatar_url": avatar_url, "mock": MOCK_TOKEN}
+    with connection.cursor(row_factory=class_row(User)) as cursor:
+        made = cursor.execute(SQL["create_mock"], values).fetchone()
+        return made or cursor.execute(SQL["find_mock"], values).fetchone()
