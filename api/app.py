@@ -1,0 +1,42 @@
+"""The application: routes, errors and what surrounds a request, put together once for a process.
+
+`uvicorn api.app:app` serves it; `api.handler` is the same under Lambda. Nothing is connected to here.
+"""
+
+import os
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from api import PREFIX, __version__, agents, auth, dashboard, errors, executions, health, repositories
+from api.backend import Backend, from_environment
+from api.requests import Requests
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """The backend as an ASGI application."""
+    app = FastAPI(
+        title="Miyabi",
+        version=__version__,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"default": {"model": errors.Problem}},
+    )
+    app.state.backend = backend
+    for part in (health, auth, agents, executions, dashboard, repositories):
+        app.include_router(part.router)
+    errors.install(app)
+    app.add_middleware(Requests)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Next-Cursor", "X-Request-Id"],
+    )
+    return app
+
+
+app = create_app(from_environment(os.environ))

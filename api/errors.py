@@ -1,0 +1,148 @@
+"""What a caller is told when something fails: `{error, message, details?}`, whatever failed.
+
+`error` is one of the kinds that the mission's backend knows. What went wrong inside is for the log, where the request
+id leads; text of the database or of a program never leaves the process.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.logs import request_id
+from database.connection import BadAddress
+from database.pool import Unavailable
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal[
+    "database_error",
+    "authentication_error",
+    "jwt_error",
+    "authorization_error",
+    "not_found",
+    "validation_error",
+    "configuration_error",
+    "server_error",
+    "internal_error",
+]
+STATUS: dict[Kind, int] = {
+    "database_error": 500,
+    "authentication_error": 401,
+    "jwt_error": 401,
+    "authorization_error": 403,
+    "not_found": 404,
+    "validation_error": 400,
+    "configuration_error": 500,
+    "server_error": 500,
+    "internal_error": 500,
+}
+KIND: dict[int, Kind] = {401: "authentication_error", 403: "authorization_error", 404: "not_found"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The body of every answer that is not a success. For the API's description; `response` writes it."""
+
+    error: Kind
+    message: str
+    details: Any = None
+
+
+class ApiError(Exception):
+    """An answer other than success, raised where it becomes clear. The message is for the caller to read."""
+
+    def __init__(self, kind: Kind, message: str, *, status: int | None = None, details: Any = None) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.details = kind, message, details
+        self.status = status or STATUS[kind]
+
+
+class Misconfigured(Exception):
+    """The process was not given what it needs. The message is for the log: it may name a secret, never hold one."""
+
+
+def response(error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    body = {"error": error.kind, "message": error.message}
+    if error.details is not None:
+        body["details"] = error.details
+    extra = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(error.status, {})
+    return JSONResponse(body, status_code=error.status, headers={**extra, **(headers or {})})
+
+
+def install(app: FastAPI) -> None:
+    """Give every error its answer. What is not listed here is caught by `api.requests`."""
+    app.add_exception_handler(ApiError, on_api_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_bad_request)
+    app.add_exception_handler(Unavailable, on_unavailable)
+    app.add_exception_handler(psycopg.OperationalError, on_unavailable)
+    app.add_exception_handler(psycopg.DataError, on_bad_value)
+    app.add_exception_handler(psycopg.Error, on_database_error)
+    app.add_exception_handler(BadAddress, on_misconfigured)
+    app.add_exception_handler(Misconfigured, on_misconfigured)
+
+
+async def on_api_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return response(error)
+
+
+async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
+    """No such route, a wrong method, a body that is not JSON."""
+    assert isinstance(error, HTTPException)
+    kind = KIND.get(error.status_code, "validation_error" if error.status_code < 500 else "server_error")
+    return response(ApiError(kind, str(error.detail), status=error.status_code), error.headers)
+
+
+async def on_bad_request(_request: Request, error: Exception) -> JSONResponse:
+    """All problems at once. The values are not repeated: one of them may be a secret."""
+    assert isinstance(error, RequestValidationError)
+    problems = [{"field": ".".join(map(str, p["loc"])), "problem": p["msg"]} for p in error.errors()]
+    status = 400 if any(p["type"] == "json_invalid" for p in error.errors()) else 422
+    text = "The body is not JSON" if status == 400 else f"{len(problems)} problem(s) in the request"
+    return response(ApiError("validation_error", text, status=status, details=problems))
+
+
+async def on_unavailable(_request: Request, error: Exception) -> JSONResponse:
+    log_database_error(error)
+    return response(ApiError("database_error", "The database does not answer; try again in a moment", status=503))
+
+
+async def on_bad_value(_request: Request, error: Exception) -> JSONResponse:
+    """What Python can hold and PostgreSQL cannot: the character U+0000, half a surrogate pair, NaN."""
+    log_database_error(error)
+    return response(ApiError("validation_error", "A value of the request cannot be stored", status=422))
+
+
+async def on_database_error(_request: Request, error: Exception) -> JSONResponse:
+    log_database_error(error)
+    return response(ApiError("database_error", "The database refused the request", details=where_to_look()))
+
+
+async def on_misconfigured(_request: Request, error: Exception) -> JSONResponse:
+    logger.error("misconfigured: %s", error)
+    return response(ApiError("configuration_error", "The backend is not configured correctly", details=where_to_look()))
+
+
+def internal_error() -> ApiError:
+    return ApiError("internal_error", "Something went wrong inside the backend", details=where_to_look())
+
+
+def where_to_look() -> dict[str, str]:
+    """The key to the log lines that say what really happened."""
+    return {"request_id": request_id.get()}
+
+
+def log_database_error(error: Exception) -> None:
+    """The primary message alone: the detail of a database error quotes values of rows."""
+    text = str(error)
+    if isinstance(error, psycopg.Error) and error.sqlstate:
+        text = f"{error.sqlstate} {error.diag.message_primary}"
+    logger.error("database error: %s: %s", type(error).__name__, text)

@@ -1,0 +1,62 @@
+"""Is this backend able to work? 200 with the pool's figures and the schema's version, or 503 in the same form."""
+
+import logging
+from dataclasses import dataclass
+
+import psycopg
+from fastapi import APIRouter, Response
+
+from api import PREFIX, __version__
+from api.backend import Backend, CurrentBackend
+from api.errors import Misconfigured, log_database_error
+from database import health
+from database.connection import BadAddress, deadline
+from database.pool import Unavailable
+
+logger = logging.getLogger(__name__)
+router = APIRouter(prefix=PREFIX, tags=["health"])
+ANSWER_S = 2.0
+
+
+@dataclass(frozen=True)
+class DatabaseHealth:
+    active_connections: int
+    idle_connections: int
+    max_connections: int
+    status: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """`schema_version` is the newest migration's, or null if there is none or the database cannot be asked."""
+
+    status: str
+    version: str
+    database: DatabaseHealth
+    schema_version: int | None
+
+
+@router.get("/health", summary="Can the backend work?", responses={503: {"model": Health}})
+def get_health(backend: CurrentBackend, response: Response) -> Health:
+    version, status = ask(backend)
+    usage = backend.pool.usage()
+    response.status_code = 200 if status == "connected" else 503
+    return Health(
+        status="ok" if status == "connected" else "error",
+        version=__version__,
+        database=DatabaseHealth(usage.active, usage.idle, usage.maximum, status),
+        schema_version=version,
+    )
+
+
+def ask(backend: Backend) -> tuple[int | None, str]:
+    """The schema's version and `connected`, or None and `error: …` without the database's own text."""
+    try:
+        with backend.pool.connection() as connection, deadline(connection, ANSWER_S):
+            return health.schema_version(connection), "connected"
+    except (Misconfigured, BadAddress) as error:
+        logger.error("misconfigured: %s", error)
+        return None, "error: not configured"
+    except (Unavailable, psycopg.Error) as error:
+        log_database_error(error)
+        return None, "error: not reachable"

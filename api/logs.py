@@ -1,0 +1,39 @@
+"""Log lines as JSON objects on stdout, one for each line, as CloudWatch's queries want them.
+
+`LOG_LEVEL` is for this backend alone. Libraries stay at WARNING: at DEBUG botocore would log the secrets that it reads.
+"""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+"""Of the request that is being answered; also in its threads."""
+
+
+class JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": request_id.get(),
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_json(level: str) -> None:
+    """Replace the handlers of whoever started this process: on Lambda the runtime client has put in its own."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for ours in ("api", "database"):
+        logging.getLogger(ours).setLevel(level)

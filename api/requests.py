@@ -1,0 +1,99 @@
+"""Around every request: an id, a limit, one line in the log, and an answer even when something unforeseen happens.
+
+The id is Lambda's own, so that a line is found beside START, END and REPORT; elsewhere it is the caller's
+`X-Request-Id` or a new one. The log names the route, not the path: no ids of users, no query.
+"""
+
+import logging
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import internal_error, response
+from api.logs import request_id
+
+logger = logging.getLogger(__name__)
+BODY_LIMIT = 1024 * 1024
+GOOD_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+class Requests:
+    """ASGI middleware. The innermost, so that CORS headers are on its answers too."""
+
+    def __init__(self, app: ASGIApp, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.app, self.clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = self.clock(), 0
+        this_id = find_id(scope)
+        token = request_id.set(this_id)
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = this_id
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self.app(scope, limited(scope, receive), answer)
+        except Exception as error:
+            log_unforeseen(error)
+            if status:
+                raise
+            await response(internal_error())(scope, receive, answer)
+        finally:
+            log_request(scope, status, self.clock() - start)
+            request_id.reset(token)
+
+
+def find_id(scope: Scope) -> str:
+    if context := scope.get("aws.context"):
+        return str(context.aws_request_id)
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def limited(scope: Scope, receive: Receive) -> Receive:
+    """Read no more than `BODY_LIMIT` bytes, whatever `Content-Length` says."""
+    too_large = HTTPException(413, f"The body is larger than {BODY_LIMIT} bytes")
+    seen = 0
+
+    async def read() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > BODY_LIMIT:
+            raise too_large
+        return message
+
+    return read
+
+
+def log_request(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "-")
+    level = logging.ERROR if status >= 500 or not status else logging.INFO
+    facts = {
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+    }
+    logger.log(level, "%s %s %s", scope["method"], route, status, extra={"facts": facts})
+
+
+def log_unforeseen(error: Exception) -> None:
+    """Where it happened and what, without the values that a chained error may quote."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("unforeseen %s: %s", type(error).__name__, error, extra={"facts": {"trace": places}})

@@ -1,0 +1,58 @@
+"""What the backend is told by its environment variables (reference: miyabi.toml beside this file).
+
+On Lambda the secrets come as ARNs; anywhere else plain values will do. Reading them here never fails for a missing
+one: the process starts all the same, and `/health` says what it lacks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class Settings:
+    environment: str = "development"
+    database_secret_arn: str = ""
+    jwt_secret_arn: str = ""
+    database_url: str = field(default="", repr=False)
+    jwt_secret: str = field(default="", repr=False)
+    log_level: str = "INFO"
+    access_s: int = 3600
+    refresh_s: int = 7 * 24 * 3600
+    connections: int = 5
+
+    @property
+    def is_production(self) -> bool:
+        """Any name that begins with `prod`: better one too many than mock logins on a real system."""
+        return self.environment.lower().startswith("prod")
+
+
+def read_settings(variables: Mapping[str, str]) -> Settings:
+    """Names and defaults of the mission's backend. A Lambda function that is told no environment is production."""
+    unknown = "production" if "AWS_LAMBDA_FUNCTION_NAME" in variables else "development"
+    return Settings(
+        environment=variables.get("ENVIRONMENT") or unknown,
+        database_secret_arn=variables.get("DATABASE_SECRET_ARN", ""),
+        jwt_secret_arn=variables.get("JWT_SECRET_ARN", ""),
+        database_url=variables.get("DATABASE_URL", ""),
+        jwt_secret=variables.get("JWT_SECRET", ""),
+        log_level=log_level(variables.get("LOG_LEVEL") or "INFO"),
+        access_s=number(variables, "JWT_EXPIRATION", Settings.access_s),
+        refresh_s=number(variables, "REFRESH_EXPIRATION", Settings.refresh_s),
+        connections=number(variables, "DB_MAX_CONNECTIONS", Settings.connections),
+    )
+
+
+def log_level(text: str) -> str:
+    level = text.upper()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"LOG_LEVEL is {text!r}: it has to be one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def number(variables: Mapping[str, str], name: str, default: int) -> int:
+    text = variables.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError(f"{name} is {text!r}: it has to be a whole number above 0")
+    return int(text)
