@@ -5,15 +5,13 @@ lists in `function.plain_secrets`; each is a finding. They are read from Secrets
 them, so they are never a parameter, a result, a change or a log line.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
 
 from blocks.environment import Environment
 from tasks.changes import PENDING, Rollout
-from tasks.errors import Permanent, Rejected, absent_as_none
+from tasks.errors import Permanent, Rejected
+from tasks.secrets import database_dsn, read_secret
 
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]+$")
 RESERVED = re.compile(
@@ -65,25 +63,11 @@ def problems_of(variables: Mapping[str, str]) -> list[str]:
 
 def secret_value(rollout: Rollout, source: str) -> str:
     """The value that `plain_secrets` names: 'database-url', 'jwt-secret' or a secret of that name."""
-    names = rollout.environment.names
-    if source == "database-url":
-        text = read_secret(rollout, names.database_secret)
-        return text if text == PENDING else database_url(json.loads(text))
-    return read_secret(rollout, names.jwt_secret if source == "jwt-secret" else source)
-
-
-def read_secret(rollout: Rollout, name: str) -> str:
-    """The secret's text. A plan may come before the secret is made."""
-    answer = absent_as_none(lambda: rollout.aws("secretsmanager").get_secret_value(SecretId=name))
-    if answer is None and rollout.planning:
-        return PENDING
-    if answer is None:
-        raise Permanent(f"there is no secret {name!r} in Secrets Manager; make it, or mend function.plain_secrets")
-    return str(answer["SecretString"])
-
-
-def database_url(secret: Mapping[str, Any]) -> str:
-    """The database secret as the URL that sqlx, SQLAlchemy and psql understand."""
-    user, password = quote(str(secret["username"]), safe=""), quote(str(secret["password"]), safe="")
-    address = f"{secret['host']}:{secret['port']}/{secret['dbname']}"
-    return f"postgresql://{user}:{password}@{address}?sslmode={secret.get('sslmode', 'require')}"
+    try:
+        if source == "database-url":
+            return database_dsn(rollout, inside=True).get_secret_value()
+        return read_secret(rollout, rollout.environment.names.jwt_secret if source == "jwt-secret" else source)
+    except Permanent:
+        if rollout.planning:
+            return PENDING  # a plan may come before the secret is made
+        raise

@@ -23,7 +23,7 @@ from tasks.functions import (
     plan_function,
 )
 from tasks.uploads import code_of, destroy_uploads
-from tasks.variables import database_url, problems_of, variable_names
+from tasks.variables import problems_of, variable_names
 from tests.support import changes_of, fail_call, make_environment, make_rollout, record_calls
 from tests.unit.deploying import Built, aws, build, killed_at, wire
 
@@ -232,13 +232,15 @@ def test_plain_secrets_reach_the_function_and_nothing_else(world: Environment, t
     secrets = make_rollout(world).aws("secretsmanager")
     parts = {"host": "db", "port": 5432, "username": "u", "password": SECRET, "dbname": "miyabi", "sslmode": "require"}
     secrets.create_secret(Name=world.names.database_secret, SecretString=json.dumps(parts))
-    with pytest.raises(Permanent, match="no secret 'github'"):
+    with pytest.raises(Permanent, match="secret 'github' does not exist"):
         deploy(world, build(tmp_path))
     secrets.create_secret(Name="github", SecretString="id-of-github")
     rollout, made = deploy(world, build(tmp_path))
     now = observe_function(rollout.aws("lambda"), NAME)
     assert now is not None
-    assert now.latest.variables["DATABASE_URL"] == database_url(parts)
+    assert now.latest.variables["DATABASE_URL"] == (
+        "postgresql://u:p%2Fw%20%401%20of%20the%20database@db:5432/miyabi?sslmode=require"
+    )
     assert now.latest.variables["GITHUB_CLIENT_ID"] == "id-of-github"
     shown = "".join(map(str, rollout.changes)) + repr(made) + repr(rollout.findings)
     assert len(rollout.findings) == 2
