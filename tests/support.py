@@ -6,6 +6,7 @@ Without an endpoint the environment is called `testing` and is meant for `moto.m
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -47,7 +48,7 @@ def make_rollout(
 
 def changes_of(rollout: Rollout) -> list[str]:
     """The rollout's changes as people read them, without the reasons."""
-    return [str(change).partition(" (")[0] for change in rollout.changes]
+    return [str(replace(change, why="")) for change in rollout.changes]
 
 
 def aws_error(code: str, operation: str = "Operation", message: str = "") -> ClientError:
