@@ -85,9 +85,9 @@ def list_executions(
     before: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> list[Execution]:
-    wanted = Filter(status, agent_type, repository_id)
+    wanted, after = Filter(status, agent_type, repository_id), read_cursor(before)
     with backend.pool.connection() as connection:
-        found = executions.page(connection, caller.user_id, wanted, before=read_cursor(before), limit=limit + 1)
+        found = executions.page(connection, caller.user_id, wanted, before=after, limit=limit + 1)
     if len(found) > limit:
         response.headers["X-Next-Cursor"] = write_cursor(found[limit - 1])
     return found[:limit]

@@ -1,0 +1,206 @@
+"""The app without a database: the form of every error, health when the database is down, agents, limits, logs."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from api.app import create_app
+from api.executions import read_cursor, write_cursor
+from api.logs import JsonLines
+from api.tokens import issue
+from database.agents import AGENTS
+from database.executions import Execution
+from database.users import User
+from tests.backend import JWT_SECRET, Client, make_backend
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(make_backend())
+
+
+@pytest.fixture
+def signed_in(client: Client) -> Client:
+    user = User(UUID(int=7), 42, "hana@example.com", None, None)
+    client.headers["Authorization"] = f"Bearer {issue(JWT_SECRET, user, 'access', lifetime_s=60)}"
+    return client
+
+
+def test_health_of_a_database_that_is_down(client: Client) -> None:
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "error",
+        "version": "0.1.0",
+        "database": {
+            "active_connections": 0,
+            "idle_connections": 0,
+            "max_connections": 5,
+            "status": "error: not reachable",
+        },
+        "schema_version": None,
+    }
+
+
+def test_health_of_a_backend_that_knows_no_database() -> None:
+    answer = Client(make_backend("")).get("/health")
+    assert (answer.status_code, answer.json()["database"]["status"]) == (503, "error: not configured")
+
+
+def test_agents(client: Client) -> None:
+    agents = client.get("/agents").json()
+    assert [agent["id"] for agent in agents] == list(AGENTS)
+    assert {"id", "name", "category", "description", "capabilities", "colour"} == set(agents[0])
+
+
+def test_the_agents_are_the_mission_s_twenty_four() -> None:
+    categories = [agent.category for agent in AGENTS.values()]
+    assert [categories.count(name) for name in ("coding", "business", "community")] == [9, 14, 1]
+    assert [agent.id for agent in AGENTS.values() if agent.colour == "red"] == ["coordinator", "ai-entrepreneur"]
+    assert all(len(agent.capabilities) == 3 for agent in AGENTS.values())
+
+
+@pytest.mark.parametrize(("method", "path", "status", "kind"), [
+    ("GET", "/nothing-here", 404, "not_found"),
+    ("GET", "/agents/", 404, "not_found"),
+    ("DELETE", "/health", 405, "validation_error"),
+    ("GET", "/repositories", 401, "authentication_error"),
+    ("GET", "/agents/executions", 401, "authentication_error"),
+    ("POST", "/agents/execute", 401, "authentication_error"),
+    ("GET", "/dashboard/summary", 401, "authentication_error"),
+    ("GET", "/dashboard/recent", 401, "authentication_error"),
+])  # fmt: skip
+def test_an_error_has_a_kind_and_a_message(client: Client, method: str, path: str, status: int, kind: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.json()["error"]) == (status, kind)
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic aGFuYTp4", "Bearer a b", "token"])
+def test_a_header_that_is_not_a_bearer_token(client: Client, header: str) -> None:
+    answer = client.get("/repositories", headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["error"] in {"authentication_error", "jwt_error"}
+
+
+def test_every_problem_of_a_body_is_told_and_no_value_is_repeated(signed_in: Client) -> None:
+    body = {"repository_id": "hush", "agent_type": "hush", "issue_number": 0, "options": {"auto_pr": "hush"}, "x": 1}
+    answer = signed_in.post("/agents/execute", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
+    problems = {problem["field"]: problem["problem"] for problem in answer.json()["details"]}
+    assert set(problems) == {
+        "body.repository_id", "body.agent_type", "body.issue_number", "body.options.auto_pr", "body.x",
+    }  # fmt: skip
+    assert all(agent_id in problems["body.agent_type"] for agent_id in AGENTS)
+    assert "hush" not in answer.text
+
+
+@pytest.mark.parametrize("query", [
+    "limit=0", "limit=101", "limit=x", "status=bogus", "repository_id=7", "before=nonsense", "before=4pyT",
+])  # fmt: skip
+def test_a_list_refuses_a_bad_query(signed_in: Client, query: str) -> None:
+    answer = signed_in.get(f"/agents/executions?{query}")
+    assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"[" * 500_000])
+def test_a_body_that_is_not_json(client: Client, body: bytes) -> None:
+    answer = client.post("/auth/mock", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 422}
+    assert answer.json()["error"] == "validation_error"
+
+
+def test_a_body_that_is_too_large(client: Client) -> None:
+    answer = client.post("/auth/mock", content=b" " * 1_100_000, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (413, "validation_error")
+
+
+def test_a_database_that_is_down_is_503_and_not_explained(signed_in: Client) -> None:
+    answer = signed_in.get("/repositories")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json() == {
+        "error": "database_error", "message": "The database does not answer; try again in a moment",
+    }  # fmt: skip
+
+
+def test_a_backend_without_a_key_says_that_it_is_misconfigured() -> None:
+    answer = Client(make_backend(jwt_secret="")).get("/repositories", headers={"Authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
+    assert answer.json()["details"] == {"request_id": answer.headers["x-request-id"]}
+
+
+def test_something_unforeseen_is_500_and_not_explained(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(make_backend())
+
+    @app.get("/api/v1/broken")
+    def broken() -> None:
+        raise RuntimeError("hush")
+
+    answer = Client(app).get("/broken", headers={"Origin": "https://console.example"})
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "error": "internal_error",
+        "message": "Something went wrong inside the backend",
+        "details": {"request_id": answer.headers["x-request-id"]},
+    }
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "unforeseen RuntimeError: hush" in caplog.text
+
+
+@pytest.mark.parametrize("environment", ["production", "prod-eu"])
+def test_mock_login_is_off_in_production(environment: str) -> None:
+    body = {"github_id": 42, "email": "hana@example.com"}
+    answer = Client(make_backend(environment=environment)).post("/auth/mock", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
+
+
+def test_an_access_token_does_not_refresh(client: Client) -> None:
+    user = User(UUID(int=7), 42, "hana@example.com", None, None)
+    answer = client.post("/auth/refresh", json={"refresh_token": issue(JWT_SECRET, user, "access", lifetime_s=60)})
+    assert (answer.status_code, answer.json()["error"]) == (401, "jwt_error")
+
+
+def test_any_origin_may_call_without_credentials(client: Client) -> None:
+    asked = {"Origin": "https://console.example", "Access-Control-Request-Method": "POST",
+             "Access-Control-Request-Headers": "authorization,content-type,idempotency-key"}  # fmt: skip
+    answer = client.request("OPTIONS", "/agents/execute", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "idempotency-key" in answer.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_caller_s_request_id_is_kept_unless_it_could_do_harm(client: Client) -> None:
+    assert client.get("/agents", headers={"X-Request-Id": "trace-1.2"}).headers["x-request-id"] == "trace-1.2"
+    assert client.get("/agents", headers={"X-Request-Id": "a b"}).headers["x-request-id"] != "a b"
+
+
+def test_a_request_is_one_line_with_its_route(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "api")
+    caplog.handler.setFormatter(JsonLines())
+    client.get(f"/repositories/{UUID(int=9)}", headers={"Authorization": "Bearer hush"})
+    line = json.loads(caplog.text.splitlines()[-1])
+    assert line["message"] == "GET /api/v1/repositories/{repository_id} 401"
+    assert (line["level"], line["status"], line["method"]) == ("INFO", 401, "GET")
+    assert line["duration_ms"] >= 0
+    assert len(line["request_id"]) == 32
+    assert "hush" not in caplog.text
+
+
+def test_the_description_knows_our_errors(client: Client) -> None:
+    description = client.get("/openapi.json").json()
+    assert "Problem" in description["components"]["schemas"]
+    assert "HTTPValidationError" not in description["components"]["schemas"]
+
+
+def test_a_cursor_is_read_back() -> None:
+    when = datetime(2025, 11, 26, 14, 40, 0, 123456, tzinfo=UTC)
+    cells: dict[str, Any] = dict.fromkeys(Execution.__dataclass_fields__)
+    cursor = read_cursor(write_cursor(Execution(**cells | {"id": UUID(int=3), "created_at": when})))
+    assert cursor is not None
+    assert (cursor.created_at, cursor.id) == (when, UUID(int=3))

@@ -1,0 +1,78 @@
+"""Tokens: the claims, the two kinds, expiry, and what is refused."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+
+from api.errors import ApiError
+from api.tokens import Caller, TokenKind, issue, verify
+from database.users import User
+
+SECRET = "a key for the tests, and long enough for HS256"
+USER = User(UUID(int=7), 42, "hana@example.com", "Hana", None)
+
+
+def token(**changes: Any) -> str:
+    claims = {"sub": str(USER.id), "github_id": 42, "iat": int(time.time()), "exp": int(time.time()) + 60, **changes}
+    return jwt.encode({name: value for name, value in claims.items() if value is not None}, SECRET, algorithm="HS256")
+
+
+def refusal(text: str, kind: TokenKind = "access", *, secret: str = SECRET) -> str:
+    with pytest.raises(ApiError) as caught:
+        verify(secret, text, kind)
+    assert (caught.value.kind, caught.value.status) == ("jwt_error", 401)
+    return caught.value.message
+
+
+def test_the_claims_are_the_mission_s_and_the_kind() -> None:
+    issued = issue(SECRET, USER, "access", lifetime_s=3600, now=1_700_000_000.9)
+    assert jwt.get_unverified_header(issued)["alg"] == "HS256"
+    assert jwt.decode(issued, options={"verify_signature": False}) == {
+        "sub": "00000000-0000-0000-0000-000000000007",
+        "github_id": 42,
+        "iat": 1_700_000_000,
+        "exp": 1_700_003_600,
+        "typ": "access",
+    }
+
+
+@pytest.mark.parametrize("kind", ["access", "refresh"])
+def test_a_token_is_read_back(kind: TokenKind) -> None:
+    assert verify(SECRET, issue(SECRET, USER, kind, lifetime_s=60), kind) == Caller(USER.id, 42)
+
+
+def test_neither_kind_passes_for_the_other() -> None:
+    assert refusal(issue(SECRET, USER, "access", lifetime_s=60), "refresh") == "This is not a refresh token"
+    assert refusal(issue(SECRET, USER, "refresh", lifetime_s=60)) == "This is not an access token"
+
+
+def test_a_token_of_the_mission_s_backend_is_an_access_token() -> None:
+    assert verify(SECRET, token(org_id="x", org_role="owner"), "access").github_id == 42
+    assert refusal(token(), "refresh") == "This is not a refresh token"
+
+
+def test_expiry_has_a_minute_of_leeway() -> None:
+    assert verify(SECRET, token(exp=int(time.time()) - 50), "access").github_id == 42
+    assert refusal(token(exp=int(time.time()) - 70)) == "The token has expired"
+
+
+@pytest.mark.parametrize("changes", [
+    {"exp": None}, {"sub": None}, {"sub": "nobody"}, {"sub": 7}, {"github_id": None}, {"github_id": "many"},
+    {"github_id": []}, {"exp": "soon"},
+])  # fmt: skip
+def test_claims_that_are_missing_or_wrong(changes: dict[str, Any]) -> None:
+    assert refusal(token(**changes)) == "The token is not valid"
+
+
+@pytest.mark.parametrize("text", ["", "a.b.c", "nonsense", "é.é.é", token()[:-2]])
+def test_text_that_is_no_token(text: str) -> None:
+    assert refusal(text) == "The token is not valid"
+
+
+def test_another_key_and_no_signature_are_refused() -> None:
+    assert refusal(token(), secret="another key for the tests, also long enough") == "The token is not valid"
+    unsigned = jwt.encode({"sub": str(USER.id), "github_id": 1, "exp": 2**40}, None, algorithm="none")
+    assert refusal(unsigned) == "The token is not valid"
