@@ -1,0 +1,173 @@
+"""What a run leaves for people: the change table, the smoke table and the release report, as Prefect artifacts.
+
+Rendering is pure. Publishing does nothing outside a Prefect run, so plain functions and tests may call it. Every
+artifact has one key per environment, which makes its versions a timeline in the UI; none is above 100 kB, and
+credentials in a URL are masked on their way out.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact, create_table_artifact
+from prefect.context import FlowRunContext, TaskRunContext
+
+from tasks.changes import Change, Finding, Rollout
+
+LIMIT = 100_000
+"""Bytes of an artifact. Prefect has no limit of its own and its page becomes slow."""
+SHOWN = 40
+"""Changes that the report lists; all of them are in the change table."""
+CREDENTIALS = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ReleaseFacts:
+    """Everything that a release report tells. Nothing in it is secret."""
+
+    environment: str
+    verdict: str
+    """`succeeded`, `failed`, `rolled_back`, or `planned`."""
+    source: str = ""
+    git_sha: str = ""
+    requested_by: str = ""
+    version_before: str | None = None
+    version_after: str | None = None
+    code_sha256: str = ""
+    schema_version: int | None = None
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """What is reached where: `api`, `site`, `flow run`."""
+    changes: Sequence[Change] = ()
+    findings: Sequence[Finding] = ()
+    smoke: Sequence[Row] = ()
+    durations: Sequence[tuple[str, float]] = ()
+    """Step and seconds, in their order."""
+    error: str = ""
+
+
+def masked(text: str) -> str:
+    """The text without user and password in any URL of it."""
+    return CREDENTIALS.sub("***", text)
+
+
+def change_rows(changes: Sequence[Change], findings: Sequence[Finding] = ()) -> list[dict[str, str]]:
+    """The change table; findings stand below the changes. An empty one says so."""
+    rows = [change.row() for change in changes]
+    rows += [Change("run", finding.subject, why=finding.text).row() | {"change": "finding"} for finding in findings]
+    return fit_rows(rows or [{"change": "none", "what": "everything is as it should be"}])
+
+
+def fit_rows(rows: Sequence[Row], limit: int = LIMIT) -> list[dict[str, str]]:
+    """As many rows as fit, masked; a last one counts those that do not."""
+    kept, size = list[dict[str, str]](), 0
+    for row in rows:
+        clean = {key: masked(value) for key, value in row.items()}
+        size += len(json.dumps(clean)) + 1
+        if size > limit:
+            return [*kept, {next(iter(row)): f"… and {len(rows) - len(kept)} more"}]
+        kept.append(clean)
+    return kept
+
+
+def fit_text(text: str, limit: int = LIMIT) -> str:
+    """The text, masked and cut to `limit` bytes."""
+    data = masked(text).encode()
+    if len(data) <= limit:
+        return data.decode()
+    return data[: limit - 40].decode(errors="ignore") + "\n\n… cut at 100 kB\n"
+
+
+def render_release(facts: ReleaseFacts) -> str:
+    """The release report as markdown."""
+    parts = [
+        f"# Release {facts.environment}: {facts.verdict}",
+        table(("", ""), summary(facts)),
+        section("Why it stopped", [f"```\n{facts.error}\n```"] if facts.error else []),
+        section("Smoke test", [markdown_rows(facts.smoke)] if facts.smoke else []),
+        section("Findings", [f"- **{finding.subject}**: {finding.text}" for finding in facts.findings]),
+        section(f"Changes: {count(facts.changes)}", listed(facts.changes)),
+        section("Steps", [table(("step", "seconds"), [(name, f"{s:.2f}") for name, s in facts.durations])]
+                if facts.durations else []),
+    ]  # fmt: skip
+    return fit_text("\n\n".join(filter(None, parts)) + "\n")
+
+
+def summary(facts: ReleaseFacts) -> list[tuple[str, str]]:
+    """The head of the report: only what is known."""
+    before, after = facts.version_before, facts.version_after
+    versions = f"{before or 'none'} → {after}" if before != after else f"{after} (unchanged)"
+    lines = [
+        ("source", facts.source),
+        ("git", facts.git_sha),
+        ("requested by", facts.requested_by),
+        ("Lambda version", versions if after else ""),
+        ("code sha256", facts.code_sha256),
+        ("schema version", "" if facts.schema_version is None else str(facts.schema_version)),
+        *facts.urls.items(),
+    ]
+    return [(name, value) for name, value in lines if value]
+
+
+def section(title: str, lines: Sequence[str]) -> str:
+    return "\n\n".join([f"## {title}", "\n".join(lines)]) if lines else ""
+
+
+def count(changes: Sequence[Change]) -> str:
+    """`2 create, 1 update`, or `none`."""
+    counted = Counter(change.action for change in changes)
+    return ", ".join(f"{number} {action}" for action, number in counted.items()) or "none"
+
+
+def listed(changes: Sequence[Change]) -> list[str]:
+    more = [f"- … and {len(changes) - SHOWN} more"] if len(changes) > SHOWN else []
+    return [f"- {change}" for change in changes[:SHOWN]] + more or ["Everything was as it should be."]
+
+
+def markdown_rows(rows: Sequence[Row]) -> str:
+    return table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(cell, line)) + " |" for line in lines)
+
+
+def cell(text: str) -> str:
+    """Text that cannot break out of a table cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def in_run() -> bool:
+    """True inside a flow or task run, where artifacts belong."""
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None
+
+
+async def publish_changes(rollout: Rollout) -> None:
+    """The change table of the run: what was changed, or what a plan would change."""
+    if in_run():
+        done = "what would change" if rollout.planning else "what was changed"
+        await acreate_table_artifact(
+            table=change_rows(rollout.changes, rollout.findings),
+            key=f"changes-{rollout.environment.name}",
+            description=f"{rollout.environment.name}: {done}",
+        )
+
+
+def publish_smoke(environment: str, rows: Sequence[Row], where: str) -> None:
+    """The smoke table, from inside a synchronous task. `where` says what was asked: a version, or the public URL."""
+    if in_run():
+        create_table_artifact(table=fit_rows(rows), key=f"smoke-{environment}", description=f"{environment}: {where}")
+
+
+async def publish_release(facts: ReleaseFacts) -> None:
+    """The release report."""
+    if in_run():
+        await acreate_markdown_artifact(
+            markdown=render_release(facts),
+            key=f"release-{facts.environment}",
+            description=f"{facts.environment}: {facts.verdict}",
+        )
