@@ -54,7 +54,8 @@ class SimulatorGap(Permanent):
 ABSENT = frozenset({
     "NoSuchEntity", "ResourceNotFoundException", "DBInstanceNotFound", "DBInstanceNotFoundFault",
     "DBSubnetGroupNotFoundFault", "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSnapshotNotFound",
-    "NotFoundException", "InvalidGroup.NotFound", "InvalidVpcEndpointId.NotFound", "NoSuchBucket", "404",
+    "NotFoundException", "InvalidGroup.NotFound", "InvalidPermission.NotFound", "InvalidVpcEndpointId.NotFound",
+    "NoSuchBucket", "404",
 })  # fmt: skip
 EXISTS = frozenset({
     "DBInstanceAlreadyExists", "DBSubnetGroupAlreadyExists", "DBParameterGroupAlreadyExists",
