@@ -146,26 +146,26 @@ class Cloud:
 
     def reset(self) -> None:
         """Empty the account: no resource, no database, no fault, no record of calls."""
-        from localcloud.aws import services
-
-        services.reset(self)
+        self.services.reset()
         self.state.forget()
         self.faults.clear()
 
     def _start(self) -> None:
-        from localcloud.aws import front, server, services
+        from localcloud.aws.front import Front as AwsFront
+        from localcloud.aws.server import Dispatcher, Server
+        from localcloud.aws.services import Services
 
-        self._stops.append(services.forget_all)
         self._stops.append(self.patches.undo)
-        services.install(self)
+        self.services = Services(self)
+        self._stops.append(self.services.stop)
         self.state.start()
         self._stops.append(self.state.stop)
-        endpoint = server.Server(front.Front(self, server.Dispatcher()), port=self.aws_port)
+        endpoint = Server(AwsFront(self, Dispatcher()), port=self.aws_port)
         self.aws_port = endpoint.port
         self._start_front()
         endpoint.start()
         self._stops.append(endpoint.stop)
-        services.resume(self)
+        self.services.resume()
         logger.info("AWS endpoint on %s, APIs on %s", self.aws_endpoint, self.api_endpoint)
 
     def _start_front(self) -> None:

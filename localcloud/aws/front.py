@@ -15,7 +15,6 @@ from waitress.channel import ClientDisconnected
 
 from localcloud.aws.faults import Dropped, Fault
 from localcloud.aws.operations import Operation, operation_of
-from localcloud.aws.services import status
 from localcloud.aws.wire import Answer, StartResponse, error_answer, json_answer
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Front:
             case "GET", "health":
                 return json_answer({"status": "ok"})
             case "GET", "status":
-                return json_answer(status(self.cloud))
+                return json_answer(self.cloud.services.status())
             case "GET", "calls":
                 return json_answer([asdict(call) for call in self.cloud.faults.calls])
             case "GET", "faults":

@@ -23,9 +23,7 @@ class Patches:
 
     def wrap(self, owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorate a function that replaces `owner.name` and is handed the original as its first argument."""
-        original = getattr(owner, name, None)
-        if original is None:
-            raise MotoChanged(f"moto no longer has {_name(owner)}.{name}; see localcloud/aws and moto's change log")
+        original = self._existing(owner, name)
 
         def decorate(wrapper: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(original)
@@ -48,6 +46,18 @@ class Patches:
 
         return decorate
 
+    def replace(self, owner: Any, name: str, value: Any) -> None:
+        """Put another value, such as a property, in the place of `owner.name`."""
+        self.original(owner, name)
+        self._set(owner, name, value)
+
+    def original(self, owner: Any, name: str) -> Any:
+        """moto's own `owner.name`, beneath our wrapping."""
+        for changed, attribute, before in self._before:
+            if changed is owner and attribute == name and before is not _MISSING:
+                return before
+        return self._existing(owner, name)
+
     def undo(self) -> None:
         """Put everything back, newest first."""
         while self._before:
@@ -56,6 +66,12 @@ class Patches:
                 delattr(owner, name)
             else:
                 setattr(owner, name, before)
+
+    def _existing(self, owner: Any, name: str) -> Any:
+        value = getattr(owner, name, None)
+        if value is None:
+            raise MotoChanged(f"moto no longer has {_name(owner)}.{name}; see localcloud/aws and moto's change log")
+        return value
 
     def _set(self, owner: Any, name: str, value: Any) -> None:
         self._before.append((owner, name, vars(owner).get(name, _MISSING)))

@@ -5,37 +5,61 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
+from localcloud.aws import rds
+
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
 
 
-def install(cloud: "Cloud") -> None:
-    """Close every gap. Raises `MotoChanged` where moto is not the one we know."""
+class Services:
+    """The services of one cloud. Making it closes every gap; `MotoChanged` says where moto is not the one we know."""
+
+    def __init__(self, cloud: "Cloud") -> None:
+        self._cloud = cloud
+        self._databases = rds.install(cloud)
+
+    def resume(self) -> None:
+        """Go on with what an earlier cloud's end interrupted."""
+        self._databases.resume(self._cloud.backend("rds"))
+
+    def stop(self) -> None:
+        """Leave everything where it is, and empty moto: it is global, and the next cloud starts from what was saved."""
+        self._databases.interrupt()
+        _forget()
+
+    def reset(self) -> None:
+        """Empty the account, databases included."""
+        self._databases.interrupt()
+        if self._databases.databases:
+            self._databases.databases.drop_all()
+        _forget()
+
+    def status(self) -> dict[str, Any]:
+        """What runs here, without a secret: APIs, functions, databases and sites by name."""
+        cloud = self._cloud
+        apis = {
+            api.name: {"id": api.api_id, "url": f"{cloud.api_endpoint}/_api/{api.api_id}"}
+            for api in cloud.backend("apigatewayv2").apis.values()
+        }
+        functions = {
+            function.function_name: {"runtime": function.run_time, "state": function.state}
+            for function in cloud.backend("lambda").list_functions()
+        }
+        return {"apis": apis, "functions": functions, "databases": self._status_of_databases(), "sites": {}}
+
+    def _status_of_databases(self) -> dict[str, Any]:
+        return {
+            database.db_instance_identifier: {
+                "status": database.status,
+                "host": (database.endpoint or {}).get("Address"),
+                "port": (database.endpoint or {}).get("Port"),
+                "name": database.db_name,
+                "user": database.master_username,
+            }
+            for database in self._cloud.backend("rds").databases.values()
+        }
 
 
-def resume(cloud: "Cloud") -> None:
-    """Go on with what a stop interrupted."""
-
-
-def forget_all() -> None:
-    """Empty moto: its state is global, and the next cloud of this process starts from what it saved."""
+def _forget() -> None:
     BackendDict.reset()
     reset_model_data()
-
-
-def reset(cloud: "Cloud") -> None:
-    """Empty the account."""
-    forget_all()
-
-
-def status(cloud: "Cloud") -> dict[str, Any]:
-    """What runs here, without a secret: APIs, functions, databases and sites by name."""
-    apis = {
-        api.name: {"id": api.api_id, "url": f"{cloud.api_endpoint}/_api/{api.api_id}"}
-        for api in cloud.backend("apigatewayv2").apis.values()
-    }
-    functions = {
-        function.function_name: {"runtime": function.run_time, "version": str(function.version)}
-        for function in cloud.backend("lambda").list_functions()
-    }
-    return {"apis": apis, "functions": functions, "databases": {}, "sites": {}}
