@@ -3,7 +3,9 @@
 `uvicorn api.app:app` serves it; `api.handler` is the same under Lambda. Nothing is connected to here.
 """
 
+import contextlib
 import os
+from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -15,6 +17,12 @@ from api.requests import Requests
 
 def create_app(backend: Backend) -> FastAPI:
     """The backend as an ASGI application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        backend.pool.close()
+
     app = FastAPI(
         title="Miyabi",
         version=__version__,
@@ -22,6 +30,7 @@ def create_app(backend: Backend) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
         responses={"default": {"model": errors.Problem}},
     )
     app.state.backend = backend

@@ -38,10 +38,10 @@ SELECT
     quality_score, pr_number, error_message, created_at, updated_at
 FROM agent_executions
 WHERE user_id = %(user_id)s
-    AND (%(status)s::text IS NULL OR status = %(status)s)
-    AND (%(agent_type)s::text IS NULL OR agent_type = %(agent_type)s)
-    AND (%(repository_id)s::uuid IS NULL OR repository_id = %(repository_id)s)
-    AND (%(before_at)s::timestamptz IS NULL OR (created_at, id) < (%(before_at)s, %(before_id)s::uuid))
+    AND (%(status)s::text IS NULL OR status = %(status)s::text)
+    AND (%(agent_type)s::text IS NULL OR agent_type = %(agent_type)s::text)
+    AND (%(repository_id)s::uuid IS NULL OR repository_id = %(repository_id)s::uuid)
+    AND (%(before_at)s::timestamptz IS NULL OR (created_at, id) < (%(before_at)s::timestamptz, %(before_id)s::uuid))
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s;
 

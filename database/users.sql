@@ -4,9 +4,9 @@ SELECT id, github_id, email, name, avatar_url FROM users WHERE id = %(user_id)s;
 -- create_mock --
 -- Never touches an account that exists, nor takes the address of one that signs in with GitHub.
 INSERT INTO users (github_id, email, name, avatar_url, access_token)
-SELECT %(github_id)s, %(email)s, %(name)s, %(avatar_url)s, %(mock)s
+SELECT %(github_id)s, %(email)s::text, %(name)s, %(avatar_url)s, %(mock)s::text
 WHERE NOT EXISTS (
-    SELECT FROM users WHERE lower(email) = lower(%(email)s) AND access_token <> %(mock)s
+    SELECT FROM users WHERE lower(email) = lower(%(email)s::text) AND access_token <> %(mock)s::text
 )
 ON CONFLICT (github_id) DO NOTHING
 RETURNING id, github_id, email, name, avatar_url;
