@@ -10,7 +10,6 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,31 +28,46 @@ class Account:
     reach: bool = False
 
 
-def launched(command: Sequence[str], *, dies_with: signal.Signals | None, account: Account | None = None) -> list[str]:
-    """The command line that starts `command` through this module.
+def launched(
+    command: Sequence[str],
+    *,
+    dies_with: signal.Signals | None = None,
+    account: Account | None = None,
+    detached: bool = False,
+) -> list[str]:
+    """The command line that starts `command` through this module; its first word must be a path.
 
-    `dies_with` is what the service is sent when its starter is gone; the kernel watches the starting *thread*, so it
-    is left out unless that is the main one. Other systems than Linux do not have it.
+    `dies_with` is what the service is sent when its starter is gone. Linux watches the starting *thread*: start it
+    from one that lives as long. `detached` prints the process id, lets the starter go on, and writes to stderr alone.
     """
-    watched = dies_with is not None and threading.current_thread() is threading.main_thread()
-    death = int(dies_with) if watched and dies_with is not None else 0
     who = account or Account(NOBODY_ELSE, NOBODY_ELSE)
-    numbers = [os.getpid(), death, who.uid, who.gid, int(who.reach)]
+    numbers = [os.getpid(), int(dies_with or 0), who.uid, who.gid, int(who.reach), int(detached)]
     return [sys.executable, "-I", "-S", __file__, *map(str, numbers), *command]
 
 
 def main(argv: list[str]) -> None:
-    parent, death, uid, gid, reach = map(int, argv[1:6])
+    (parent, death, uid, gid, reach, detached), command = map(int, argv[1:7]), argv[7:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if detached:
+        detach()
     if uid != NOBODY_ELSE:
         become(Account(uid, gid, bool(reach)))
     if death and sys.platform == "linux":
         prctl(PR_SET_PDEATHSIG, death)  # after the change of user, which clears it
         if os.getppid() != parent:
             sys.exit("the process that started this one is gone already")
-    os.execv(argv[6], argv[6:])
+    os.execv(command[0], command)
+
+
+def detach() -> None:
+    """Go on as a grandchild in a session of its own, whose end nobody has to collect."""
+    if child := os.fork():
+        print(child, flush=True)
+        os._exit(0)
+    os.setsid()
+    os.dup2(2, 1)
 
 
 def become(account: Account) -> None:

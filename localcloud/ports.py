@@ -1,11 +1,24 @@
-"""Ports on 127.0.0.1: the preferred one where it is free, else another."""
+"""Ports on 127.0.0.1: last time's, else the preferred one, else any; whichever nobody listens on."""
 
 import errno
 import socket
+from collections.abc import Mapping
+
+
+def choose_ports(preferred: Mapping[str, int], previous: Mapping[str, int]) -> dict[str, int]:
+    """A free port for each name. One taken by somebody else moves; no port is given twice."""
+    chosen: dict[str, int] = {}
+    for name, port in preferred.items():
+        wanted = [p for p in (previous.get(name, port), port) if p not in chosen.values()]
+        chosen[name] = next((p for p in wanted if is_free(p)), None) or free_port()
+    return chosen
 
 
 def is_free(port: int) -> bool:
     """True if a server could listen on this port of 127.0.0.1 now. Old connections in TIME_WAIT do not matter."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            return False  # macOS would let two programs listen, one on all addresses and one on this
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -104,7 +105,8 @@ class Postgres:
         settings = SETTINGS | {"port": str(self.port), "ssl": "on" if self.tls else "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         server = [self.binaries.program("postgres"), "-D", str(self.data), *options]
-        return launched(server, dies_with=signal.SIGINT, account=self.account)
+        watched = threading.current_thread() is threading.main_thread()  # another thread may end before the server
+        return launched(server, dies_with=signal.SIGINT if watched else None, account=self.account)
 
     def dsn(self, dbname: str = "postgres") -> str:
         """The superuser's connection string: a secret."""
@@ -205,7 +207,7 @@ class Postgres:
 
     def _tool(self, program: str, *arguments: str, given: str = "") -> str:
         """Run one of PostgreSQL's own programs as the server's user; its output."""
-        command = launched([self.binaries.program(program), *arguments], dies_with=None, account=self.account)
+        command = launched([self.binaries.program(program), *arguments], account=self.account)
         done = subprocess.run(command, input=given, capture_output=True, text=True, cwd="/", env=environment())
         if done.returncode != 0:
             raise PostgresError(f"{program} ended with exit code {done.returncode}:\n{done.stderr.strip()}")

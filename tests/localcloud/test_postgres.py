@@ -195,7 +195,7 @@ def test_it_works_without_being_root(tmp_path: Path, binaries: Choice) -> None:
     give_to(somebody, tmp_path)
     root = Path(__file__).resolve().parents[2]
     script = [sys.executable, "-c", textwrap.dedent(AS_SOMEBODY), str(tmp_path), str(root), binaries]
-    done = subprocess.run(launched(script, dies_with=None, account=somebody), capture_output=True, text=True)
+    done = subprocess.run(launched(script, account=somebody), capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "None True\n"), done.stderr
 
 

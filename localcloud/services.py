@@ -1,0 +1,113 @@
+"""The services of `miyabi up`: PostgreSQL, the AWS simulator, the Prefect server on that PostgreSQL, and a worker.
+
+All start at once, since most of a start is imports; the server then waits for PostgreSQL, and the worker for the
+server.
+"""
+
+import datetime
+import signal
+import sys
+from pathlib import Path
+
+from localcloud.files import secret_value
+from localcloud.health import answers, ask
+from localcloud.launch import launched
+from localcloud.postgres import Postgres
+from localcloud.prefect_settings import (
+    DATABASE,
+    ROLE,
+    ROOT,
+    WORK_POOL,
+    clean_environment,
+    password_file,
+    server_environment,
+    worker_environment,
+)
+from localcloud.state import Identity
+from localcloud.supervisor import Service
+
+PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "postgres": 54329}
+
+
+def services(home: Path, ports: dict[str, int]) -> list[Service]:
+    """All of them, in the order in which they are started."""
+    return [server(home, ports), cloud(home, ports), postgres(home, ports), worker(home, ports)]
+
+
+def cloud(home: Path, ports: dict[str, int]) -> Service:
+    arguments = ["--home", str(home), "--aws-port", str(ports["aws"]), "--api-port", str(ports["api"])]
+    arguments += ["--postgres-port", str(ports["postgres"])]
+    return Service(
+        "cloud",
+        lambda: python("localcloud.cloud", *arguments),
+        lambda _: answers(ports["aws"], "/_cloud/health"),
+        clean_environment(home),
+        needs=("postgres",),
+        waits_itself=True,
+        directory=ROOT,
+    )
+
+
+def postgres(home: Path, ports: dict[str, int]) -> Service:
+    database = Postgres(home, ports["postgres"])
+    return Service(
+        "postgres",
+        database.command,
+        lambda process: database.is_ready(process.pid),
+        clean_environment(home) | {"LC_ALL": "C"},
+        prepare=database.prepare,
+        settle=lambda: make_database(database, ROLE, secret_value(password_file(home)), DATABASE),
+        stop_signal=signal.SIGINT,
+    )
+
+
+def make_database(server: Postgres, role: str, password: str, database: str) -> None:
+    """A role with this password and a database of its own, unless they are there."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        verb = "ALTER" if known else "CREATE"
+        connection.execute(
+            sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+        )
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(role))
+            )
+
+
+def server(home: Path, ports: dict[str, int]) -> Service:
+    return Service(
+        "prefect",
+        lambda: python("localcloud.prefect_server", "server", "start", dies_with=signal.SIGKILL),
+        lambda _: answers(ports["prefect"], "/api/health"),
+        server_environment(home, ports),
+        needs=("postgres",),
+        waits_itself=True,
+        directory=ROOT,
+    )
+
+
+def worker(home: Path, ports: dict[str, int]) -> Service:
+    return Service(
+        "worker",
+        lambda: python("localcloud.worker", WORK_POOL),
+        lambda process: is_polling(ports["prefect"], process),
+        worker_environment(home, ports),
+        needs=("prefect",),
+        waits_itself=True,
+        directory=ROOT,
+    )
+
+
+def is_polling(port: int, process: Identity) -> bool:
+    """True if the server has heard from this worker since it was started, and lately."""
+    known = ask(port, "POST", f"/api/work_pools/{WORK_POOL}/workers/filter", {}) or []
+    heard = [datetime.datetime.fromisoformat(w["last_heartbeat_time"]) for w in known if w["status"] == "ONLINE"]
+    return any(time.timestamp() >= process.created for time in heard)
+
+
+def python(module: str, *arguments: str, dies_with: signal.Signals = signal.SIGTERM) -> list[str]:
+    return launched([sys.executable, "-m", module, *arguments], dies_with=dies_with)
