@@ -9,6 +9,7 @@ import re
 import threading
 from typing import Any
 
+import boto3
 from prefect_aws import AwsCredentials
 
 READS = re.compile(
@@ -50,15 +51,23 @@ def refuse_writes(model: Any, **_: Any) -> None:
 class Aws:
     """Clients of one account and region: `aws("rds").describe_db_instances()`. Safe to share between threads."""
 
-    def __init__(self, credentials: AwsCredentials, *, account_id: str, planning: bool = False) -> None:
+    def __init__(
+        self,
+        credentials: AwsCredentials,
+        *,
+        account_id: str,
+        planning: bool = False,
+        session: boto3.Session | None = None,
+    ) -> None:
         self.account_id = account_id
         self.planning = planning
         self.credentials = credentials.model_copy(update={"aws_client_parameters": self._parameters(credentials)})
+        self._session = session
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
 
     def _parameters(self, credentials: AwsCredentials) -> Any:
-        """Client parameters with our retry policy. The user agent keeps planning clients out of prefect-aws's cache."""
+        """Client parameters with our retry policy. The user agent tells planning runs from others in CloudTrail."""
         agent = "miyabi-pipelines/planning" if self.planning else "miyabi-pipelines"
         parameters = credentials.aws_client_parameters
         return parameters.model_copy(
@@ -82,7 +91,11 @@ class Aws:
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
     def _make(self, service: str) -> Any:
-        client = self.credentials.get_client(service)
+        """A client of the one session; a session for each, as `get_client` makes, costs 60-300 ms every time."""
+        if self._session is None:
+            self._session = self.credentials.get_boto3_session()
+        parameters = self.credentials.aws_client_parameters.get_params_override()
+        client: Any = self._session.client(service, region_name=self.region, **parameters)  # type: ignore[call-overload]
         if self.planning:
             client.meta.events.register("before-call", refuse_writes, unique_id="miyabi-planning")
         return client

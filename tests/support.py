@@ -1,24 +1,26 @@
 """What tests of the tasks share: an environment, a rollout, and a tap on its AWS clients.
 
 Without an endpoint the environment is called `testing` and is meant for `moto.mock_aws()`; with one on loopback it is
-`local`. Every environment has access keys of its own, since prefect-aws caches clients by their credentials.
+`local`. Every rollout has clients of its own, so what is tapped in one test is not heard in another.
 """
 
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import boto3
 from botocore.exceptions import ClientError
 from prefect_aws import AwsCredentials
 from prefect_aws.client_parameters import AwsClientParameters
 
+from blocks.aws import Aws
 from blocks.environment import Environment
 from tasks.changes import Rollout
 
 MOTO_ACCOUNT = "123456789012"
 CLOUD_ACCOUNT = "211234825975"
-_keys = itertools.count(1)
 
 Answer = Callable[[dict[str, Any]], Any]
 
@@ -30,7 +32,7 @@ def make_environment(endpoint: str | None = None, **overrides: Any) -> Environme
         "account_id": CLOUD_ACCOUNT if endpoint else MOTO_ACCOUNT,
         "credentials": AwsCredentials(
             region_name="us-east-1",
-            aws_access_key_id=f"AKIATEST{next(_keys):08d}",
+            aws_access_key_id="test",
             aws_secret_access_key="test",
             aws_client_parameters=AwsClientParameters(endpoint_url=endpoint),
         ),
@@ -43,7 +45,14 @@ def make_rollout(
 ) -> Rollout:
     """A run's hold on the environment; a planning one cannot write."""
     environment = environment or make_environment()
-    return Rollout(environment, environment.aws(planning=planning), release=release, adopt=adopt)
+    aws = Aws(environment.credentials, account_id=environment.account_id, planning=planning, session=_session())
+    return Rollout(environment, aws, release=release, adopt=adopt)
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """One session for all tests, since reading botocore's models takes most of a client's time."""
+    return boto3.Session(region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
 
 
 def changes_of(rollout: Rollout) -> list[str]:
