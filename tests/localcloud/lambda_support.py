@@ -1,0 +1,107 @@
+"""Functions and APIs for the tests of the Lambda runtime: zips from text, deployed with boto3."""
+
+import io
+import json
+import sys
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+from localcloud import lambda_runtime
+from localcloud.cloud import Cloud
+from tests.localcloud.conftest import Client
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+LOGS = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": "*",
+            }
+        ],
+    }
+)
+NATIVE = "provided.al2023"
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def zipped(files: dict[str, str | bytes], *, modes: dict[str, int] | None = None) -> bytes:
+    """A zip of these files; `bootstrap` is executable unless `modes` says otherwise."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            mode = (modes or {}).get(name, 0o755 if name == "bootstrap" else 0o644)
+            entry.external_attr = (0o100000 | mode) << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@dataclass
+class Deployer:
+    """Makes functions and APIs in an empty account."""
+
+    cloud: Cloud
+    aws: Client
+
+    def role(self, *, name: str = "runner", policy: str | None = LOGS) -> str:
+        iam = self.aws("iam")
+        arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"])
+        if policy:
+            iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=policy)
+        return arn
+
+    def function(
+        self,
+        code: bytes,
+        *,
+        name: str = "f",
+        runtime: str = PYTHON,
+        role: str = "",
+        handler: str = "app.handler",
+        **settings: Any,
+    ) -> str:
+        """Create a function; its name."""
+        client = self.aws("lambda")
+        settings.setdefault("Timeout", 10)
+        client.create_function(
+            FunctionName=name,
+            Runtime=runtime,
+            Role=role or self.role(),
+            Handler=handler,
+            Code={"ZipFile": code},
+            **settings,
+        )
+        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0, "MaxAttempts": 50})
+        return name
+
+    def python(self, source: str, **settings: Any) -> str:
+        return self.function(zipped({"app.py": source}), **settings)
+
+    def invoke(self, name: str = "f", event: Any = None, **settings: Any) -> dict[str, Any]:
+        """Invoke; the answer with its payload read as JSON."""
+        answer = self.aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode(), **settings)
+        raw = answer["Payload"].read()
+        return {**answer, "Payload": json.loads(raw) if raw else None}
+
+    def log(self, group: str = "/aws/lambda/f") -> list[str]:
+        """All messages of a log group, in order; [] if there is no such group."""
+        self.cloud.run(self._flush())
+        groups = self.cloud.backend("logs").groups
+        if group not in groups:
+            return []
+        events = [event for stream in groups[group].streams.values() for event in stream.events]
+        return [event.message for event in sorted(events, key=lambda event: event.event_id)]
+
+    async def _flush(self) -> None:
+        lambda_runtime.of(self.cloud).logs.flush()
