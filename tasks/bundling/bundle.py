@@ -16,14 +16,14 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from blocks.environment import FunctionSettings
 from tasks.bundling import bytecode, cargo, wheels
 from tasks.bundling.contract import Variable, code_folders, missing_variables, own_files, required_variables
 from tasks.bundling.package_check import check_package
 from tasks.bundling.platforms import Platform, host_platform, lambda_platform
-from tasks.bundling.sources import MANIFEST, Manifest, SmokeCheck, Source, load_manifest, parse_source
+from tasks.bundling.sources import MANIFEST, Manifest, Source, load_manifest, parse_source
 from tasks.bundling.zipping import Entry, pack, write_zip
 from tasks.changes import Rollout
 from tasks.errors import Rejected
@@ -51,7 +51,8 @@ class Bundle:
     handler: str
     required: tuple[Variable, ...]
     optional: tuple[str, ...]
-    smoke: tuple[SmokeCheck, ...]
+    smoke: tuple[dict[str, Any], ...]
+    """The manifest's `[[smoke]]` tables, complete and validated."""
     git_sha: str
     """The commit of the source, or `unversioned-<content>`."""
     dirty: bool
@@ -170,7 +171,7 @@ def describe(made: Path, source: Source, manifest: Manifest, settings: FunctionS
         handler=manifest.function.handler if kind == "python" else "bootstrap",
         required=required_variables(source, manifest),
         optional=manifest.environment.optional,
-        smoke=manifest.smoke,
+        smoke=tuple(check.model_dump() for check in manifest.smoke),
         git_sha=git_sha,
         dirty=dirty,
     )

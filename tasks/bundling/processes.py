@@ -1,5 +1,6 @@
 """Running a build tool: its output goes line by line into the run's log, as it comes."""
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -19,25 +20,22 @@ def stream(
     With `answer`, its standard output goes to that file instead, and only the standard error is said. The program is
     killed when this is left early, such as by a cancelled run.
     """
-    with answer.open("wb") if answer else open(os.devnull, "wb") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**(os.environ if env is None else env), **PLAIN},
-            stdin=subprocess.DEVNULL,
-            stdout=file if answer else subprocess.PIPE,
-            stderr=subprocess.PIPE if answer else subprocess.STDOUT,
-            text=True,
-            errors="replace",
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**(os.environ if env is None else env), **PLAIN},
+                stdin=subprocess.DEVNULL,
+                stdout=stack.enter_context(answer.open("wb")) if answer else subprocess.PIPE,
+                stderr=subprocess.PIPE if answer else subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
         )
-        try:
-            said = process.stderr if answer else process.stdout
-            lines = [said_line(line) for line in said or ()]
-            return process.wait(), lines
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        stack.callback(process.kill)  # does nothing once it has ended
+        lines = [said_line(line) for line in (process.stderr if answer else process.stdout) or ()]
+        return process.wait(), lines
 
 
 def said_line(line: str) -> str:

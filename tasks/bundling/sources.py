@@ -66,11 +66,15 @@ class EnvironmentTable(Table):
 
 
 class SmokeCheck(Table):
-    """A GET that must answer `status`, with these top-level fields in its JSON body."""
+    """A request and the answer it must get; tasks/smoke.py asks it."""
 
     path: str = Field(pattern="^/")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     status: int = Field(200, ge=100, le=599)
-    fields: dict[str, str | int | float | bool] = {}
+    fields: dict[str, str | int | float | bool | None] = {}
+    """Values in the JSON body; `database.connected` reaches into it."""
+    headers: dict[str, str] = {}
+    budget_ms: float | None = Field(None, gt=0)
 
 
 class Manifest(Table):
