@@ -81,7 +81,7 @@ def make_database(server: Postgres, role: str, password: str, database: str) -> 
 def server(home: Path, ports: dict[str, int]) -> Service:
     return Service(
         "prefect",
-        lambda: python("localcloud.prefect_server", "server", "start", dies_with=signal.SIGKILL),
+        lambda: python("localcloud.prefect_server", dies_with=signal.SIGKILL),
         lambda _: answers(ports["prefect"], "/api/health"),
         server_environment(home, ports),
         needs=("postgres",),

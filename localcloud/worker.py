@@ -17,6 +17,7 @@ HEARTBEAT_S = 15
 
 def main() -> None:
     with large_imports():
+        import prefect_aws  # noqa: F401  the worker loads Prefect's plugins when it starts
         from prefect.utilities.processutils import setup_signal_handlers_worker
         from prefect.workers.process import ProcessWorker
 
