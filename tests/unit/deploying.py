@@ -70,23 +70,19 @@ def aws() -> Iterator[None]:
 
 @contextmanager
 def killed_at(rollout: Rollout, call: int, *, after: bool, services: tuple[str, ...]) -> Iterator[list[bool]]:
-    """Let the process die at its n-th call to these services: before it is sent, or after AWS has done it.
+    """Let the process die at the rollout's n-th call to these services: before it is sent, or after AWS has done it.
 
-    Gives a list that is not empty once it has died. The tap is taken off at the end, since clients are shared.
+    Gives a list that is not empty once it has died.
     """
     count, died = iter(range(call)), list[bool]()
-    event = "after-call" if after else "before-call"
 
     def die(**_: Any) -> None:
         if next(count, None) is None:
             raise Killed
 
     for service in services:
-        rollout.aws(service).meta.events.register(event, die)
+        rollout.aws(service).meta.events.register("after-call" if after else "before-call", die)
     try:
         yield died
     except Killed:
         died.append(True)
-    finally:
-        for service in services:
-            rollout.aws(service).meta.events.unregister(event, die)

@@ -153,16 +153,10 @@ def test_secret_values_are_in_no_plan_and_no_repr() -> None:
     assert "variable DATABASE_URL: - → (secret)" in text
 
 
-@pytest.fixture(scope="module")
-def environment() -> Environment:
-    """One for all tests: making AWS clients is what takes time."""
-    return make_environment()
-
-
 @pytest.fixture
-def world(environment: Environment) -> Iterator[Environment]:
+def world() -> Iterator[Environment]:
     with aws():
-        yield environment
+        yield make_environment()
 
 
 def deploy(environment: Environment, package: Built, **options: Any) -> tuple[Rollout, FunctionVersion]:
@@ -298,9 +292,8 @@ def test_packages_above_the_limit_go_through_a_private_bucket(world: Environment
     assert [str(change) for change in rollout.changes] == [f"delete bucket {bucket}"]
 
 
-def release(environment: Environment, package: Built) -> None:
+def release(rollout: Rollout, package: Built) -> None:
     """The part of a release that this capability has: a version, and traffic on it."""
-    rollout = make_rollout(environment)
     made = ensure_function.fn(rollout, package, wire(rollout))
     ensure_alias.fn(rollout, made.version)
     shift_traffic.fn(rollout, made.version)
@@ -308,38 +301,38 @@ def release(environment: Environment, package: Built) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
-def test_killed_at_any_call_the_next_run_ends_in_the_same_state(
-    environment: Environment, tmp_path: Path, *, first: bool, after: bool
-) -> None:
+def test_killed_at_any_call_the_next_run_ends_in_the_same_state(tmp_path: Path, *, first: bool, after: bool) -> None:
     call, died = 0, True
     while died:
         with aws():
-            died = _killed_at(environment, tmp_path, call, first=first, after=after)
+            died = _killed_at(call, tmp_path, first=first, after=after)
         call += 1
     assert call > 5
 
 
-def _killed_at(environment: Environment, folder: Path, call: int, *, first: bool, after: bool) -> bool:
+def _killed_at(call: int, folder: Path, *, first: bool, after: bool) -> bool:
     """One round of the sweep: True if the run died, so that there may be a further call."""
+    environment = make_environment()
     if not first:
-        release(environment, build(folder, "one"))
+        release(make_rollout(environment), build(folder, "one"))
         environment = environment.model_copy(update={"function": FunctionSettings(memory_mb=1024)})
     package, rollout = build(folder, "two"), make_rollout(environment)
     wire(rollout)
     with killed_at(rollout, call, after=after, services=("lambda",)) as died:
-        release(environment, package)
-    release(environment, package)
-    client = rollout.aws("lambda")
-    now = observe_function(client, NAME)
+        release(rollout, package)
+    again = make_rollout(environment)
+    release(again, package)
+    now = observe_function(again.aws("lambda"), NAME)
     assert now is not None
     assert list(now.versions) == (["1"] if first else ["1", "2"]), f"killed at call {call}"
-    assert client.get_alias(FunctionName=NAME, Name="live")["FunctionVersion"] == list(now.versions)[-1]
+    live = again.aws("lambda").get_alias(FunctionName=NAME, Name="live")
+    assert live["FunctionVersion"] == list(now.versions)[-1]
     assert deploy(environment, package)[0].changes == []
     return bool(died)
 
 
 def test_teardown_is_tolerant_of_absence(world: Environment, tmp_path: Path) -> None:
-    release(world, build(tmp_path))
+    release(make_rollout(world), build(tmp_path))
     rollout = make_rollout(world)
     destroy_function.fn(rollout)
     destroy_function.fn(rollout)
@@ -361,7 +354,7 @@ def test_plan_alias(version: str, now: Alias | None, expected: list[str]) -> Non
 
 
 def test_a_first_alias_is_made_once_and_never_moved_by_ensure(world: Environment, tmp_path: Path) -> None:
-    release(world, build(tmp_path))
+    release(make_rollout(world), build(tmp_path))
     rollout, made = deploy(world, build(tmp_path, "two"))
     assert made.previous_version == "1"
     assert ensure_alias.fn(rollout, "2").version == "1"
@@ -369,7 +362,7 @@ def test_a_first_alias_is_made_once_and_never_moved_by_ensure(world: Environment
 
 
 def test_a_canary_left_behind_is_cleared(world: Environment, tmp_path: Path) -> None:
-    release(world, build(tmp_path))
+    release(make_rollout(world), build(tmp_path))
     rollout, _ = deploy(world, build(tmp_path, "two"))
     rollout.aws("lambda").update_alias(
         FunctionName=NAME, Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}}
@@ -381,8 +374,8 @@ def test_a_canary_left_behind_is_cleared(world: Environment, tmp_path: Path) -> 
 
 
 def test_restoring_an_alias_is_guarded_and_can_be_repeated(world: Environment, tmp_path: Path) -> None:
-    release(world, build(tmp_path))
-    release(world, build(tmp_path, "two"))
+    release(make_rollout(world), build(tmp_path))
+    release(make_rollout(world), build(tmp_path, "two"))
     rollout, resource, before = make_rollout(world), f"{NAME}:live", {"version": "1", "to": "2"}
     assert restore_alias(rollout, resource, before) == f"alias {resource} is on version 1"
     assert restore_alias(rollout, resource, before) == f"alias {resource} is on version 1"
