@@ -14,6 +14,8 @@ from api import PREFIX, __version__, agents, auth, dashboard, errors, executions
 from api.backend import Backend, from_environment
 from api.requests import Requests
 
+EXPOSED = ["X-Next-Cursor", "X-Request-Id"]
+
 
 def create_app(backend: Backend) -> FastAPI:
     """The backend as an ASGI application."""
@@ -38,12 +40,9 @@ def create_app(backend: Backend) -> FastAPI:
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Requests)
+    every = ["*"]
     app.add_middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["*"],
-        allow_headers=["*"],
-        expose_headers=["X-Next-Cursor", "X-Request-Id"],
+        CORSMiddleware, allow_origins=every, allow_methods=every, allow_headers=every, expose_headers=EXPOSED
     )
     return app
 

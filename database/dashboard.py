@@ -28,8 +28,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class RecentExecution(Execution):
-    repository_owner: str
-    repository_name: str
+    repository_owner: str | None
+    repository_name: str | None
 
 
 def summary(connection: psycopg.Connection[Any], user_id: UUID) -> Summary:

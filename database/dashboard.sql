@@ -16,7 +16,7 @@ SELECT
     e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
     r.owner AS repository_owner, r.name AS repository_name
 FROM agent_executions AS e
-JOIN repositories AS r ON r.id = e.repository_id
+LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.user_id = %(user_id)s
 ORDER BY e.created_at DESC, e.id DESC
 LIMIT %(limit)s;

@@ -40,7 +40,7 @@ class Execution:
     """One execution, as the mission's API shows it, with its priority and the reason of a failure."""
 
     id: UUID
-    repository_id: UUID
+    repository_id: UUID | None
     issue_number: int | None
     agent_type: str
     status: str
