@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydantic_core import _pydantic_core
 
 from tasks.bundling.zipping import Entry, pack, read_entries, write_zip
 
@@ -81,3 +82,11 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     many = [Entry(str(number), b"", deflated=False, crc=0, size=0, mode=0) for number in range(70_000)]
     with pytest.raises(ValueError, match="64-bit"):
         write_zip(tmp_path / "a.zip", many)
+
+
+def test_machine_code_is_no_larger_than_with_the_standard_library(tmp_path: Path) -> None:
+    program = Path(_pydantic_core.__file__ or "").read_bytes()
+    write_zip(tmp_path / "ours.zip", [pack("bootstrap", program)])
+    with zipfile.ZipFile(tmp_path / "theirs.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        archive.writestr("bootstrap", program)
+    assert (tmp_path / "ours.zip").stat().st_size <= (tmp_path / "theirs.zip").stat().st_size
