@@ -23,7 +23,7 @@ from localcloud.files import fresh_log, tail
 from localcloud.health import ask
 from localcloud.launch import launched
 from localcloud.processes import MARK, living, mark_of, sweep
-from localcloud.state import USABLE, ServiceState, State, load_state
+from localcloud.state import USABLE, Phase, ServiceState, State, load_state
 
 ROOT = Path(__file__).resolve().parent.parent
 API, DATABASE = "miyabi-api-local", "miyabi-postgres-local"
@@ -32,6 +32,7 @@ TOO_OFTEN = 3
 LONGEST_STOP_S = 40.0
 
 Report = Callable[[str], None]
+News = set[tuple[str, Phase, int]]
 AfterReady = Callable[[Path, Mapping[str, int], Report], None]
 
 
@@ -173,7 +174,7 @@ def start_supervisor(home: Path, command: Sequence[str]) -> int:
 
 def follow(home: Path, pid: int | None, report: Report, patience: float) -> None:
     """Report each service as it becomes ready; raise StackError if one fails too often, or time is up."""
-    began, told = time.monotonic(), set[tuple[str, str, int]]()
+    began, told = time.monotonic(), News()
     while True:
         state = load_state(home)
         if pid is not None and (state.supervisor is None or state.supervisor.pid != pid):
@@ -191,9 +192,9 @@ def follow(home: Path, pid: int | None, report: Report, patience: float) -> None
         time.sleep(0.02)
 
 
-def tell(state: State, told: set[tuple[str, str, int]], report: Report, elapsed: float) -> set[tuple[str, str, int]]:
+def tell(state: State, told: News, report: Report, elapsed: float) -> News:
     """Report what is new: services that are ready, and those that failed."""
-    news: set[tuple[str, str, int]] = {
+    news = {
         (name, service.phase, service.failures)
         for name, service in state.services.items()
         if service.phase in ("ready", "failed")
