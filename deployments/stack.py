@@ -194,11 +194,8 @@ def follow(home: Path, pid: int | None, report: Report, patience: float) -> None
 
 def tell(state: State, told: News, report: Report, elapsed: float) -> News:
     """Report what is new: services that are ready, and those that failed."""
-    news = {
-        (name, service.phase, service.failures)
-        for name, service in state.services.items()
-        if service.phase in ("ready", "failed")
-    } - told
+    now: News = {(name, service.phase, service.failures) for name, service in state.services.items()}
+    news = {item for item in now - told if item[1] in ("ready", "failed")}
     for name, phase, _ in sorted(news):
         failure = state.services[name].failure
         why = f": exit code {failure.exit_code}, trying again" if phase == "failed" and failure else ""
