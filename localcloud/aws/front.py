@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 from waitress.channel import ClientDisconnected
 
+from localcloud.aws import functions
 from localcloud.aws.faults import Dropped, Fault
 from localcloud.aws.operations import Operation, operation_of
 from localcloud.aws.wire import Answer, StartResponse, error_answer, json_answer
@@ -36,7 +37,9 @@ class Front:
         if path.startswith("/_cloud/"):
             return self._own(environ, path.removeprefix("/_cloud/")).send(start_response)
         if path.startswith("/_code/"):
-            return json_answer({}, status=404).send(start_response)
+            return functions.download(self.cloud, path.removeprefix("/_code/"), environ["QUERY_STRING"]).send(
+                start_response
+            )
         try:
             return self._aws(environ).send(start_response)
         except Dropped:

@@ -6,8 +6,9 @@ Wrapping something that moto does not have, or adding something that it has by n
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _MISSING = object()
 
 
@@ -35,14 +36,14 @@ class Patches:
 
         return decorate
 
-    def add(self, owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorate a function that moto lacks and that becomes `owner.name`."""
+    def add(self, owner: Any, name: str) -> Callable[[T], T]:
+        """Decorate a function (or property) that moto lacks and that becomes `owner.name`."""
         if hasattr(owner, name):
             raise MotoChanged(f"moto has {_name(owner)}.{name} by now; drop ours from localcloud/aws")
 
-        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-            self._set(owner, name, function)
-            return function
+        def decorate(value: T) -> T:
+            self._set(owner, name, value)
+            return value
 
         return decorate
 

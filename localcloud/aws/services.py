@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
-from localcloud.aws import rds
+from localcloud.aws import functions, rds
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -17,6 +17,7 @@ class Services:
     def __init__(self, cloud: "Cloud") -> None:
         self._cloud = cloud
         self._databases = rds.install(cloud)
+        functions.install(cloud)
 
     def resume(self) -> None:
         """Go on with what an earlier cloud's end interrupted."""

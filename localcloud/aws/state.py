@@ -7,13 +7,17 @@ once. Services that hold secrets are saved under `secrets/`. A file that cannot 
 
 import contextlib
 import hashlib
+import importlib
 import io
 import logging
+import marshal
 import os
 import pickle
+import sys
 import tempfile
 import threading
 import time
+import types
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,6 +35,7 @@ PAUSE = 0.1
 SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "ssm", "sts"})
 """Services whose state holds passwords, keys or environment variables."""
 TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",), "lambda": ("logs",), "s3": ("lambda",)}
+VERSIONS = f"moto {moto.__version__} on Python {sys.version_info.major}.{sys.version_info.minor}"
 BLOB = 64 * 1024
 """Bytes from which a blob is kept in a file of its own."""
 
@@ -113,7 +118,7 @@ class State:
         regions = backends_of(service)[self.account_id]
         buffer = io.BytesIO()
         pickler = _Pickler(buffer, self._blobs)
-        pickler.dump((moto.__version__, {region: vars(backend) for region, backend in regions.items()}))
+        pickler.dump((VERSIONS, {region: vars(backend) for region, backend in regions.items()}))
         return buffer.getvalue()
 
     def _write(self, path: Path, content: bytes) -> None:
@@ -126,9 +131,9 @@ class State:
     def _load(self, path: Path) -> None:
         try:
             with path.open("rb") as file:
-                version, regions = _Unpickler(file, self._blobs).load()
-            if version != moto.__version__:
-                raise pickle.UnpicklingError(f"it was saved by moto {version}, this is {moto.__version__}")
+                versions, regions = _Unpickler(file, self._blobs).load()
+            if versions != VERSIONS:
+                raise pickle.UnpicklingError(f"it was saved by {versions}, this is {VERSIONS}")
             for region, state in regions.items():
                 backends_of(path.stem)[self.account_id][region].__dict__ = state
         except Exception as error:
@@ -153,6 +158,9 @@ class _Pickler(pickle.Pickler):
             return _weak_values, (dict(value),)
         if type(value) in (_LOCK, _RLOCK):
             return (threading.RLock if type(value) is _RLOCK else threading.Lock), ()
+        if isinstance(value, types.FunctionType) and "<" in value.__qualname__:
+            cells = [cell.cell_contents for cell in value.__closure__ or ()]
+            return _local_function, (value.__module__, marshal.dumps(value.__code__), cells, value.__defaults__)
         return NotImplemented
 
     def _blob(self, value: Blob) -> Any:
@@ -185,6 +193,13 @@ _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
 
 def _weak_values(values: dict[Any, Any]) -> Any:
     return weakref.WeakValueDictionary(values)
+
+
+def _local_function(module: str, code: bytes, cells: list[Any], defaults: tuple[Any, ...] | None) -> Any:
+    """A lambda or a function within a function, such as the factory of a defaultdict."""
+    closure = tuple(types.CellType(content) for content in cells)
+    names = vars(importlib.import_module(module))
+    return types.FunctionType(marshal.loads(code), names, None, defaults, closure)
 
 
 def _read_blob(digest: str) -> Blob:
