@@ -1,0 +1,100 @@
+-- close_abandoned --
+-- A release that is still 'running' when the next one of its environment starts has died: one runs at a time.
+UPDATE releases
+SET status = 'failed', error = %(reason)s, finished_at = now()
+WHERE environment = %(environment)s AND status = 'running'
+RETURNING id;
+
+-- start --
+INSERT INTO releases (environment, requested_by, git_sha, source, flow_run_id)
+VALUES (%(environment)s, %(requested_by)s, %(git_sha)s, %(source)s, %(flow_run_id)s)
+RETURNING id;
+
+-- take_over --
+-- What dead releases changed and nobody has undone becomes the first steps of this release, in the same order: who
+-- undoes this one wants the state before those. They are moved, not copied, so that nothing is undone twice.
+UPDATE release_steps
+SET release_id = %(release_id)s, number = moved.new_number
+FROM (
+    SELECT release_id, number, row_number() OVER (ORDER BY started_at, release_id, number) AS new_number
+    FROM release_steps
+    WHERE release_id = ANY (%(abandoned)s) AND status IN ('started', 'done')
+) AS moved
+WHERE release_steps.release_id = moved.release_id AND release_steps.number = moved.number;
+
+-- finish --
+-- One that was rolled back on its way stays so, and gets the reason.
+UPDATE releases
+SET status = CASE status WHEN 'rolled_back' THEN status ELSE %(status)s END,
+    code_sha256 = %(code_sha256)s,
+    schema_version = %(schema_version)s,
+    lambda_version_before = %(lambda_version_before)s,
+    lambda_version_after = %(lambda_version_after)s,
+    api_url = %(api_url)s,
+    verdicts = %(verdicts)s,
+    error = %(error)s,
+    finished_at = now()
+WHERE id = %(release_id)s AND (status = 'running' OR status = 'rolled_back' AND %(status)s <> 'succeeded')
+RETURNING id;
+
+-- roll_back --
+UPDATE releases
+SET status = 'rolled_back', finished_at = coalesce(finished_at, now())
+WHERE id = %(release_id)s AND status IN ('running', 'succeeded', 'failed')
+RETURNING id;
+
+-- get --
+SELECT
+    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
+    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+FROM releases
+WHERE id = %(release_id)s;
+
+-- latest --
+SELECT
+    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
+    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+FROM releases
+WHERE environment = %(environment)s
+ORDER BY started_at DESC
+LIMIT 1;
+
+-- latest_that_changed --
+-- The last one that moved anything: a release that found everything in place has nothing to put back.
+SELECT
+    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
+    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+FROM releases
+WHERE environment = %(environment)s
+    AND EXISTS (SELECT FROM release_steps WHERE release_steps.release_id = releases.id)
+ORDER BY started_at DESC
+LIMIT 1;
+
+-- note_step --
+-- Nothing is returned if the release is not running any more: then nothing may be changed in its name.
+INSERT INTO release_steps (release_id, number, name, kind, resource, before)
+SELECT
+    id, (SELECT coalesce(max(number), 0) + 1 FROM release_steps WHERE release_id = %(release_id)s),
+    %(name)s, %(kind)s, %(resource)s, %(before)s
+FROM releases
+WHERE id = %(release_id)s AND status = 'running'
+RETURNING number;
+
+-- step_done --
+UPDATE release_steps
+SET status = 'done', done_at = now()
+WHERE release_id = %(release_id)s AND number = %(number)s AND status = 'started'
+RETURNING number;
+
+-- step_undone --
+UPDATE release_steps
+SET status = 'undone', undone_at = now()
+WHERE release_id = %(release_id)s AND number = %(number)s AND status IN ('started', 'done')
+RETURNING number;
+
+-- to_undo --
+-- Last change first. One that is only 'started' may have happened: undoing it twice does no harm.
+SELECT release_id, number, name, kind, resource, before, status
+FROM release_steps
+WHERE release_id = %(release_id)s AND status IN ('started', 'done')
+ORDER BY number DESC;

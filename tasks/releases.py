@@ -1,0 +1,92 @@
+"""The record of a release in the environment's own database: opened after the migrations, closed at the end.
+
+The flow asks `open_release` for a `Journal` and hands it on: `journal.undoable` goes around each reversible change
+(tasks/undo.py replays it). A planning run's journal writes nothing. The connection string is read from Secrets
+Manager when it is needed and is in no field of anything.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from pydantic import SecretStr
+
+from database import releases
+from database.migration_connect import PATIENCE, connect
+from database.migration_errors import CannotConnect
+from database.releases import Connection, NotRunning, Outcome, Request
+from tasks.changes import Rollout
+from tasks.errors import Permanent, Temporary
+from tasks.secrets import database_dsn
+from tasks.steps import step
+
+
+class Store:
+    """The releases of one environment. Each use is a short connection: a release waits long between them."""
+
+    def __init__(self, rollout: Rollout, dsn: SecretStr | None = None, *, patience: float = PATIENCE) -> None:
+        self.rollout = rollout
+        self._given = dsn
+        self._patience = patience
+
+    @cached_property
+    def _dsn(self) -> SecretStr:
+        return self._given or database_dsn(self.rollout)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection whose errors are in our own words."""
+        try:
+            with connect(self._dsn.get_secret_value(), patience=self._patience) as connection:
+                yield connection
+        except CannotConnect as error:
+            raise Temporary(f"the record of releases cannot be reached: {error}") from error
+        except NotRunning as error:
+            raise Permanent(f"{error}: another run has taken its place, so this one stops") from error
+        except psycopg.errors.UndefinedTable as error:
+            raise Permanent("this database has no record of releases yet; run migrate first") from error
+        except psycopg.OperationalError as error:
+            raise Temporary(f"the record of releases cannot be written: {error}") from error
+
+
+class Journal:
+    """The record of one release while it runs. Without an id (in a plan) it writes nothing."""
+
+    def __init__(self, store: Store, release_id: UUID | None) -> None:
+        self.store = store
+        self.release_id = release_id
+
+    @contextmanager
+    def undoable(self, name: str, kind: str, resource: str, before: Mapping[str, Any]) -> Iterator[None]:
+        """Around a reversible change: its before-state is in the log before it starts, and stays there if it fails."""
+        if self.release_id is None:
+            yield
+            return
+        with self.store.connection() as connection:
+            number = releases.note_step(
+                connection, self.release_id, name=name, kind=kind, resource=resource, before=before
+            )
+        yield
+        with self.store.connection() as connection:
+            releases.step_done(connection, self.release_id, number)
+
+
+@step("Open the release record")
+def open_release(rollout: Rollout, request: Request, *, store: Store | None = None) -> Journal:
+    """A running release. It takes over the undo log of runs of this environment that have died."""
+    store = store or Store(rollout)
+    if rollout.planning:
+        return Journal(store, None)
+    with store.connection() as connection:
+        return Journal(store, releases.start_release(connection, request))
+
+
+@step("Close the release record")
+def close_release(journal: Journal, outcome: Outcome) -> None:
+    """Write how the release ended."""
+    if journal.release_id is not None:
+        with journal.store.connection() as connection:
+            releases.finish_release(connection, journal.release_id, outcome)
