@@ -7,7 +7,6 @@ global to a process, so there is one running cloud in a process. Everything bind
 
 import argparse
 import asyncio
-import importlib
 import logging
 import os
 import signal
@@ -51,15 +50,6 @@ class RunningPostgres:
     def dsn(self, dbname: str = "postgres") -> str:
         password = (self.home / "secrets" / "postgres-superuser").read_text().strip()
         return f"host=127.0.0.1 port={self.port} user=miyabi_root password={password} dbname={dbname}"
-
-
-class Front(Protocol):
-    """The API front while it runs: what `await localcloud.gateway.start(cloud)` answers."""
-
-    @property
-    def port(self) -> int: ...
-
-    async def stop(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -169,12 +159,13 @@ class Cloud:
         logger.info("AWS endpoint on %s, APIs on %s", self.aws_endpoint, self.api_endpoint)
 
     def _start_front(self) -> None:
+        from localcloud import gateway
+
         self._loop_thread.start()
         self._stops.append(self._stop_loop)
-        if importlib.util.find_spec("localcloud.gateway"):
-            gateway: Front = self.run(importlib.import_module("localcloud.gateway").start(self))
-            self.api_port = gateway.port
-            self._stops.append(lambda: self.run(gateway.stop()))
+        front = self.run(gateway.start(self))
+        self.api_port = front.port
+        self._stops.append(lambda: self.run(front.stop()))
 
     def _stop_loop(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
