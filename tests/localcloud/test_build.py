@@ -20,10 +20,13 @@ from typing import Any
 import pytest
 
 from blocks.environment import FunctionSettings
+from localcloud.cloud import Cloud
 from tasks.bundling.bundle import Bundle, build_bundle, build_package, check_bundle
 from tasks.bundling.sources import parse_source
 from tasks.errors import Permanent, Rejected
 from tests.fixtures.packages import FAILING, REJECTED, BrokenKind, make_broken
+from tests.localcloud.conftest import Client
+from tests.localcloud.lambda_support import Deployer
 from tests.support import make_environment, make_rollout
 
 ROOT = Path(__file__).parents[2]
@@ -286,6 +289,32 @@ def test_a_crate_with_several_programs_wants_to_know_which(tmp_path: Path) -> No
         (crate / "src" / "bin" / f"{name}.rs").write_text("fn main() {}")
     with pytest.raises(Rejected, match="there are: one, two"):
         build("rust:crate", tmp_path / "work", root=tmp_path)
+
+
+# --- In the embedded cloud ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [
+    "python:tests/fixtures/python-lambda",
+    pytest.param("rust:tests/fixtures/rust-lambda", marks=needs_cargo),
+])  # fmt: skip
+def test_the_embedded_cloud_runs_the_package(tmp_path: Path, cloud: Cloud, aws: Client, spec: str) -> None:
+    bundle = build(spec, tmp_path / "work")
+    lab = Deployer(cloud, aws)
+    aws("lambda").create_function(
+        FunctionName="f",
+        Role=lab.role(),
+        Runtime=bundle.runtime,
+        Handler=bundle.handler,
+        Architectures=[bundle.architecture],
+        Code={"ZipFile": bundle.path.read_bytes()},
+        Environment={"Variables": {"GREETING": "hello"}},
+    )
+    aws("lambda").get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.05})
+    assert aws("lambda").get_function(FunctionName="f")["Configuration"]["CodeSha256"] == bundle.code_sha256
+    answer = lab.invoke(event={"version": "2.0", "rawPath": bundle.smoke[0]["path"]})
+    assert answer["Payload"]["statusCode"] == bundle.smoke[0]["status"]
+    assert bundle.smoke[0]["fields"].items() <= json.loads(answer["Payload"]["body"]).items()
 
 
 # --- Zips, git and the step -------------------------------------------------------------------------------------------
