@@ -7,6 +7,7 @@ ended; a dead one is never used again.
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
 import threading
@@ -231,7 +232,11 @@ class Sandbox:
                 self.read_output()
                 self.kill()
                 self._init_failed("Sandbox.Timedout", f"Task timed out after {limit:.2f} seconds")
-        elif self.state == "busy" and now - self._started_at > self.function.timeout_s:
+            return
+        if self.invocation is not None and self.invocation.expires <= now:
+            self.invocation.expires = math.inf
+            self.invocation.expired()
+        if self.state == "busy" and now - self._started_at > self.function.timeout_s:
             message = f"Task timed out after {self.function.timeout_s:.2f} seconds"
             self.kill()
             self.fail("Sandbox.Timedout", message, status="timeout")

@@ -31,6 +31,7 @@ LOGS = json.dumps(
         ],
     }
 )
+QUICKLY = {"Delay": 0.01, "MaxAttempts": 500}
 NATIVE = "provided.al2023"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -82,7 +83,7 @@ class Deployer:
             Code={"ZipFile": code},
             **settings,
         )
-        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0, "MaxAttempts": 50})
+        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         return name
 
     def python(self, source: str, **settings: Any) -> str:
