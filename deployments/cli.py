@@ -41,11 +41,11 @@ def main() -> None:
 def up() -> None:
     """Start the embedded cloud: PostgreSQL, AWS, Prefect and a worker."""
     from deployments import stack
-    from deployments.register import register
+    from deployments.register import RegistrationFailed, register
 
     try:
         status = stack.up(click.echo, after_ready=register)
-    except stack.StackError as error:
+    except (stack.StackError, RegistrationFailed) as error:
         fail(str(error), FAILED)
     click.echo(f"ready: {status.prefect_ui}")
 
@@ -80,13 +80,14 @@ def status(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("names", nargs=-1)
-def configure(names: tuple[str, ...]) -> None:
-    """Save environments as blocks and the deployments of prefect.yaml in Prefect."""
-    from deployments.register import RegistrationFailed, configure_now
+def configure() -> None:
+    """Save the environments as blocks, and the deployments of prefect.yaml, in Prefect."""
+    from deployments import stack
+    from deployments.register import RegistrationFailed, register_anyway
 
+    now = stack.status()
     try:
-        configure_now(names, click.echo)
+        register_anyway(click.echo, (now.home, now.ports) if now.prefect_api else None)
     except RegistrationFailed as error:
         fail(str(error), USAGE)
 

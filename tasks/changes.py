@@ -68,6 +68,7 @@ class Rollout:
         self.aws = aws
         self.release = release
         self.adopt = adopt
+        self.approver: str | None = None
         self.changes: list[Change] = []
         self.findings: list[Finding] = []
         self._lock = threading.Lock()

@@ -1,0 +1,74 @@
+"""Bring Prefect up to date with the files: environments and deployments. Skipped when nothing changed since.
+
+The work is done by `python -m deployments.apply` in the Prefect environment of the local stack, or in the user's own
+when PREFECT_API_URL names another server.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from localcloud.prefect_settings import client_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("prefect.yaml", "blocks/*.py", "flows/*.py", "deployments/*.py", "deployments/environments/*.toml")
+Report = Callable[[str], None]
+
+
+class RegistrationFailed(Exception):
+    """Prefect did not take the environments or deployments; the message is what it said."""
+
+
+def register(home: Path, ports: Mapping[str, int], report: Report) -> None:
+    """Register with the local stack unless its files, ports and Python are those of the last time."""
+    stamp, wanted = home / "registered", fingerprint(ports)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    run_apply(client_environment(home, ports), endpoints(ports), report)
+    stamp.write_text(wanted)
+
+
+def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:
+    """Run `deployments.apply`, passing its lines on as they come."""
+    command = [sys.executable, "-m", "deployments.apply", *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        for line in process.stdout:
+            report(f"  registered {line.strip()}")
+        errors = process.stderr.read()
+    if process.returncode:
+        raise RegistrationFailed(errors.strip() or f"{' '.join(command[1:3])} ended with {process.returncode}")
+
+
+def endpoints(ports: Mapping[str, int]) -> list[str]:
+    """The arguments of `deployments.apply` that describe the embedded cloud."""
+    return [f"http://127.0.0.1:{ports['aws']}", f"http://127.0.0.1:{ports['api']}", f"127.0.0.1:{ports['postgres']}"]
+
+
+def fingerprint(ports: Mapping[str, int], root: Path = ROOT) -> str:
+    """A hash of everything that a registration depends on."""
+    digest = hashlib.sha256(f"{sys.executable} {sys.version} {sorted(ports.items())}".encode())
+    for pattern in SOURCES:
+        for path in sorted(root.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def register_anyway(report: Report, local: tuple[Path, Mapping[str, int]] | None) -> None:
+    """`miyabi configure`: register now, with PREFECT_API_URL's server or with the local stack (home, ports)."""
+    if os.environ.get("PREFECT_API_URL"):
+        run_apply(os.environ, [], report)
+    elif local:
+        home, ports = local
+        run_apply(client_environment(home, ports), endpoints(ports), report)
+        (home / "registered").write_text(fingerprint(ports))
+    else:
+        raise RegistrationFailed(
+            "Prefect is not running here and PREFECT_API_URL is not set; start it with `miyabi up`"
+        )

@@ -1,0 +1,45 @@
+"""Migrate: apply the SQL migrations that the environment's database has not seen. Run by hand, or in a release.
+
+Files are checked before the database is touched, the ledger before anything is applied; a snapshot is taken before a
+database that holds something is changed. Migrations go forward only: expand now, contract in a later release.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from database.migration_files import Migration
+from flows.opening import ROOT, EnvironmentName, PlanOnly, opened, run_name
+from tasks.changes import Rollout
+from tasks.database_snapshots import snapshot_database
+from tasks.migrations import Schema, compare_schema, ensure_schema, list_migrations, read_migrations
+
+Directory = Annotated[str, Field(description="folder of migrations, from the repository's root")]
+Target = Annotated[int | None, Field(description="stop at this version", ge=0)]
+
+
+@flow(name="migrate", flow_run_name=run_name)
+async def migrate(
+    environment: EnvironmentName = "local",
+    directory: Directory = "migrations",
+    target_version: Target = None,
+    plan_only: PlanOnly = False,
+    info: Annotated[bool, Field(description="only list all migrations with their state")] = False,
+) -> None:
+    """Apply what the database has not seen, or list it."""
+    files = read_migrations(ROOT / directory)
+    async with opened(environment, plan_only=plan_only or info) as rollout:
+        if info:
+            list_migrations(rollout, files)
+        else:
+            migrate_database(rollout, files, target=target_version)
+
+
+def migrate_database(rollout: Rollout, files: Sequence[Migration], *, target: int | None = None) -> Schema:
+    """Compare; take a snapshot where there is something to lose; apply."""
+    schema = compare_schema(rollout, files, target)
+    if schema.pending and schema.version:
+        snapshot_database(rollout, release=rollout.release)
+    return ensure_schema(rollout, files, schema, target)

@@ -1,0 +1,65 @@
+"""Provision: network, secrets, database, role and log groups. Run by hand, or as the first part of a release.
+
+The database takes ten minutes on AWS, so role and log groups are made while it starts. Everything converges: a run
+that died is run again. There is no undo: what is provisioned stays until `teardown`.
+"""
+
+from dataclasses import dataclass
+
+from prefect import flow
+
+from flows.opening import Adopt, EnvironmentName, PlanOnly, opened, run_name
+from tasks.changes import Rollout
+from tasks.configuration import Wiring
+from tasks.database_engine import choose_engine
+from tasks.database_groups import ensure_database_groups
+from tasks.databases import Database, ensure_database
+from tasks.logs import ensure_log_group
+from tasks.network import Network, ensure_network
+from tasks.roles import Role, ensure_role
+from tasks.secrets import Secrets, ensure_database_address, ensure_secrets
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """What a backend stands on."""
+
+    network: Network
+    secrets: Secrets
+    database: Database
+    role: Role
+
+    @property
+    def wiring(self) -> Wiring:
+        """What of it a function is wired to."""
+        group = self.network.function_group_id
+        return Wiring(
+            role_arn=self.role.arn,
+            database_secret_arn=self.secrets.database.arn,
+            jwt_secret_arn=self.secrets.jwt.arn,
+            subnet_ids=self.network.function_subnet_ids if group else (),
+            group_ids=(group,) if group else (),
+        )
+
+
+@flow(name="provision", flow_run_name=run_name)
+async def provision(environment: EnvironmentName = "local", plan_only: PlanOnly = False, adopt: Adopt = False) -> None:
+    """Have what a backend stands on: network, secrets, database, role, log groups."""
+    async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
+        lay_foundation(rollout)
+
+
+def lay_foundation(rollout: Rollout) -> Foundation:
+    """The steps of provisioning, in the order in which each finds what it needs."""
+    names = rollout.environment.names
+    network = ensure_network(rollout)
+    secrets = ensure_secrets(rollout)
+    engine = choose_engine(rollout)
+    ensure_database_groups(rollout, network, engine)
+    starting = ensure_database.submit(rollout, network, engine)
+    role = ensure_role(rollout, (secrets.database.arn, secrets.jwt.arn))
+    for group in (names.function_logs, names.api_logs):
+        ensure_log_group(rollout, group)
+    database = starting.result()
+    ensure_database_address(rollout, address=database.address, port=database.port)
+    return Foundation(network, secrets, database, role)

@@ -1,0 +1,105 @@
+"""The record around a deployment: opened before it, closed after it, and on failure the way back.
+
+On an error the undo log is replayed at once (traffic back to where it was), the release is closed with its reason, and
+the report is published in any case. A run that was killed closes nothing: the next release takes its log over.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from prefect import runtime
+
+from database.releases import Outcome, Request
+from tasks import aliases
+from tasks.bundling.bundle import Bundle
+from tasks.changes import Rollout
+from tasks.functions import FunctionVersion
+from tasks.gateway import Api
+from tasks.releases import Journal, close_release, open_release
+from tasks.reports import ReleaseFacts, publish_release
+from tasks.smoke import Result
+from tasks.undo import Undoer, replay_undo
+
+UNDOERS: Mapping[str, Undoer] = {aliases.KIND: aliases.restore_alias}
+"""How each kind of reversible change is put back."""
+
+
+class Record:
+    """What a deployment has come to so far; its steps fill it in."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.version: FunctionVersion | None = None
+        self.api: Api | None = None
+        self.smoke: tuple[Result, ...] = ()
+
+    @property
+    def undoable(self) -> Callable[[str, str, str, Mapping[str, Any]], AbstractContextManager[None]]:
+        return self.journal.undoable
+
+    def outcome(self, schema_version: int, bundle: Bundle, error: str = "") -> Outcome:
+        """How it ended, for the store."""
+        return Outcome(
+            status="failed" if error else "succeeded",
+            code_sha256=bundle.code_sha256,
+            schema_version=schema_version,
+            lambda_version_before=self.version.previous_version if self.version else None,
+            lambda_version_after=self.version.version if self.version else None,
+            api_url=self.api.url if self.api else None,
+            verdicts={result.check: result.ok for result in self.smoke},
+            error=error or None,
+        )
+
+
+@asynccontextmanager
+async def recorded(rollout: Rollout, bundle: Bundle, schema_version: int) -> AsyncIterator[Record]:
+    """Around the steps of a deployment, which fill in the record."""
+    record = Record(open_release(rollout, request(rollout, bundle)))
+    verdict, error = ("planned" if rollout.planning else "succeeded"), ""
+    try:
+        yield record
+        close_release(record.journal, record.outcome(schema_version, bundle))
+    except Exception as failure:
+        verdict, error = "failed", str(failure)
+        close_release(record.journal, record.outcome(schema_version, bundle, error))
+        if record.journal.release_id and replay_undo(rollout, UNDOERS, release_id=record.journal.release_id):
+            verdict = "rolled_back"
+        raise
+    finally:
+        await publish_release(facts(rollout, bundle, record, schema_version, verdict, error))
+
+
+def request(rollout: Rollout, bundle: Bundle) -> Request:
+    """Who releases what."""
+    parameters, run_id = runtime.flow_run.parameters, runtime.flow_run.id
+    return Request(
+        environment=rollout.environment.name,
+        requested_by=rollout.approver,
+        git_sha=bundle.git_sha,
+        source=parameters.get("source"),
+        flow_run_id=UUID(run_id) if run_id else None,
+    )
+
+
+def facts(
+    rollout: Rollout, bundle: Bundle, record: Record, schema_version: int, verdict: str, error: str
+) -> ReleaseFacts:
+    """What the report tells."""
+    return ReleaseFacts(
+        environment=rollout.environment.name,
+        verdict=verdict,
+        source=str(runtime.flow_run.parameters.get("source") or ""),
+        git_sha=bundle.version,
+        requested_by=rollout.approver or "",
+        version_before=record.version.previous_version if record.version else None,
+        version_after=record.version.version if record.version else None,
+        code_sha256=bundle.code_sha256,
+        schema_version=schema_version,
+        urls={"API": record.api.url} if record.api else {},
+        changes=rollout.changes,
+        findings=rollout.findings,
+        smoke=[result.row() for result in record.smoke],
+        error=error,
+    )

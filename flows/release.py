@@ -1,0 +1,59 @@
+"""Release: from source to a running, smoke-tested system. The main button.
+
+1. build and check the package, read and check the migrations: bad input ends here, before the first write
+2. where the environment asks for it, show the plan and wait for a person's approval
+3. provision (flows/provision.py): network, secrets, database, role, log groups
+4. migrate (flows/migrate.py): snapshot, then what the database has not seen
+5. deploy (flows/deploy_backend.py): new version, smoke test without traffic, API, traffic, smoke test with traffic
+
+Undo: a failure after traffic moved puts the alias back; migrations go forward only; what was provisioned stays. Every
+step converges, so a run that died anywhere is run again. Frontend and load test come between 5 and its end.
+"""
+
+from collections.abc import Sequence
+
+from prefect import flow
+
+from database.migration_files import Migration
+from flows.deploy_backend import deploy, package_of
+from flows.migrate import migrate_database
+from flows.opening import (
+    ROOT,
+    Adopt,
+    EnvironmentName,
+    PlanOnly,
+    SourceSpec,
+    approved,
+    opened,
+    planning_twin,
+    run_name,
+)
+from flows.provision import lay_foundation
+from tasks.bundling.bundle import Bundle
+from tasks.changes import Rollout
+from tasks.migrations import read_migrations
+
+
+@flow(name="release", flow_run_name=run_name)
+async def release(
+    environment: EnvironmentName = "local",
+    source: SourceSpec = "python:api",
+    plan_only: PlanOnly = False,
+    adopt: Adopt = False,
+) -> None:
+    """From source to a running, smoke-tested system."""
+    async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
+        bundle = package_of(rollout, source)
+        files = read_migrations(ROOT / "migrations")
+        if rollout.environment.approval and not plan_only:
+            plan = planning_twin(rollout)
+            await roll_out(plan, bundle, files)
+            rollout.approver = await approved(plan)
+        await roll_out(rollout, bundle, files)
+
+
+async def roll_out(rollout: Rollout, bundle: Bundle, files: Sequence[Migration]) -> None:
+    """Everything that may write, in order. On a planning rollout: what it would write."""
+    foundation = lay_foundation(rollout)
+    schema = migrate_database(rollout, files)
+    await deploy(rollout, bundle, foundation, schema)

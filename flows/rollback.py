@@ -1,0 +1,26 @@
+"""Roll back: put traffic to where it was before a release, the last one unless told otherwise. Run by hand.
+
+Replays the release's undo log backwards: what was done and not undone, each guarded, so that a second run changes
+nothing. The database is not touched: migrations go forward only.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from prefect import flow
+from pydantic import Field
+
+from flows.opening import EnvironmentName, PlanOnly, opened, run_name
+from flows.recording import UNDOERS
+from tasks.undo import replay_undo
+
+ReleaseId = Annotated[str | None, Field(description="a release's id; empty: the last one", pattern=r"^[0-9a-f-]{36}$")]
+
+
+@flow(name="rollback", flow_run_name=run_name)
+async def rollback(
+    environment: EnvironmentName = "local", release_id: ReleaseId = None, plan_only: PlanOnly = False
+) -> None:
+    """Put traffic back to where it was before a release."""
+    async with opened(environment, plan_only=plan_only) as rollout:
+        replay_undo(rollout, UNDOERS, release_id=UUID(release_id) if release_id else None)

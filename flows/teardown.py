@@ -1,0 +1,52 @@
+"""Tear down: destroy what releases made in an environment, in the reverse order. Run by hand, for good.
+
+Only what carries our tags is destroyed. The database goes last of what holds data, with a final snapshot unless told
+otherwise, and not at all while its deletion protection is on. Every step tolerates that its thing is gone already.
+"""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from flows.opening import EnvironmentName, PlanOnly, opened, run_name
+from tasks.changes import Rollout
+from tasks.database_groups import destroy_database_groups
+from tasks.databases import destroy_database
+from tasks.errors import Rejected
+from tasks.functions import destroy_function
+from tasks.gateway import destroy_api
+from tasks.logs import destroy_log_group
+from tasks.network import destroy_network
+from tasks.roles import destroy_role
+from tasks.secrets import destroy_secrets
+
+Confirm = Annotated[str, Field(description="the environment's name again, to show that you mean it")]
+
+
+@flow(name="teardown", flow_run_name=run_name)
+async def teardown(
+    environment: EnvironmentName = "local",
+    confirm: Confirm = "",
+    final_snapshot: Annotated[bool, Field(description="keep the data as a snapshot")] = True,
+    plan_only: PlanOnly = False,
+) -> None:
+    """Destroy what releases made in an environment."""
+    if confirm != environment and not plan_only:
+        raise Rejected("teardown", [f"to destroy {environment!r}, give its name as `confirm`; nothing was destroyed"])
+    async with opened(environment, plan_only=plan_only) as rollout:
+        destroy_all(rollout, final_snapshot=final_snapshot)
+
+
+def destroy_all(rollout: Rollout, *, final_snapshot: bool) -> None:
+    """In the reverse order of making."""
+    names = rollout.environment.names
+    destroy_api(rollout)
+    destroy_function(rollout)
+    destroy_database(rollout, final_snapshot=final_snapshot)
+    destroy_database_groups(rollout)
+    destroy_network(rollout)
+    destroy_role(rollout)
+    for group in (names.function_logs, names.api_logs):
+        destroy_log_group(rollout, group)
+    destroy_secrets(rollout)
