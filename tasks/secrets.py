@@ -169,6 +169,11 @@ def database_dsn(rollout: Rollout, *, address: str | None = None, inside: bool =
     return SecretStr(f"postgresql://{user}:{password}@{address}/{parts['dbname']}?sslmode={sslmode}")
 
 
+def database_password(rollout: Rollout) -> SecretStr:
+    """The master password, for the call that makes the instance or resets it."""
+    return SecretStr(_parts(rollout)["password"])
+
+
 def generate(pick: Pick = secrets.choice) -> str:
     """A new secret value."""
     return "".join(pick(LETTERS) for _ in range(LENGTH))
