@@ -21,7 +21,7 @@ from typing import Any, Literal
 from blocks.environment import FunctionSettings
 from tasks.bundling import bytecode, cargo, wheels
 from tasks.bundling.contract import Variable, code_folders, missing_variables, own_files, required_variables
-from tasks.bundling.package_check import check_package
+from tasks.bundling.package_check import UNREADABLE, check_package
 from tasks.bundling.platforms import Platform, host_platform, lambda_platform
 from tasks.bundling.sources import MANIFEST, Manifest, Source, load_manifest, parse_source
 from tasks.bundling.zipping import Entry, pack, write_zip
@@ -188,11 +188,8 @@ def inspect(path: Path, source: Source) -> tuple[int, Literal["python", "native"
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
-            damaged = archive.testzip() if source.kind == "zip" else None
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise Rejected(str(source), [f"it cannot be read as a zip ({error}): build it again"]) from error
-    if damaged:
-        raise Rejected(str(source), [f"{damaged!r} in it is damaged: build it again"])
     names = {info.filename for info in infos}
     python = source.kind == "python" or (
         source.kind == "zip" and "bootstrap" not in names and any(name.endswith(".py") for name in names)

@@ -7,6 +7,7 @@ the entry point, the handler, and every program and library inside against the p
 
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,8 @@ MB = 1024 * 1024
 DIRECT_LIMIT = 50 * MB
 """Compressed bytes that one request may carry; a larger package goes through S3."""
 UNPACKED_LIMIT = 250 * MB
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
+"""What `zipfile` raises on bytes that are not, or no longer, a zip."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,14 @@ def check_package(path: Path, platform: Platform, *, handler: str, through_s3: b
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
-            problems += name_problems(infos) + unpacked_problems(infos)
-            unreadable = storage_problems(infos)
+            too_large = unpacked_problems(infos)
+            problems += name_problems(infos) + too_large
+            unreadable = storage_problems(infos) or ([] if too_large else damage(archive))
             if unreadable:
                 return problems + unreadable
             package = Package(archive, {info.filename: info for info in infos if not info.is_dir()})
             return problems + content_problems(package, platform, handler)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except UNREADABLE as error:
         return [*problems, f"{path} cannot be read as a zip ({error}): build it again"]
 
 
@@ -105,6 +109,12 @@ def storage_problems(infos: list[zipfile.ZipInfo]) -> list[str]:
     return several("{} not compressed by deflate, the only way that Lambda unpacks: zip again", odd) + several(
         "{} encrypted: zip again without a password", secret
     )
+
+
+def damage(archive: zipfile.ZipFile) -> list[str]:
+    """Whether every file unpacks to what its checksum says."""
+    name = archive.testzip()
+    return [f"{name!r} is damaged inside the zip: build it again"] if name else []
 
 
 def name_problems(infos: list[zipfile.ZipInfo]) -> list[str]:

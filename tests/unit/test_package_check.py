@@ -3,6 +3,7 @@
 import stat
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,25 @@ def test_compression_that_lambda_does_not_know(tmp_path: Path) -> None:
     assert "not compressed by deflate" in problem
 
 
+@pytest.mark.parametrize("offset", [45, 60, 200])
+def test_damaged_bytes_are_found_wherever_they_are(tmp_path: Path, offset: int) -> None:
+    write_zip(tmp_path / "p.zip", [pack("bootstrap", b"#!/bin/sh\n" + bytes(range(256)) * 8)])
+    content = bytearray((tmp_path / "p.zip").read_bytes())
+    content[offset] ^= 0xFF
+    (tmp_path / "p.zip").write_bytes(content)
+    (problem,) = check_package(tmp_path / "p.zip", AL2023, handler="bootstrap")
+    assert "damaged" in problem or "cannot be read as a zip" in problem
+
+
+def test_an_encrypted_zip(tmp_path: Path) -> None:
+    write_zip(tmp_path / "p.zip", [pack("bootstrap", b"#!/bin/sh\n")])
+    content = (tmp_path / "p.zip").read_bytes()
+    marked = content.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
+    (tmp_path / "p.zip").write_bytes(marked)
+    (problem,) = check_package(tmp_path / "p.zip", AL2023, handler="bootstrap")
+    assert "encrypted" in problem
+
+
 def test_what_is_not_a_zip(tmp_path: Path) -> None:
     (tmp_path / "p.zip").write_bytes(b"not a zip")
     (problem,) = check_package(tmp_path / "p.zip", AL2023, handler="bootstrap")
@@ -186,7 +206,8 @@ def test_what_is_not_a_zip(tmp_path: Path) -> None:
 
 
 def test_a_large_zip_goes_through_s3(tmp_path: Path) -> None:
-    ballast = Entry("ballast", bytes(51 * 1024 * 1024), deflated=False, crc=0, size=51 * 1024 * 1024, mode=0o100644)
+    zeros = bytes(51 * 1024 * 1024)
+    ballast = Entry("ballast", zeros, deflated=False, crc=zlib.crc32(zeros), size=len(zeros), mode=0o100644)
     script = pack("bootstrap", b"#!/bin/sh\n")
     assert check(tmp_path, script, ballast) == []
     (problem,) = check(tmp_path, script, ballast, through_s3=False)
