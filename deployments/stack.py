@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
+
 from localcloud.files import fresh_log, tail
 from localcloud.health import ask
 from localcloud.launch import launched
-from localcloud.processes import MARK, living, mark_of, sweep
+from localcloud.processes import MARK, is_gone, kill_all, living, mark_of, remaining, wait_gone
 from localcloud.state import USABLE, Phase, ServiceState, State, load_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,12 +92,11 @@ def up(
     home = home or state_folder()
     home.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(home):
-        ours = living(load_state(home).supervisor) is None
-        pid = start_supervisor(home, supervisor) if ours else None
+        running = living(load_state(home).supervisor)
         try:
-            follow(home, pid, report, patience)
+            follow(home, running or start_supervisor(home, supervisor), report, patience)
         except BaseException:
-            if ours:
+            if running is None:
                 bring_down(home)
             raise
         if after_ready is not None:
@@ -161,23 +162,30 @@ def one_at_a_time(home: Path) -> Iterator[None]:
         yield
 
 
-def start_supervisor(home: Path, command: Sequence[str]) -> int:
-    """Start it in a session of its own; its process id."""
+def start_supervisor(home: Path, command: Sequence[str]) -> psutil.Process:
+    """Start it in a session of its own."""
     with fresh_log(home / "logs" / "supervisor.log") as log:
         done = subprocess.run(
             launched([*command, "--home", str(home)], detached=True),
             cwd=ROOT, env={**os.environ, MARK: mark_of(home)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=log, check=True,
         )  # fmt: skip
-    return int(done.stdout)
+    try:
+        return psutil.Process(int(done.stdout))
+    except psutil.NoSuchProcess as gone:
+        raise ended(home) from gone
 
 
-def follow(home: Path, pid: int | None, report: Report, patience: float) -> None:
+def ended(home: Path) -> StackError:
+    return StackError("the supervisor ended; its log:\n" + tail(home / "logs" / "supervisor.log"))
+
+
+def follow(home: Path, supervisor: psutil.Process, report: Report, patience: float) -> None:
     """Report each service as it becomes ready; raise StackError if one fails too often, or time is up."""
     began, told = time.monotonic(), News()
     while True:
         state = load_state(home)
-        if pid is not None and (state.supervisor is None or state.supervisor.pid != pid):
+        if state.supervisor is None or state.supervisor.pid != supervisor.pid:
             state = State()  # that of an earlier supervisor
         told |= tell(state, told, report, time.monotonic() - began)
         if state.services and all(is_well(service) for service in state.services.values()):
@@ -185,8 +193,8 @@ def follow(home: Path, pid: int | None, report: Report, patience: float) -> None
         for name, service in state.services.items():
             if service.failures >= TOO_OFTEN and service.phase not in USABLE:
                 raise StackError(explain(name, service, home))
-        if living(state.supervisor) is None and not is_alive(pid):
-            raise StackError("the supervisor ended; its log:\n" + tail(home / "logs" / "supervisor.log"))
+        if is_gone(supervisor):
+            raise ended(home)
         if time.monotonic() - began > patience:
             raise StackError(late(home, state, patience))
         time.sleep(0.02)
@@ -216,29 +224,13 @@ def late(home: Path, state: State, patience: float) -> str:
     return "\n".join([f"not ready after {patience:.0f} s: {', '.join(waiting) or 'the supervisor'}", *logs])
 
 
-def is_alive(pid: int | None) -> bool:
-    """True if a process that has not yet written its state is there."""
-    import psutil
-
-    return pid is not None and psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
 def bring_down(home: Path) -> bool:
     """Ask the supervisor, wait, end what is left. False if nothing was running."""
-    import psutil
-
     supervisor = living(load_state(home).supervisor)
     if supervisor is not None:
         supervisor.send_signal(signal.SIGTERM)
-        psutil.wait_procs([supervisor], timeout=LONGEST_STOP_S)
-    was_running = supervisor is not None or bool(remaining(home))
-    if stubborn := sweep(home, load_state(home)):
+        wait_gone([supervisor], LONGEST_STOP_S)
+    left = remaining(home, load_state(home))
+    if stubborn := kill_all(left):
         raise StackError(f"these processes cannot be ended: {[process.pid for process in stubborn]}")
-    return was_running
-
-
-def remaining(home: Path) -> bool:
-    """True if a killed supervisor left services behind."""
-    from localcloud.processes import marked, ourselves, recorded
-
-    return bool((set(recorded(load_state(home))) | marked(home)) - ourselves())
+    return supervisor is not None or bool(left)

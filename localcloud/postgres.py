@@ -24,6 +24,7 @@ from localcloud.files import fresh_log, private_folder, read_secret, tail
 from localcloud.launch import launched
 from localcloud.ports import free_port
 from localcloud.postgres_binaries import Choice, PostgresError, find_binaries
+from localcloud.processes import wait_gone
 
 SUPERUSER = "miyabi_root"
 MAX_CONNECTIONS = 300
@@ -234,9 +235,7 @@ def halt(server: psutil.Process, patience: float) -> None:
     for order, wait in ((signal.SIGINT, patience), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
         try:
             server.send_signal(order)
-            server.wait(wait)
         except psutil.NoSuchProcess:
             return
-        except psutil.TimeoutExpired:
-            continue
-        return
+        if not wait_gone([server], wait):
+            return

@@ -5,6 +5,7 @@ carries our mark in its environment, which every child of a service inherits, al
 """
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -71,17 +72,38 @@ def ourselves() -> set[psutil.Process]:
     return {me, *me.parents()}
 
 
+def is_gone(process: psutil.Process) -> bool:
+    """True once it has ended. A zombie has: in a container nobody may ever collect it."""
+    try:
+        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_gone(processes: Iterable[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Wait until they have ended, `patience` seconds at most; those that have not."""
+    deadline, left = time.monotonic() + patience, list(processes)
+    while (left := [process for process in left if not is_gone(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
 def kill_all(processes: Iterable[psutil.Process], *, patience: float = 10.0) -> list[psutil.Process]:
-    """SIGKILL them, never ourselves, and wait; those that are still there afterwards."""
-    doomed = set(processes) - ourselves()
+    """SIGKILL them and wait; those that are still there afterwards."""
+    doomed = list(processes)
     for process in doomed:
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    return list(psutil.wait_procs(doomed, timeout=patience)[1])
+    return wait_gone(doomed, patience)
+
+
+def remaining(home: Path, state: State) -> set[psutil.Process]:
+    """Everything of this state folder that still runs, ourselves left out."""
+    return (family(recorded(state)) | marked(home)) - ourselves()
 
 
 def sweep(home: Path, state: State) -> list[psutil.Process]:
-    """End everything of this state folder that still runs; what could not be ended."""
-    return kill_all(family(recorded(state)) | marked(home))
+    """End it; what could not be ended."""
+    return kill_all(remaining(home, state))
