@@ -177,11 +177,11 @@ def run_flow(
 
 def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Callable[[str], None]) -> None:
     """The artifact as text, then how the run ended and why."""
-    from deployments.watch import table
+    from deployments.watch import change_line
 
     if artifact and artifact["type"] == "table":
         rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
-        show("\n" + (table(rows, list(rows[0])) if rows else "no change"))
+        show("\n" + "\n".join(change_line(row) for row in rows))
     elif artifact:
         show("\n" + str(artifact["data"]).strip())
     show(f"\n{run['name']}: {run['state_name']} after {run.get('total_run_time') or 0.0:.1f} s")

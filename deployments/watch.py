@@ -90,10 +90,16 @@ def step_line(run: dict[str, Any]) -> str:
     return f"  {mark} {run['name']:<46} {run.get('total_run_time') or 0.0:6.1f} s"
 
 
-def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
-    """Rows as aligned text; an empty cell stays empty."""
-    cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
+def change_line(row: dict[str, Any]) -> str:
+    """A row of the change table as one line: `update  role x  trust: a → b  (why)`, long values cut."""
+    value = cut(str(row.get("to", "")), 70)
+    if row.get("from"):
+        value = f"{cut(str(row['from']), 40)} → {value}"
+    field = f"{row['field']}: " if row.get("field") else ""
+    why = f"({row['why']})" if row.get("why") else ""
+    return "  ".join(part for part in (f"  {row['change']:<7}", row.get("what", ""), field + value, why) if part)
+
+
+def cut(text: str, length: int) -> str:
+    """The text, shortened in sight."""
+    return text if len(text) <= length else text[: length - 1] + "…"

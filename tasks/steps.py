@@ -43,7 +43,7 @@ def step(
 
     configured = task(
         name=name,
-        task_run_name=run_name,
+        task_run_name=run_name or name,
         retries=retries,
         retry_delay_seconds=pause,
         retry_condition_fn=is_temporary,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deployments.watch import Watcher, log_line, step_line, table
+from deployments.watch import Watcher, change_line, log_line, step_line
 
 
 class FakePrefect:
@@ -50,6 +50,7 @@ def test_log_lines_of_others_are_left_out() -> None:
     assert log_line({"name": "tasks.logs", "level": 10, "message": "x"}) is None
 
 
-def test_table() -> None:
-    rows = [{"change": "create", "what": "role x"}, {"change": "update", "what": "y"}]
-    assert table(rows, ["change", "what"]) == "change  what\ncreate  role x\nupdate  y"
+def test_change_line() -> None:
+    row = {"change": "update", "what": "function x", "field": "memory", "from": "256", "to": "512", "why": "differs"}
+    assert change_line(row) == "  update   function x  memory: 256 → 512  (differs)"
+    assert change_line({"change": "create", "what": "role x", "field": "", "from": "", "to": ""}) == "  create   role x"
