@@ -98,8 +98,8 @@ def wanted_function(rollout: Rollout, package: Package, wiring: Wiring) -> Wante
     shown = plain_variables(environment, *secrets)
     configuration = Configuration(
         code=package.code_sha256,
-        architecture=settings.architecture,
-        runtime=settings.python_runtime if package.kind == "python" else settings.native_runtime,
+        architecture=package.architecture,
+        runtime=package.runtime,
         handler=package.handler,
         role=wiring.role_arn,
         memory_mb=settings.memory_mb,

@@ -10,13 +10,14 @@ from botocore.exceptions import ClientError
 
 from tasks.changes import Rollout, deletion, tags_from
 from tasks.errors import absent_as_none, error_code, is_absent
+from tasks.steps import step
 
 DIRECT_LIMIT = 50 * 1000 * 1000
 """Bytes of zip that Lambda takes in the call itself (Lambda quotas: 50 MB)."""
 
 
 class Package(Protocol):
-    """What deploying needs to know of a built package (tasks/bundle.py)."""
+    """What deploying needs to know of a built package (`tasks.bundling.bundle.Bundle`)."""
 
     @property
     def path(self) -> Any: ...
@@ -27,7 +28,9 @@ class Package(Protocol):
     @property
     def size(self) -> int: ...
     @property
-    def kind(self) -> str: ...
+    def runtime(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
     @property
     def handler(self) -> str: ...
 
@@ -74,6 +77,7 @@ def exists(head: Any) -> bool:
     return True
 
 
+@step("Destroy the packages")
 def destroy_uploads(rollout: Rollout) -> None:
     """Empty the bucket of packages and delete it; nothing to do where no package was ever large."""
     s3, bucket = rollout.aws("s3"), rollout.environment.names.artifacts_bucket

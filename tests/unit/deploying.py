@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,20 +31,28 @@ class Built:
     sha256_hex: str
     code_sha256: str
     size: int
-    kind: str = "python"
+    runtime: str = "python3.12"
+    architecture: str = "x86_64"
     handler: str = "api.handler.handler"
 
 
-def build(folder: Path, text: str = "one", *, kind: str = "python") -> Built:
+def build(folder: Path, text: str = "one") -> Built:
     """A zip with one small file."""
+    return pack(folder / f"{text}.zip", {"bootstrap": text})
+
+
+def pack(path: Path, files: Mapping[str, str], **fields: str) -> Built:
+    """A zip of these files, all of them executable, written to `path`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0)), text)
-    data, path = buffer.getvalue(), folder / f"{text}.zip"
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, content)
+    data = buffer.getvalue()
     path.write_bytes(data)
     digest = hashlib.sha256(data)
-    handler = "api.handler.handler" if kind == "python" else "bootstrap"
-    return Built(path, digest.hexdigest(), base64.b64encode(digest.digest()).decode(), len(data), kind, handler)
+    return Built(path, digest.hexdigest(), base64.b64encode(digest.digest()).decode(), len(data), **fields)
 
 
 def wire(rollout: Rollout) -> Wiring:

@@ -287,8 +287,8 @@ def test_packages_above_the_limit_go_through_a_private_bucket(world: Environment
         assert code_of(rollout, package, limit=1) == {"S3Bucket": bucket, "S3Key": f"{package.sha256_hex}.zip"}
     blocked = rollout.aws("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert all(blocked.values())
-    destroy_uploads(rollout)
-    destroy_uploads(rollout)
+    destroy_uploads.fn(rollout)
+    destroy_uploads.fn(rollout)
     assert [str(change) for change in rollout.changes] == [f"delete bucket {bucket}"]
 
 
