@@ -1,31 +1,15 @@
-"""The embedded cloud for tests: one for the whole session, and clients of it."""
+"""Clients of the embedded cloud (tests/conftest.py)."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from localcloud.cloud import Cloud, Timings
-from localcloud.postgres import Postgres
+from localcloud.cloud import Cloud
 
 Client = Callable[[str], Any]
-
-
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A cloud in this process on free ports, with a real PostgreSQL behind RDS."""
-    home = tmp_path_factory.mktemp("cloud")
-    with contextlib.ExitStack() as stack:
-        postgres = Postgres(home)
-        postgres.start()
-        stack.callback(postgres.stop)
-        cloud = Cloud(home, postgres=postgres, timings=Timings(database=0.1, function=0.1))
-        cloud.start()
-        stack.callback(cloud.stop)
-        yield cloud
 
 
 def clients_of(cloud: Cloud) -> Client:

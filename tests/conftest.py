@@ -1,0 +1,42 @@
+"""What the whole suite shares: one PostgreSQL and one embedded cloud a session, and a machine kept out.
+
+moto's state is global to a process, so there can be one cloud; a test that needs it empty asks for `aws` or calls
+`cloud.reset()`. Credentials and settings of the machine are dropped before anything is imported.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from localcloud.cloud import Cloud
+    from localcloud.postgres import Postgres
+
+for variable in [name for name in os.environ if name.startswith(("AWS_", "PREFECT_", "MIYABI_", "DATABASE_URL"))]:
+    del os.environ[variable]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Postgres]":
+    """A running PostgreSQL: installed, else the wheel's."""
+    from localcloud.postgres import Postgres
+
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, postgres: "Postgres") -> "Iterator[Cloud]":
+    """An embedded cloud in this process, on free ports, with a real PostgreSQL behind RDS."""
+    from localcloud.cloud import Cloud, Timings
+
+    cloud = Cloud(tmp_path_factory.mktemp("cloud"), postgres=postgres, timings=Timings(database=0.1, function=0.1))
+    cloud.start()
+    yield cloud
+    cloud.stop()

@@ -1,0 +1,81 @@
+"""Releases in tests: a real Prefect server, the session's embedded cloud, and a zygote that runs the flows.
+
+`releases.run("release", source=…)` runs a flow in a process of its own, as a worker would, in about a second.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+from prefect.testing.utilities import prefect_test_harness
+
+from deployments.settings import LocalCloud, build_environment
+from localcloud.cloud import Cloud
+from tests.release.zygote import Ended, Zygote
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "fixtures"
+
+
+class Releases:
+    """Runs flows on the session's cloud in processes of their own."""
+
+    def __init__(self, cloud: Cloud, zygote: Zygote) -> None:
+        self.cloud = cloud
+        self.zygote = zygote
+        self.pid = 0
+
+    def run(self, flow: str = "release", **parameters: Any) -> Ended:
+        """Run a flow to its end in environment `local`; its exit code and the error's text."""
+        return self.zygote.run(flow, self._started, environment="local", **parameters)
+
+    def _started(self, pid: int) -> None:
+        self.pid = pid
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """A Prefect server for the session; its API's URL."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def zygote(prefect_api: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """The process that flows are forked from, with environment `local` saved in Prefect."""
+    home = tmp_path_factory.mktemp("runs")
+    postgres = f"127.0.0.1:{cloud.postgres.port}" if cloud.postgres else ""
+    asyncio.run(save_local(LocalCloud(cloud.aws_endpoint, cloud.api_endpoint, postgres)))
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": prefect_api,
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_LOGGING_TO_API_ENABLED": "true",
+        "MIYABI_ROOT": str(ROOT),
+        "MIYABI_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+    }
+    process = Zygote(environment, home / "error")
+    yield process
+    process.close()
+
+
+async def save_local(cloud: LocalCloud) -> None:
+    """Save the block `local`, with a function that needs no vendored packages to be quick."""
+    settings = {"account_id": "211234825975", "region": "us-east-1", "database": {"sslmode": "prefer"}}
+    function = {"host_wheels": True, "python_runtime": f"python3.{sys.version_info.minor}"}
+    environment = build_environment("local", cloud.overlay({**settings, "function": function}))
+    await environment.credentials.asave("miyabi-local", overwrite=True)
+    await environment.asave("local", overwrite=True)
+
+
+@pytest.fixture
+def releases(cloud: Cloud, zygote: Zygote) -> Releases:
+    """Flows on an empty account."""
+    cloud.reset()
+    return Releases(cloud, zygote)

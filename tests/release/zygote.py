@@ -1,0 +1,98 @@
+"""A process with everything imported that forks a child per flow run.
+
+A sweep runs a release a hundred times and kills half of them. Importing Prefect and boto3 takes two seconds and a fork
+two milliseconds, so the child starts ready. `Zygote` is the parent's handle; `main` is the process.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WARM = ("flows.release", "flows.teardown", "flows.rollback", "psycopg", "boto3", "httpx")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: 0 done, 1 failed, -9 killed; and the error's text."""
+
+    code: int
+    error: str
+
+
+class Zygote:
+    """Runs flows in forked children. `run` tells the child's pid to `started` before the flow begins."""
+
+    def __init__(self, environment: Mapping[str, str], errors: Path) -> None:
+        self.errors = errors
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.release.zygote", str(errors)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dict(environment),
+        )
+
+    def run(self, flow: str, started: Callable[[int], None] = lambda pid: None, **parameters: Any) -> Ended:
+        """Run `flows.<flow>` with these parameters in a child of its own, to its end."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self.errors.write_text("")
+        self._process.stdin.write(json.dumps({"flow": flow, "parameters": parameters}) + "\n")
+        self._process.stdin.flush()
+        started(int(self._answer()))
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return Ended(int(self._answer()), self.errors.read_text())
+
+    def close(self) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def _answer(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the zygote died with {self._process.wait()}")
+        return line
+
+
+def main() -> None:
+    """Fork a child for each job read from standard input; answer its pid, then its exit code."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a flow prints is not an answer
+    for module in WARM:
+        importlib.import_module(module)
+    while line := sys.stdin.readline():
+        job = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            sys.stdin.readline()  # the parent has the pid: go
+            os._exit(run(job, Path(sys.argv[1])))
+        print(pid, file=answers, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def run(job: dict[str, Any], errors: Path) -> int:
+    flow = getattr(importlib.import_module(f"flows.{job['flow']}"), job["flow"])
+    try:
+        asyncio.run(flow(**job["parameters"]))
+    except BaseException:
+        errors.write_text(traceback.format_exc())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main()
