@@ -10,11 +10,11 @@ write does, and makes all before it durable. Commits that a file makes itself wa
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import generators
+from psycopg import errors, generators
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -25,7 +25,16 @@ from database.sql_text import statement_starts
 Connection = psycopg.Connection[Any]
 
 BEGIN = b"BEGIN;"
-PASSING = frozenset({"40", "53", "57"})  # SQLSTATE classes: rollback of a deadlock, resources, an operator
+PASSING = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.DeadlockDetected,
+    errors.DiskFull,
+    errors.LockNotAvailable,
+    errors.OutOfMemory,
+    errors.SerializationFailure,
+    errors.TooManyConnections,
+)
 NO_INPUT = b"a migration has no input to copy from: write INSERT statements"
 
 
@@ -71,7 +80,7 @@ def run(conn: Connection, migration: Migration, message: bytes, *, before: int) 
         conn.pgconn.send_query(message)
         for result in answers(conn):
             if result.status == ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.error_from_result(result)
+                raise errors.error_from_result(result)
             done.append(result)
     except psycopg.Error as error:
         raise failure(migration, error, done, before) from error
@@ -80,7 +89,7 @@ def run(conn: Connection, migration: Migration, message: bytes, *, before: int) 
             conn.execute("ROLLBACK")
 
 
-def answers(conn: Connection) -> list[PGresult]:
+def answers(conn: Connection) -> Iterator[PGresult]:
     """The result of every statement. COPY has no place in a file: its output is dropped, its input is refused."""
     results: list[PGresult] = conn.wait(generators.execute(conn.pgconn))
     while results[-1].status == ExecStatus.COPY_OUT:
@@ -88,8 +97,9 @@ def answers(conn: Connection) -> list[PGresult]:
             pass
         results[-1:] = conn.wait(generators.fetch_many(conn.pgconn))
     if results[-1].status == ExecStatus.COPY_IN:
-        conn.wait(generators.copy_end(conn.pgconn, NO_INPUT))
-    return results
+        yield from results[:-1]
+        results = [conn.wait(generators.copy_end(conn.pgconn, NO_INPUT))]
+    yield from results
 
 
 def failure(migration: Migration, error: psycopg.Error, done: Sequence[PGresult], before: int) -> ExecuteMigration:
@@ -125,14 +135,14 @@ def text_of_line(sql: bytes, line: int) -> str:
 def aftermath(migration: Migration, error: psycopg.Error, done: Sequence[PGresult]) -> str:
     if error.sqlstate is None:
         return "The connection was lost. Run again: what was committed is recorded and will not be repeated."
-    if error.sqlstate[:2] in PASSING or error.sqlstate == psycopg.errors.LockNotAvailable.sqlstate:
+    if isinstance(error, PASSING):
         return "Nothing of it was applied. The file is not at fault: run again."
     if migration.no_transaction:
         return (
             "The file runs without a transaction: look for what it left behind (an invalid index), then mend it and "
             "run again."
         )
-    if error.sqlstate == psycopg.errors.ActiveSqlTransaction.sqlstate:
+    if isinstance(error, errors.ActiveSqlTransaction):
         return "Put this statement alone in a file that starts with `-- no-transaction`, and run again."
     if any(result.command_status == b"COMMIT" for result in done):
         return "The file commits by itself: what stands before its last COMMIT is applied. Mend it and run again."

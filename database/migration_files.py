@@ -11,7 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -32,8 +32,8 @@ class Migration:
     description: str
     kind: Kind
     file: str
-    sql: bytes
-    checksum: bytes
+    sql: bytes = field(repr=False)
+    checksum: bytes = field(repr=False)
 
     @property
     def is_down(self) -> bool:

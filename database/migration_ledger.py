@@ -18,9 +18,8 @@ from database.migration_files import Migration
 Connection = psycopg.Connection[Any]
 
 # The session settings are those that sqlx asks for when it connects: `now()::timestamp` in a file depends on them.
-# Made without waiting for the disk: the end of a run flushes everything before it.
+# One message is one transaction; it does not wait for the disk, as the end of a run flushes everything before it.
 PREPARE = """
-BEGIN;
 SET LOCAL synchronous_commit = off;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, MDY';
@@ -32,7 +31,6 @@ CREATE TABLE IF NOT EXISTS _sqlx_migrations (
     checksum BYTEA NOT NULL,
     execution_time BIGINT NOT NULL
 );
-COMMIT
 """
 
 
@@ -49,12 +47,10 @@ class Entry:
 def read_ledger(conn: Connection) -> list[Entry]:
     """What was applied, by version; nothing on a database without the table. One round trip, and no lock."""
     try:
-        rows = conn.execute(
-            "SELECT version, description, success, checksum FROM _sqlx_migrations ORDER BY version", binary=True
-        )
+        rows = conn.execute("SELECT version, description, success, checksum FROM _sqlx_migrations", binary=True)
     except psycopg.errors.UndefinedTable:
         return []
-    return [Entry(*row) for row in rows]
+    return sorted((Entry(*row) for row in rows), key=lambda entry: entry.version)
 
 
 def lock_key(database: str) -> int:
