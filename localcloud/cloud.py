@@ -141,9 +141,12 @@ class Cloud:
         self.faults.clear()
 
     def _start(self) -> None:
-        from localcloud.aws.front import Front as AwsFront
-        from localcloud.aws.server import Dispatcher, Server
-        from localcloud.aws.services import Services
+        from localcloud.aws.imports import one_session
+
+        with one_session():
+            from localcloud.aws.front import Front as AwsFront
+            from localcloud.aws.server import Dispatcher, Server
+            from localcloud.aws.services import Services
 
         self._stops.append(self.patches.undo)
         self.services = Services(self)

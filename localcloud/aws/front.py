@@ -81,17 +81,21 @@ class Front:
         return faults.reach(call, "after", operation) or answer
 
     def _execute(self, operation: Operation, environ: dict[str, Any]) -> Answer:
+        if operation.dry_run:  # which moto does for half of EC2, and for the other half all the same
+            message = "Request would have succeeded, but DryRun flag is set."
+            return error_answer("ec2", code="DryRunOperation", message=message, status=412)
         try:
             if operation.is_read or operation.name in UNLOCKED:
                 answer = self._moto(environ)
             else:
                 with self.cloud.state.writing(operation.service):
                     answer = self._moto(environ)
+        except NotImplementedError as error:
+            return gap(operation, f"the embedded cloud does not have it: {error}")
         except Exception as error:
-            if not isinstance(error, NotImplementedError):
-                logger.exception("moto failed at %s.%s", operation.service, operation.name)
-            return gap(operation, str(error) or repr(error))
-        return gap(operation, "moto has no such route") if _is_unrouted(answer) else answer
+            logger.exception("moto failed at %s.%s", operation.service, operation.name)
+            return gap(operation, f"the embedded cloud failed: {error!r}")
+        return gap(operation, "the embedded cloud does not have it: no route") if _is_unrouted(answer) else answer
 
     def _moto(self, environ: dict[str, Any]) -> Answer:
         started: list[Any] = []
@@ -114,7 +118,7 @@ DROPPED_HEADERS = frozenset({"content-length", "connection", "transfer-encoding"
 
 def gap(operation: Operation, reason: str) -> Answer:
     """The answer for what the embedded cloud does not have."""
-    message = f"the embedded cloud does not have {operation.service}.{operation.name}: {reason}"
+    message = f"{operation.service}.{operation.name}: {reason}"
     return error_answer(operation.protocol, code="SimulatorGap", message=message, status=501)
 
 

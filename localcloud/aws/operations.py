@@ -32,6 +32,8 @@ class Operation:
     service: str
     name: str
     protocol: Protocol
+    dry_run: bool = False
+    """EC2's DryRun: nothing is to be done."""
 
     @property
     def is_read(self) -> bool:
@@ -44,8 +46,10 @@ def operation_of(environ: dict[str, Any]) -> Operation:
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return Operation(service, target.rpartition(".")[2], "json")
-    if action := _action(environ):
-        return Operation(service, action, "ec2" if service == "ec2" else "query")
+    fields = _fields(environ)
+    if action := fields.get("Action", [""])[0]:
+        dry_run = service == "ec2" and fields.get("DryRun", [""])[0].lower() == "true"
+        return Operation(service, action, "ec2" if service == "ec2" else "query", dry_run)
     return Operation(service, _route(service, environ), "rest-xml" if service in REST_XML else "rest-json")
 
 
@@ -59,14 +63,13 @@ def _service(environ: dict[str, Any]) -> str:
     return BY_SIGNING_NAME.get(name, name)
 
 
-def _action(environ: dict[str, Any]) -> str:
+def _fields(environ: dict[str, Any]) -> dict[str, list[str]]:
+    """The form of a query request."""
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         body: bytes = environ["wsgi.input"].read()
         environ["wsgi.input"].seek(0)
-        fields = parse_qs(body.decode("utf-8", "replace"))
-    else:
-        fields = parse_qs(environ.get("QUERY_STRING", ""))
-    return fields.get("Action", [""])[0]
+        return parse_qs(body.decode("utf-8", "replace"))
+    return parse_qs(environ.get("QUERY_STRING", ""))
 
 
 def _route(service: str, environ: dict[str, Any]) -> str:

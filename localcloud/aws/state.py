@@ -35,6 +35,8 @@ PAUSE = 0.1
 SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "ssm", "sts"})
 """Services whose state holds passwords, keys or environment variables."""
 TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",), "lambda": ("logs",), "s3": ("lambda",)}
+NOT_SAVED = {"ec2": frozenset({"amis", "snapshots"})}
+"""moto makes these anew, as large as all else together; nothing here boots a machine."""
 VERSIONS = f"moto {moto.__version__} on Python {sys.version_info.major}.{sys.version_info.minor}"
 BLOB = 64 * 1024
 """Bytes from which a blob is kept in a file of its own."""
@@ -118,7 +120,8 @@ class State:
         regions = backends_of(service)[self.account_id]
         buffer = io.BytesIO()
         pickler = _Pickler(buffer, self._blobs)
-        pickler.dump((VERSIONS, {region: vars(backend) for region, backend in regions.items()}))
+        left_out = NOT_SAVED.get(service, frozenset())
+        pickler.dump((VERSIONS, {region: _without(vars(backend), left_out) for region, backend in regions.items()}))
         return buffer.getvalue()
 
     def _write(self, path: Path, content: bytes) -> None:
@@ -135,11 +138,15 @@ class State:
             if versions != VERSIONS:
                 raise pickle.UnpicklingError(f"it was saved by {versions}, this is {VERSIONS}")
             for region, state in regions.items():
-                backends_of(path.stem)[self.account_id][region].__dict__ = state
+                vars(backends_of(path.stem)[self.account_id][region]).update(state)
         except Exception as error:
             aside = path.with_suffix(f".unreadable-{int(time.time())}")
             path.rename(aside)
             logger.warning("the saved state of %s is unreadable and was moved to %s: %s", path.stem, aside, error)
+
+
+def _without(attributes: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if name not in names}
 
 
 class _Pickler(pickle.Pickler):
