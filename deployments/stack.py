@@ -42,6 +42,10 @@ class StackError(Exception):
     """The stack did not come up, or did not go down; the message says which service and shows the end of its log."""
 
 
+class SupervisorEnded(StackError):
+    """The supervisor itself is gone; the message shows the end of its log."""
+
+
 @dataclass(frozen=True)
 class Status:
     """What runs. `services` says of each whether it is healthy; ports are those in use, or used last time."""
@@ -92,13 +96,7 @@ def up(
     home = home or state_folder()
     home.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(home):
-        running = living(load_state(home).supervisor)
-        try:
-            follow(home, running or start_supervisor(home, supervisor), report, patience)
-        except BaseException:
-            if running is None:
-                bring_down(home)
-            raise
+        bring_up(home, supervisor, report, patience)
         if after_ready is not None:
             after_ready(home, load_state(home).ports, report)
     return status(home)
@@ -162,6 +160,21 @@ def one_at_a_time(home: Path) -> Iterator[None]:
         yield
 
 
+def bring_up(home: Path, command: Sequence[str], report: Report, patience: float) -> None:
+    """Follow the supervisor that runs, or one that we start; what we started and cannot use is stopped again."""
+    running = living(load_state(home).supervisor)
+    if running is not None:
+        try:
+            return follow(home, running, report, patience)
+        except SupervisorEnded:
+            report("the stack was going down; starting it again")
+    try:
+        follow(home, start_supervisor(home, command), report, patience)
+    except BaseException:
+        bring_down(home)
+        raise
+
+
 def start_supervisor(home: Path, command: Sequence[str]) -> psutil.Process:
     """Start it in a session of its own."""
     with fresh_log(home / "logs" / "supervisor.log") as log:
@@ -176,8 +189,8 @@ def start_supervisor(home: Path, command: Sequence[str]) -> psutil.Process:
         raise ended(home) from gone
 
 
-def ended(home: Path) -> StackError:
-    return StackError("the supervisor ended; its log:\n" + tail(home / "logs" / "supervisor.log"))
+def ended(home: Path) -> SupervisorEnded:
+    return SupervisorEnded("the supervisor ended; its log:\n" + tail(home / "logs" / "supervisor.log"))
 
 
 def follow(home: Path, supervisor: psutil.Process, report: Report, patience: float) -> None:

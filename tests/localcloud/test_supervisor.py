@@ -184,7 +184,7 @@ def test_a_stack_that_was_running_is_left_running_when_up_fails(tiny: Tiny) -> N
     port = tiny.up(one=SERVE, two=SERVE).ports["one"]
     supervisor, other = tiny.supervisor, tiny.pid("two")
     psutil.Process(tiny.pid("one")).kill()
-    until(lambda: not answers(port, "/"))
+    until(lambda: load_state(tiny.home).services["one"].failures == 1)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(stack.StackError, match="Address already in use"):
         tiny.up()
     assert not is_gone(supervisor)

@@ -1,5 +1,7 @@
 """The supervisor's loop, turn by turn, with a clock of the test's own."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -123,3 +125,11 @@ def test_state_is_saved_and_read_back(tmp_path: Path) -> None:
     assert load_state(tmp_path) == state
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
     assert load_state(tmp_path / "elsewhere") == State()
+
+
+def test_status_imports_nothing_heavy(tmp_path: Path) -> None:
+    heavy = {"prefect", "boto3", "botocore", "httpx", "psycopg", "moto", "cryptography", "pydantic"}
+    script = f"import sys; from deployments import stack; stack.status_json(); print({heavy!r} & set(sys.modules))"
+    environment = {**os.environ, "MIYABI_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
