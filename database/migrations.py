@@ -8,19 +8,20 @@ Refusals come before the first write. No Prefect and no AWS in here: the API, th
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from database.health import schema_version
 from database.migration_apply import apply
 from database.migration_connect import connect
 from database.migration_errors import Execute, VersionNotPresent, VersionTooOld
 from database.migration_files import Migration, load
 from database.migration_ledger import PREPARE, locked, read_ledger, verify
 
-__all__ = ["Applied", "Migration", "Status", "info", "load", "pending", "run"]
+__all__ = ["Applied", "Migration", "Status", "info", "load", "pending", "run", "schema_version"]
 
 Connection = psycopg.Connection[Any]
 Outcome = Literal["Applied", "Can apply", "Skipped"]
@@ -84,10 +85,8 @@ def run(
 
     with opened(database) as conn:
         work = compare()
-        if dry_run:
-            return [noted(entry, log) for entry in foresee(work, target, "Can apply")]
-        if not any(within(migration, target) for migration in work):
-            return [noted(entry, log) for entry in foresee(work, target, "Can apply")]
+        if dry_run or not any(within(migration, target) for migration in work):
+            return [noted(foreseen(migration, target), log) for migration in work]
         with locked(conn, log):
             conn.execute(PREPARE)
             return apply_all(conn, compare(), target, log)
@@ -129,13 +128,15 @@ def apply_all(
     done: list[Applied] = []
     try:
         for migration in work:
-            if within(migration, target):
-                elapsed = apply(conn, migration)
-                done.append(noted(Applied(migration.version, migration.description, "Applied", elapsed), log))
+            entry = foreseen(migration, target)
+            if entry.outcome != "Skipped":
+                entry = replace(entry, outcome="Applied", elapsed=apply(conn, migration))
+            done.append(noted(entry, log))
     finally:
-        if done and not conn.closed:
-            record_times(conn, done)
-    return done + [noted(entry, log) for entry in foresee(work, target, "Applied") if entry.outcome == "Skipped"]
+        applied = [entry for entry in done if entry.outcome == "Applied"]
+        if applied and not conn.closed:
+            record_times(conn, applied)
+    return done
 
 
 def record_times(conn: Connection, done: Sequence[Applied]) -> None:
@@ -146,8 +147,9 @@ def record_times(conn: Connection, done: Sequence[Applied]) -> None:
     )
 
 
-def foresee(work: Sequence[Migration], target: int | None, outcome: Outcome) -> list[Applied]:
-    return [Applied(m.version, m.description, outcome if within(m, target) else "Skipped") for m in work]
+def foreseen(migration: Migration, target: int | None) -> Applied:
+    outcome: Outcome = "Can apply" if within(migration, target) else "Skipped"
+    return Applied(migration.version, migration.description, outcome)
 
 
 def within(migration: Migration, target: int | None) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -141,6 +142,28 @@ def test_all_problems_are_told_at_once_each_with_its_file(tmp_path: Path) -> Non
 def test_a_simple_file_and_its_way_back_stand_side_by_side(tmp_path: Path) -> None:
     made(tmp_path, "1_a.sql", "1_a.down.sql", "2_b.up.sql", "2_b.down.sql")
     assert [m.kind for m in load(tmp_path)] == ["simple", "down", "up", "down"]
+
+
+FORMS = {
+    "simple": (".sql",),
+    "simple with a way back": (".sql", ".down.sql"),
+    "pair": (".up.sql", ".down.sql"),
+    "up alone": (".up.sql",),
+    "way back alone": (".down.sql",),
+}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_mixture_of_forms_is_read_in_order(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    forms = {version: random.choice(list(FORMS)) for version in random.sample(range(-50, 10**14), 12)}
+    for version, form in forms.items():
+        made(tmp_path, *(f"{version:+05d}_some_words{ending}" for ending in FORMS[form]))
+    migrations = load(tmp_path)
+    assert [m.version for m in migrations] == sorted(v for v, form in forms.items() for _ in FORMS[form])
+    assert {m.version for m in migrations if not m.is_down} == {v for v, f in forms.items() if f != "way back alone"}
+    assert {m.version for m in migrations if m.is_down} == {v for v, f in forms.items() if ".down.sql" in FORMS[f]}
+    assert {m.description for m in migrations} == {"some words"}
 
 
 def test_a_name_that_is_not_utf8_gets_a_mark_in_its_place(tmp_path: Path) -> None:
