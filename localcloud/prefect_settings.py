@@ -67,7 +67,12 @@ def client_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def worker_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    return client_environment(home, ports) | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+    """The worker's and its flow runs'. Their own place for temporary files: Prefect puts all users' into one folder of
+    /tmp, where the second user may not write."""
+    return client_environment(home, ports) | {
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "TMPDIR": str(temporary_folder(home)),
+    }
 
 
 def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
@@ -85,6 +90,12 @@ def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_SERVER_ENCRYPTION_KEY": encryption_key(home),
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }
+
+
+def temporary_folder(home: Path) -> Path:
+    folder = home / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def password_file(home: Path) -> Path:

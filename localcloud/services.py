@@ -5,6 +5,7 @@ server.
 """
 
 import datetime
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from localcloud.prefect_settings import (
     clean_environment,
     password_file,
     server_environment,
+    temporary_folder,
     worker_environment,
 )
 from localcloud.state import Identity
@@ -30,7 +32,8 @@ PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "postgres": 54329}
 
 
 def services(home: Path, ports: dict[str, int]) -> list[Service]:
-    """All of them, in the order in which they are started."""
+    """All of them, in the order in which they are started. Called when nothing of an earlier run is left running."""
+    shutil.rmtree(temporary_folder(home))  # what killed flow runs left
     return [server(home, ports), cloud(home, ports), postgres(home, ports), worker(home, ports)]
 
 
