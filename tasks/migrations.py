@@ -73,7 +73,7 @@ def ensure_schema(rollout: Rollout, files: Sequence[Migration], schema: Schema, 
 def plan_schema(rollout: Rollout, schema: Schema) -> list[Change]:
     """One line for each migration that would run."""
     why = f"{rollout.environment.names.database} has not seen it"
-    return [Change("run", f"migration {m.version}", "schema", "", m.description, why) for m in schema.pending]
+    return [Change("run", f"migration {m.version} {m.description}", why=why) for m in schema.pending]
 
 
 @step("List migrations")
