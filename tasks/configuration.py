@@ -49,8 +49,8 @@ class Configuration:
         return cls(
             code=answer["CodeSha256"],
             architecture=answer.get("Architectures", ["x86_64"])[0],
-            runtime=answer["Runtime"],
-            handler=answer["Handler"],
+            runtime=answer.get("Runtime", ""),
+            handler=answer.get("Handler", ""),
             role=answer["Role"],
             memory_mb=answer["MemorySize"],
             timeout_s=answer["Timeout"],
