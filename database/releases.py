@@ -90,10 +90,9 @@ def start_release(connection: Connection, request: Request) -> UUID:
     """A new running release. Those of its environment that still say `running` have died: it takes over from them."""
     with connection.transaction():
         closing = {"environment": request.environment, "reason": "the run died; the next release took over from it"}
-        abandoned = _scalars(connection, "close_abandoned", closing)
+        connection.execute(SQL["close_abandoned"], closing)
         (release_id,) = _scalars(connection, "start", asdict(request))
-        if abandoned:
-            connection.execute(SQL["take_over"], {"release_id": release_id, "abandoned": abandoned})
+        connection.execute(SQL["take_over"], {"release_id": release_id, "environment": request.environment})
     return UUID(str(release_id))
 
 

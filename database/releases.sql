@@ -2,8 +2,7 @@
 -- A release that is still 'running' when the next one of its environment starts has died: one runs at a time.
 UPDATE releases
 SET status = 'failed', error = %(reason)s, finished_at = now()
-WHERE environment = %(environment)s AND status = 'running'
-RETURNING id;
+WHERE environment = %(environment)s AND status = 'running';
 
 -- start --
 INSERT INTO releases (environment, requested_by, git_sha, source, flow_run_id)
@@ -11,14 +10,19 @@ VALUES (%(environment)s, %(requested_by)s, %(git_sha)s, %(source)s, %(flow_run_i
 RETURNING id;
 
 -- take_over --
--- What dead releases changed and nobody has undone becomes the first steps of this release, in the same order: who
--- undoes this one wants the state before those. They are moved, not copied, so that nothing is undone twice.
+-- What failed releases changed and nobody has undone (the run, or its undoing, died) becomes the first steps of this
+-- release, in the same order: who undoes this one wants the state before those. They are moved, not copied, so that
+-- nothing is undone twice.
 UPDATE release_steps
 SET release_id = %(release_id)s, number = moved.new_number
 FROM (
-    SELECT release_id, number, row_number() OVER (ORDER BY started_at, release_id, number) AS new_number
+    SELECT
+        release_steps.release_id, release_steps.number,
+        row_number() OVER (ORDER BY releases.started_at, releases.id, release_steps.number) AS new_number
     FROM release_steps
-    WHERE release_id = ANY (%(abandoned)s) AND status IN ('started', 'done')
+    JOIN releases ON releases.id = release_steps.release_id
+    WHERE releases.environment = %(environment)s AND releases.status = 'failed'
+        AND release_steps.status IN ('started', 'done')
 ) AS moved
 WHERE release_steps.release_id = moved.release_id AND release_steps.number = moved.number;
 

@@ -190,6 +190,17 @@ def test_the_next_release_takes_over_what_a_dead_one_changed(
     assert status_of(connection, journal)[0] == "rolled_back"
 
 
+def test_an_undo_that_never_came_is_taken_over_too(
+    connection: psycopg.Connection[Any], rollout: Rollout, store: Store
+) -> None:
+    alias, failed = {"version": "1"}, opened(rollout, store)
+    shift(failed, alias, "2")
+    close_release.fn(failed, Outcome("failed", error="smoke test failed"))
+    journal = opened(rollout, store)
+    assert status_of(connection, failed) == ("failed", "smoke test failed")
+    assert replay_undo.fn(rollout, undoer_of(alias), release_id=journal.release_id, store=store) == ["f:live is on 1"]
+
+
 def test_a_run_that_was_taken_for_dead_stops(rollout: Rollout, store: Store) -> None:
     slow, alias = opened(rollout, store), {"version": "1"}
     opened(rollout, store)
