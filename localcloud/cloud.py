@@ -153,12 +153,14 @@ class Cloud:
         self._stops.append(self.services.stop)
         self.state.start()
         self._stops.append(self.state.stop)
-        endpoint = Server(AwsFront(self, Dispatcher()), port=self.aws_port)
+        dispatcher = Dispatcher()
+        endpoint = Server(AwsFront(self, dispatcher), port=self.aws_port)
         self.aws_port = endpoint.port
         self._start_front()
         endpoint.start()
         self._stops.append(endpoint.stop)
         self.services.resume()
+        self._stops.append(dispatcher.warm_up())
         logger.info("AWS endpoint on %s, APIs on %s", self.aws_endpoint, self.api_endpoint)
 
     def _start_front(self) -> None:

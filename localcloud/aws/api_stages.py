@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from moto.apigatewayv2 import urls
+from moto.apigateway import urls  # one host serves both versions
 from moto.apigatewayv2.exceptions import APIGatewayV2Error, BadRequestException
 from moto.apigatewayv2.models import ApiGatewayV2Backend, Stage
 from moto.apigatewayv2.responses import ApiGatewayV2Response

@@ -76,8 +76,11 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
         self._secret.chmod(0o700)
         self._secret.parent.chmod(0o700)
-        for path in sorted([*self._open.glob("*.pickle"), *self._secret.glob("*.pickle")]):
-            self._load(path)
+        used: set[str] = set()
+        if all([self._load(path, used) for path in self._files()]):
+            for blob in self._blobs.iterdir():
+                if blob.name not in used:
+                    blob.unlink()
         self._saver.start()
 
     def stop(self) -> None:
@@ -90,7 +93,7 @@ class State:
         """Delete everything saved, and what waits to be."""
         with self._lock:
             self._dirty.clear()
-            for path in [*self._open.glob("*.pickle"), *self._secret.glob("*.pickle")]:
+            for path in self._files():
                 path.unlink()
 
     def save(self, services: Iterable[str]) -> None:
@@ -113,6 +116,9 @@ class State:
             except Exception:
                 logger.exception("the state of %s was not saved", ", ".join(sorted(services)))
 
+    def _files(self) -> list[Path]:
+        return sorted([*self._open.glob("*.pickle"), *self._secret.glob("*.pickle")])
+
     def _path(self, service: str) -> Path:
         return (self._secret if service in SECRET else self._open) / f"{service}.pickle"
 
@@ -131,10 +137,11 @@ class State:
             file.write(content)
         os.replace(name, path)
 
-    def _load(self, path: Path) -> None:
+    def _load(self, path: Path, used: set[str]) -> bool:
+        """Put one service's saved state in place, and note the blobs it uses; False if it had to be moved aside."""
         try:
             with path.open("rb") as file:
-                versions, regions = _Unpickler(file, self._blobs).load()
+                versions, regions = _Unpickler(file, self._blobs, used).load()
             if versions != VERSIONS:
                 raise pickle.UnpicklingError(f"it was saved by {versions}, this is {VERSIONS}")
             for region, state in regions.items():
@@ -143,6 +150,8 @@ class State:
             aside = path.with_suffix(f".unreadable-{int(time.time())}")
             path.rename(aside)
             logger.warning("the saved state of %s is unreadable and was moved to %s: %s", path.stem, aside, error)
+            return False
+        return True
 
 
 def _without(attributes: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -185,14 +194,18 @@ class _Pickler(pickle.Pickler):
 class _Unpickler(pickle.Unpickler):
     """Finds blobs in the folder of this home, wherever it was moved to."""
 
-    def __init__(self, file: Any, blobs: Path) -> None:
+    def __init__(self, file: Any, blobs: Path, used: set[str]) -> None:
         super().__init__(file)
-        self._blobs = blobs
+        self._blobs, self._used = blobs, used
 
     def find_class(self, module: str, name: str) -> Any:
         if module == __name__ and name == _read_blob.__name__:
-            return lambda digest: Blob((self._blobs / digest).read_bytes())
+            return self._read
         return super().find_class(module, name)
+
+    def _read(self, digest: str) -> Blob:
+        self._used.add(digest)
+        return Blob((self._blobs / digest).read_bytes())
 
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())

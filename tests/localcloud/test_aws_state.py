@@ -65,10 +65,10 @@ class Process:
 
 
 @pytest.fixture
-def home(cloud, aws, tmp_path):
+def home(postgres, tmp_path):
     """A folder of its own, on the session's PostgreSQL."""
     (tmp_path / "secrets").mkdir()
-    shutil.copy(cloud.home / "secrets" / "postgres-superuser", tmp_path / "secrets")
+    shutil.copy(postgres.home / "secrets" / "postgres-superuser", tmp_path / "secrets")
     return tmp_path
 
 
@@ -164,16 +164,16 @@ def forget_database(process):
         time.sleep(0.02)
 
 
-def test_everything_is_there_after_a_stop_and_after_a_kill(home, cloud):
-    with Process(home, cloud.postgres.port) as first:
+def test_everything_is_there_after_a_stop_and_after_a_kill(home, postgres):
+    with Process(home, postgres.port) as first:
         make_everything(first)
         before = everything(first)
-    with Process(home, cloud.postgres.port) as second:
+    with Process(home, postgres.port) as second:
         assert everything(second) == before
         second.client("logs").put_retention_policy(logGroupName="/aws/lambda/function", retentionInDays=30)
         time.sleep(1.0)
         second.kill()
-        third = Process(home, cloud.postgres.port)
+        third = Process(home, postgres.port)
         with third:
             (group,) = third.client("logs").describe_log_groups()["logGroups"]
             assert group["retentionInDays"] == 30
@@ -187,8 +187,8 @@ def test_everything_is_there_after_a_stop_and_after_a_kill(home, cloud):
     assert all(path.stat().st_mode & 0o077 == 0 for path in holders)
 
 
-def test_an_interrupted_creation_goes_on(home, cloud):
-    with Process(home, cloud.postgres.port) as first:
+def test_an_interrupted_creation_goes_on(home, postgres):
+    with Process(home, postgres.port) as first:
         subnets = [s["SubnetId"] for s in first.client("ec2").describe_subnets()["Subnets"]]
         group = first.client("ec2").create_security_group(GroupName="group", Description="d")["GroupId"]
         first.client("rds").create_db_subnet_group(
@@ -198,19 +198,19 @@ def test_an_interrupted_creation_goes_on(home, cloud):
             DBInstanceIdentifier="database", DBInstanceClass="db.t3.small", Engine="postgres", AllocatedStorage=20,
             MasterUsername="state_admin", MasterUserPassword=SECRET, DBName="state", VpcSecurityGroupIds=[group],
         )  # fmt: skip
-    with Process(home, cloud.postgres.port) as second:
+    with Process(home, postgres.port) as second:
         second.client("rds").get_waiter("db_instance_available").wait(
             DBInstanceIdentifier="database", WaiterConfig={"Delay": 0.05, "MaxAttempts": 200}
         )
         forget_database(second)
 
 
-def test_an_unreadable_file_is_put_aside(home, cloud):
-    with Process(home, cloud.postgres.port) as first:
+def test_an_unreadable_file_is_put_aside(home, postgres):
+    with Process(home, postgres.port) as first:
         first.client("secretsmanager").create_secret(Name="secret", SecretString=SECRET)
         first.client("logs").create_log_group(logGroupName="kept")
     (home / "secrets" / "aws" / "secretsmanager.pickle").write_bytes(b"\x80\x05garbage")
-    with Process(home, cloud.postgres.port) as second:
+    with Process(home, postgres.port) as second:
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
             second.client("secretsmanager").get_secret_value(SecretId="secret")
         assert [g["logGroupName"] for g in second.client("logs").describe_log_groups()["logGroups"]] == ["kept"]
