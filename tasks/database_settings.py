@@ -75,7 +75,7 @@ def fixed_settings(environment: Environment) -> dict[str, Any]:
 
 def seen_database(instance: dict[str, Any]) -> SeenDatabase:
     """What DescribeDBInstances says of one instance."""
-    endpoint, parameters = instance.get("Endpoint", {}), (instance.get("DBParameterGroups") or [{}])[0]
+    endpoint, parameters = instance.get("Endpoint") or {}, (instance.get("DBParameterGroups") or [{}])[0]
     settings = {key: instance.get(key) for key in SAME_NAME}
     settings["VpcSecurityGroupIds"] = sorted(g["VpcSecurityGroupId"] for g in instance.get("VpcSecurityGroups", []))
     settings["DBParameterGroupName"] = parameters.get("DBParameterGroupName", "")
