@@ -27,13 +27,17 @@ TRUST = {
 
 
 class Process:
-    """A cloud in a process of its own."""
+    """A cloud in a process of its own, on the ports that its home had before."""
 
     def __init__(self, home: Path, postgres_port: int):
-        self.home, self.port, self.log = home, free_port(), home / "cloud.log"
+        remembered = home / "ports"
+        if not remembered.exists():
+            remembered.write_text(f"{free_port()} {free_port()}")
+        aws_port, api_port = remembered.read_text().split()
+        self.home, self.port, self.log = home, int(aws_port), home / "cloud.log"
         self._command = [
-            sys.executable, "-m", "localcloud.cloud", "--home", str(home), "--aws-port", str(self.port),
-            "--api-port", str(free_port()), "--postgres-port", str(postgres_port),
+            sys.executable, "-m", "localcloud.cloud", "--home", str(home), "--aws-port", aws_port,
+            "--api-port", api_port, "--postgres-port", str(postgres_port),
         ]  # fmt: skip
 
     def __enter__(self):
@@ -50,8 +54,9 @@ class Process:
                 time.sleep(0.02)
 
     def __exit__(self, *_):
-        self.process.terminate()
-        assert self.process.wait(30) == 0
+        if self.process.poll() is None:
+            self.process.terminate()
+            assert self.process.wait(30) == 0
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -173,13 +178,12 @@ def test_everything_is_there_after_a_stop_and_after_a_kill(home, postgres):
         second.client("logs").put_retention_policy(logGroupName="/aws/lambda/function", retentionInDays=30)
         time.sleep(1.0)
         second.kill()
-        third = Process(home, postgres.port)
-        with third:
-            (group,) = third.client("logs").describe_log_groups()["logGroups"]
-            assert group["retentionInDays"] == 30
-            lambda_ = third.client("lambda")
-            assert lambda_.publish_version(FunctionName="function")["Version"] == "1"
-            forget_database(third)
+    with Process(home, postgres.port) as third:
+        (group,) = third.client("logs").describe_log_groups()["logGroups"]
+        assert group["retentionInDays"] == 30
+        assert third.client("lambda").publish_version(FunctionName="function")["Version"] == "1"
+        forget_database(third)
+        assert "was not saved" not in third.log.read_text()
         second.process = third.process
     holders = [path for path in home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert holders
