@@ -181,7 +181,7 @@ def destroy_database_groups(rollout: Rollout) -> None:
 
 def _destroy(rollout: Rollout, resource: str, tags: dict[str, str] | None, delete: Callable[[], object]) -> None:
     rollout.converge(
-        resource,
+        f"absence of {resource}",
         deletion(rollout, resource, tags),
         apply=lambda: absent_as_none(lambda: when_settled(delete)),
         planned=lambda: None,

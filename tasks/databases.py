@@ -71,10 +71,10 @@ def apply_database(
     settings = {field: wanted[field] for field in changed}
     if reset_password:
         settings["MasterUserPassword"] = database_password(rollout).get_secret_value()
-    if settings:
-        identifier = environment.names.database
-        modify = {"DBInstanceIdentifier": identifier, "ApplyImmediately": True, **settings}
-        when_settled(lambda: rds.modify_db_instance(**modify))
+    if not settings:
+        return seen
+    modify = {"DBInstanceIdentifier": environment.names.database, "ApplyImmediately": True, **settings}
+    when_settled(lambda: rds.modify_db_instance(**modify))
     return wait_ready(rollout, lambda now: all(now.settings[field] == wanted[field] for field in changed))
 
 
@@ -126,7 +126,7 @@ def destroy_database(
         )
     last = f"{name}-final-{now():%Y%m%d%H%M%S}" if final_snapshot else ""
     rollout.converge(
-        f"database {name}",
+        f"absence of database {name}",
         [replace(change, why=f"last snapshot: {last or 'none'}") for change in changes],
         apply=lambda: _delete(rollout, seen, last),
         planned=lambda: None,
@@ -154,6 +154,12 @@ def _observe_settled(rollout: Rollout) -> SeenDatabase | None:
     if seen is None:
         return None
     rollout.require_ours(f"database {rollout.environment.names.database}", seen.tags)
+    if seen.status == "stopped":
+        name = rollout.environment.names.database
+        raise Permanent(
+            f"database {name!r} is stopped; start it with `aws rds start-db-instance --db-instance-identifier {name}` "
+            "and run again"
+        )
     if seen.status == "deleting":
         if not rollout.planning:
             _wait_gone(rollout)

@@ -92,7 +92,7 @@ def destroy_log_group(rollout: Rollout, name: str) -> None:
     """Delete the group with all that is in it, if it is there and ours."""
     seen = observe_log_group(rollout, name)
     rollout.converge(
-        f"log group {name}",
+        f"absence of log group {name}",
         deletion(rollout, f"log group {name}", seen.tags if seen else None),
         apply=lambda: absent_as_none(lambda: rollout.aws("logs").delete_log_group(logGroupName=name)),
         planned=lambda: None,

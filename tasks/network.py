@@ -187,7 +187,7 @@ def destroy_network(rollout: Rollout) -> None:
     visitor = _visitor(rollout.environment, vpc, seen.groups)
     endpoint = plan_endpoint_away(visitor, seen.endpoint)
     rollout.converge(
-        "network",
+        "absence of the network",
         endpoint + plan_groups_away(rollout, seen.groups),
         apply=lambda: _destroy(rollout, seen, visitor if endpoint else None),
         planned=lambda: None,

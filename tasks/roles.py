@@ -143,7 +143,7 @@ def destroy_role(rollout: Rollout) -> None:
     name = rollout.environment.names.role
     seen = observe_role(rollout, name)
     rollout.converge(
-        f"role {name}",
+        f"absence of role {name}",
         deletion(rollout, f"role {name}", seen.tags if seen else None),
         apply=lambda: _delete_role(rollout, name, seen),
         planned=lambda: None,

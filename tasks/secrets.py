@@ -131,7 +131,7 @@ def destroy_secrets(rollout: Rollout, *, recovery_days: int = 30) -> None:
     for name in (rollout.environment.names.database_secret, rollout.environment.names.jwt_secret):
         seen = observe_secret(rollout, name)
         rollout.converge(
-            f"secret {name}",
+            f"absence of secret {name}",
             deletion(rollout, f"secret {name}", seen.tags if seen and not seen.deleted else None),
             apply=partial(_delete_secret, rollout, name, recovery_days),
             planned=lambda: None,

@@ -1,14 +1,13 @@
 """The network: default VPC, security groups, the endpoint for Secrets Manager."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
 from blocks.environment import DatabaseSettings, FunctionSettings
-from tasks.changes import PENDING, Change, Rollout
+from tasks.changes import PENDING, Rollout
 from tasks.errors import NotOurs, Permanent, Rejected
 from tasks.network import (
     Subnet,
@@ -20,8 +19,7 @@ from tasks.network import (
     observe_network,
     observe_vpc,
 )
-from tasks.network_endpoint import SeenEndpoint, Visitor, plan_endpoint, plan_endpoint_away
-from tasks.network_groups import GroupSpec, Rule, SeenGroup, permission_for, plan_groups, rules_in, tcp
+from tasks.network_groups import permission_for, tcp
 from tests.support import before_call, changes_of, fail_call, make_environment, make_rollout, record_calls
 
 ENVIRONMENT = make_environment()
@@ -35,10 +33,6 @@ def rollout() -> Iterator[Rollout]:
         yield make_rollout()
 
 
-def shown(changes: list[Change]) -> list[str]:
-    return [str(replace(change, why="")) for change in changes]
-
-
 def rules_of(rollout: Rollout, name: str) -> set[str]:
     vpc = observe_vpc(rollout)
     assert vpc is not None
@@ -48,9 +42,6 @@ def rules_of(rollout: Rollout, name: str) -> set[str]:
 def endpoints(rollout: Rollout) -> list[dict[str, Any]]:
     found = rollout.aws("ec2").describe_vpc_endpoints()["VpcEndpoints"]
     return [endpoint for endpoint in found if endpoint["State"] != "deleted"]
-
-
-# Pure: groups
 
 
 @pytest.mark.parametrize(
@@ -86,61 +77,6 @@ def test_all_bad_ranges_are_told_at_once() -> None:
     assert "open_to_world" in caught.value.problems[1]
 
 
-SPEC = GroupSpec("g", "what it is for", frozenset({tcp(5432, "10.0.0.0/8"), tcp(5432, "other")}))
-OURS = ENVIRONMENT.tags
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        (
-            None,
-            [
-                "create security group g",
-                "create security group g ingress: - → tcp 5432 from 10.0.0.0/8",
-                "create security group g ingress: - → tcp 5432 from other",
-            ],
-        ),
-        (SeenGroup("sg-1", "g", OURS, SPEC.rules), []),
-        (
-            SeenGroup("sg-1", "g", OURS, frozenset({tcp(5432, "10.0.0.0/8")})),
-            ["create security group g ingress: - → tcp 5432 from other"],
-        ),
-        (
-            SeenGroup("sg-1", "g", OURS, SPEC.rules | {tcp(5432, "0.0.0.0/0"), Rule("-1", -1, -1, "sg-9")}),
-            [
-                "delete security group g ingress: everything from sg-9 → ",
-                "delete security group g ingress: tcp 5432 from 0.0.0.0/0 → ",
-            ],
-        ),
-        (
-            SeenGroup("sg-1", "g", {}, SPEC.rules),
-            ["update security group g tags: - → Environment=testing, ManagedBy=miyabi-pipelines, Project=miyabi"],
-        ),
-    ],
-)
-def test_plan_of_groups(seen: SeenGroup | None, expected: list[str]) -> None:
-    assert shown(plan_groups(ENVIRONMENT, [SPEC], {"g": seen} if seen else {})) == expected
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        tcp(5432, "10.0.0.0/8"),
-        tcp(443, "other"),
-        tcp(443, "sg-9"),
-        Rule("udp", 1, 9, "2001:db8::/32"),
-        Rule("tcp", 1, 65535, "pl-1"),
-        Rule("-1", -1, -1, "10.0.0.0/8"),
-    ],
-)
-def test_rules_and_permissions_are_each_other_s_reverse(rule: Rule) -> None:
-    assert rules_in(permission_for(rule, {"other": "sg-7"}), {"sg-7": "other"}) == [rule]
-
-
-# Pure: VPC and endpoint
-
-
 @pytest.mark.parametrize(
     ("vpc", "message"),
     [
@@ -152,61 +88,6 @@ def test_rules_and_permissions_are_each_other_s_reverse(rule: Rule) -> None:
 def test_a_vpc_that_cannot_hold_a_database(vpc: Vpc | None, message: str) -> None:
     with pytest.raises(Permanent, match=message):
         check_vpc(vpc, "us-east-1")
-
-
-VISITOR = Visitor("vpc-1", "172.31.0.0/16", "sg-function", "sg-endpoint")
-
-
-def seen_endpoint(
-    *groups: str, managed: bool = True, guests: tuple[str, ...] = (), admits: bool = False
-) -> SeenEndpoint:
-    return SeenEndpoint("vpce-1", "available", managed, groups, guests, admits)
-
-
-@pytest.mark.parametrize(
-    ("seen", "adopt", "expected"),
-    [
-        (None, False, ["create VPC endpoint e private DNS: - → secretsmanager"]),
-        (seen_endpoint("sg-endpoint"), False, []),
-        (seen_endpoint("sg-x"), False, ["update VPC endpoint vpce-1 security groups: sg-x → sg-x, sg-endpoint"]),
-        (seen_endpoint("sg-x", managed=False, admits=True), False, []),
-        (
-            seen_endpoint("sg-x", managed=False),
-            True,
-            ["update VPC endpoint vpce-1 security groups: sg-x → sg-x, sg-endpoint"],
-        ),
-    ],
-)
-def test_plan_of_the_endpoint(seen: SeenEndpoint | None, adopt: bool, expected: list[str]) -> None:
-    assert shown(plan_endpoint("e", VISITOR, seen, adopt=adopt)) == expected
-
-
-def test_a_closed_endpoint_of_someone_else_is_not_touched() -> None:
-    with pytest.raises(NotOurs, match="443"):
-        plan_endpoint("e", VISITOR, seen_endpoint("sg-x", managed=False))
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        (None, []),
-        (seen_endpoint("sg-x"), []),
-        (seen_endpoint("sg-endpoint"), ["delete VPC endpoint vpce-1"]),
-        (
-            seen_endpoint("sg-endpoint", "sg-x", guests=("sg-x",)),
-            ["update VPC endpoint vpce-1 security groups: sg-endpoint, sg-x → sg-x"],
-        ),
-        (
-            seen_endpoint("sg-endpoint", "sg-x", managed=False),
-            ["update VPC endpoint vpce-1 security groups: sg-endpoint, sg-x → sg-x"],
-        ),
-    ],
-)
-def test_the_last_one_out_deletes_the_endpoint(seen: SeenEndpoint | None, expected: list[str]) -> None:
-    assert shown(plan_endpoint_away(VISITOR, seen)) == expected
-
-
-# Against moto
 
 
 def test_made_once_and_then_left_alone(rollout: Rollout) -> None:
