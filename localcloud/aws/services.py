@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
-from localcloud.aws import account, apis, functions, rds
+from localcloud.aws import account, apis, distributions, functions, rds
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -20,6 +20,7 @@ class Services:
         functions.install(cloud)
         apis.install(cloud)
         account.install(cloud)
+        distributions.install(cloud)
 
     def resume(self) -> None:
         """Go on with what an earlier cloud's end interrupted."""

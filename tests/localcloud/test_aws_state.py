@@ -34,6 +34,7 @@ class Process:
         if not remembered.exists():
             remembered.write_text(f"{free_port()} {free_port()}")
         aws_port, api_port = remembered.read_text().split()
+        self._clients: dict[str, object] = {}
         self.home, self.port, self.log = home, int(aws_port), home / "cloud.log"
         self._command = [
             sys.executable, "-m", "localcloud.cloud", "--home", str(home), "--aws-port", aws_port,
@@ -63,10 +64,12 @@ class Process:
         self.process.wait()
 
     def client(self, service):
-        return boto3.client(
-            service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1", aws_access_key_id="a",
-            aws_secret_access_key="b", config=Config(retries={"total_max_attempts": 1}),
-        )  # fmt: skip
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1", aws_access_key_id="a",
+                aws_secret_access_key="b", config=Config(retries={"total_max_attempts": 1}),
+            )  # fmt: skip
+        return self._clients[service]
 
 
 @pytest.fixture
