@@ -62,8 +62,8 @@ def observe_parameter_group(rollout: Rollout) -> SeenParameterGroup | None:
 
 
 def wanted_subnets(network: Network, engine: Engine) -> frozenset[str]:
-    """The default subnets of the zones that offer the engine."""
-    return frozenset(subnet.id for subnet in network.subnets if subnet.zone in engine.zones)
+    """The default subnets of the zones that offer the engine; all of them for a version that is not sold any more."""
+    return frozenset(subnet.id for subnet in network.subnets if not engine.zones or subnet.zone in engine.zones)
 
 
 def plan_subnet_group(

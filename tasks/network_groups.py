@@ -14,6 +14,9 @@ from blocks.environment import Environment
 from tasks.changes import Change, Rollout, adoption, deletion, tags_from
 from tasks.errors import absent_as_none, unless_exists, when_seen, when_settled, when_visible
 
+PATIENCE = 30 * 60.0
+"""Seconds until a group that is in use must be free: Lambda gives its interfaces back within 20 minutes or so."""
+
 
 @dataclass(frozen=True, order=True)
 class Rule:
@@ -101,7 +104,7 @@ def destroy_groups(rollout: Rollout, seen: Mapping[str, SeenGroup]) -> None:
     """Delete those of the groups that are ours.
 
     Their rules go first, since a group that a rule names cannot be deleted. Lambda gives its network interfaces back
-    only some minutes after the function is gone; until then EC2 answers DependencyViolation.
+    only some minutes after the function is gone; until then EC2 answers DependencyViolation, which is waited for.
     """
     ec2 = rollout.aws("ec2")
     ours = [group for group in seen.values() if rollout.environment.owns(group.tags)]
@@ -110,7 +113,7 @@ def destroy_groups(rollout: Rollout, seen: Mapping[str, SeenGroup]) -> None:
         _revoke(ec2, group, group.rules, ids)
     for group in ours:
         delete = partial(ec2.delete_security_group, GroupId=group.id)
-        absent_as_none(partial(when_settled, delete))
+        absent_as_none(partial(when_settled, delete, patience=PATIENCE))
 
 
 def rules_in(permission: Mapping[str, Any], known: Mapping[str, str]) -> list[Rule]:

@@ -16,9 +16,10 @@ from tasks.database_groups import (
     observe_subnet_group,
     plan_parameter_group,
     plan_subnet_group,
+    wanted_subnets,
 )
 from tasks.errors import NotOurs, Permanent
-from tasks.network import ensure_network
+from tasks.network import Network, Subnet, ensure_network
 from tests.support import before_call, fail_call, make_environment, make_rollout
 
 ENVIRONMENT = make_environment()
@@ -45,6 +46,13 @@ def rollout() -> Iterator[Rollout]:
 def test_plan_of_the_subnet_group(seen: SeenSubnetGroup | None, expected: list[tuple[str, str, str]]) -> None:
     changes = plan_subnet_group(ENVIRONMENT, "vpc", SUBNETS, seen)
     assert [(change.action, change.field, change.after) for change in changes] == expected
+
+
+@pytest.mark.parametrize(("zones", "expected"), [(("a", "c"), {"s1", "s3"}), ((), {"s1", "s2", "s3"})])
+def test_subnets_are_those_of_the_zones_that_offer_the_engine(zones: tuple[str, ...], expected: set[str]) -> None:
+    subnets = (Subnet("s1", "a", "use1-az1"), Subnet("s2", "b", "use1-az2"), Subnet("s3", "c", "use1-az4"))
+    network = Network("vpc", subnets, "sg-1", None, None)
+    assert wanted_subnets(network, Engine("15.15", "", zones)) == expected
 
 
 def test_a_subnet_group_in_another_vpc() -> None:
