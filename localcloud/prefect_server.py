@@ -10,15 +10,15 @@ from pathlib import Path
 from localcloud.imports import large_imports
 from localcloud.state import wait_for
 
+with large_imports():
+    import prefect_aws  # noqa: F401  the server loads Prefect's plugins when it starts
+    import uvicorn
+    from prefect.logging.configuration import setup_logging
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
 
 def main() -> None:
-    with large_imports():
-        import prefect_aws  # noqa: F401  the server loads Prefect's plugins when it starts
-        import uvicorn
-        from prefect.logging.configuration import setup_logging
-        from prefect.server.api.server import create_app
-        from prefect.settings import get_current_settings
-
     wait_for(Path(os.environ["MIYABI_HOME"]), "postgres")
     setup_logging()
     settings = get_current_settings().server

@@ -1,32 +1,55 @@
 """The local process worker: `python -m localcloud.worker POOL`, started by the supervisor.
 
-What `prefect worker start` does, with one difference: it may be started together with the server, and does its imports,
-1 to 2 seconds, before it waits for it.
+What `prefect worker start` does, with two differences: it may be started together with the server, and does its
+imports, 1 to 2 seconds, before it waits for it; and its pool runs flows through localcloud/engine.py.
 """
 
 import asyncio
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from localcloud.imports import large_imports
 from localcloud.state import wait_for
 
+with large_imports():
+    import prefect_aws  # noqa: F401  the worker loads Prefect's plugins when it starts
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.utilities.processutils import setup_signal_handlers_worker
+    from prefect.workers.process import ProcessWorker
+
 HEARTBEAT_S = 15
+ENGINE = shlex.join([sys.executable, "-m", "localcloud.engine"])
+
+
+async def work(pool: str) -> None:
+    """Poll until cancelled."""
+    await ensure_pool(pool)
+    await ProcessWorker(work_pool_name=pool, name=pool, heartbeat_interval_seconds=HEARTBEAT_S).start()
+
+
+async def ensure_pool(pool: str) -> None:
+    """The pool with our engine as its command; whatever else a person set in it stays."""
+    async with get_client() as client:
+        try:
+            template = (await client.read_work_pool(pool)).base_job_template
+        except ObjectNotFound:
+            template = ProcessWorker.get_default_base_job_template()
+            await client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+        command = template["variables"]["properties"]["command"]
+        if command.get("default") != ENGINE:
+            command["default"] = ENGINE
+            await client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 
 def main() -> None:
-    with large_imports():
-        import prefect_aws  # noqa: F401  the worker loads Prefect's plugins when it starts
-        from prefect.utilities.processutils import setup_signal_handlers_worker
-        from prefect.workers.process import ProcessWorker
-
-    pool = sys.argv[1]
     wait_for(Path(os.environ["MIYABI_HOME"]), "prefect")
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
-    worker = ProcessWorker(work_pool_name=pool, name=pool, heartbeat_interval_seconds=HEARTBEAT_S)
     try:
-        asyncio.run(worker.start())
+        asyncio.run(work(sys.argv[1]))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("stopped")
 

@@ -108,6 +108,8 @@ def test_a_flow_runs_without_the_accounts_of_this_machine(prefect: Prefect, home
     (tmp_path / "stack_witness.py").write_text(FLOW)
     run = prefect.run(tmp_path, to=str(tmp_path / "seen"))
     assert run["state_type"] == "COMPLETED", run["state"]
+    pool = prefect.http.get("/work_pools/local").json()
+    assert "localcloud.engine" in pool["base_job_template"]["variables"]["properties"]["command"]["default"]
     seen = json.loads((tmp_path / "seen").read_text())
     assert not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"} & set(seen)
     assert seen["MIYABI_HOME"] == str(home)

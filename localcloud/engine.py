@@ -1,0 +1,14 @@
+"""The process of a flow run: `python -m localcloud.engine`, the command of the work pool `local`.
+
+Prefect's own engine with swifter imports. That the pool names a command at all saves more: without one, Prefect
+starts a second interpreter before it, only to prepare a workspace that a local run does not need.
+"""
+
+import runpy
+
+from localcloud.imports import large_imports
+
+if __name__ == "__main__":
+    with large_imports():
+        import prefect_aws  # noqa: F401
+    runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
