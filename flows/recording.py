@@ -4,6 +4,7 @@ On an error the undo log is replayed at once (traffic back to where it was), the
 the report is published in any case. A run that was killed closes nothing: the next release takes its log over.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
@@ -15,12 +16,15 @@ from database.releases import Outcome, Request
 from tasks import aliases
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
+from tasks.errors import MiyabiError
 from tasks.functions import FunctionVersion
 from tasks.gateway import Api
 from tasks.releases import Journal, close_release, open_release
 from tasks.reports import ReleaseFacts, publish_release
-from tasks.smoke import Result
+from tasks.smoke import Result, SmokeFailed
 from tasks.undo import Undoer, replay_undo
+
+logger = logging.getLogger(__name__)
 
 UNDOERS: Mapping[str, Undoer] = {aliases.KIND: aliases.restore_alias}
 """How each kind of reversible change is put back."""
@@ -63,12 +67,31 @@ async def recorded(rollout: Rollout, bundle: Bundle, schema_version: int) -> Asy
         close_release(record.journal, record.outcome(schema_version, bundle))
     except Exception as failure:
         verdict, error = "failed", str(failure)
-        close_release(record.journal, record.outcome(schema_version, bundle, error))
-        if record.journal.release_id and replay_undo(rollout, UNDOERS, release_id=record.journal.release_id):
+        if isinstance(failure, SmokeFailed):
+            record.smoke = failure.results
+        if isinstance(failure, SmokeFailed):
+            record.smoke = failure.results
+        if put_back(rollout, record, record.outcome(schema_version, bundle, error)):
             verdict = "rolled_back"
         raise
     finally:
         await publish_release(facts(rollout, bundle, record, schema_version, verdict, error))
+
+
+def put_back(rollout: Rollout, record: Record, outcome: Outcome) -> bool:
+    """Undo what was recorded, then close the release; true if there was something to undo.
+
+    Trouble here is logged and does not hide why the deployment failed: the log stays, for the next release.
+    """
+    if record.journal.release_id is None:
+        return False
+    try:
+        undone = replay_undo(rollout, UNDOERS, release_id=record.journal.release_id)
+        close_release(record.journal, outcome)
+    except MiyabiError as trouble:
+        logger.error("the release could not be put back and closed; run `rollback`: %s", trouble)
+        return False
+    return bool(undone)
 
 
 def request(rollout: Rollout, bundle: Bundle) -> Request:

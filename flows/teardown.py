@@ -20,6 +20,7 @@ from tasks.logs import destroy_log_group
 from tasks.network import destroy_network
 from tasks.roles import destroy_role
 from tasks.secrets import destroy_secrets
+from tasks.uploads import destroy_uploads
 
 Confirm = Annotated[str, Field(description="the environment's name again, to show that you mean it")]
 
@@ -50,3 +51,4 @@ def destroy_all(rollout: Rollout, *, final_snapshot: bool) -> None:
     for group in (names.function_logs, names.api_logs):
         destroy_log_group(rollout, group)
     destroy_secrets(rollout)
+    destroy_uploads(rollout)

@@ -1,0 +1,71 @@
+"""An environment with `approval = true`: the run waits with its plan, a person decides, and only then it writes."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.test_make_release import BIN, Machine
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("approval"))
+    machine.run(BIN / "miyabi", "up")
+    require_approval(machine)
+    yield machine
+    machine.run(BIN / "miyabi", "down")
+
+
+def require_approval(machine: Machine) -> None:
+    """Set `approval` in the saved environment, as a person does in the UI."""
+    script = "from blocks.environment import Environment as E; e = E.load('local'); e.approval = True; "
+    machine.environment["PREFECT_API_URL"] = machine.status()["prefect_api"]
+    machine.run(BIN / "python", "-c", script + "e.save('local', overwrite=True)")
+    del machine.environment["PREFECT_API_URL"]
+
+
+def start(machine: Machine) -> str:
+    api = machine.status()["prefect_api"]
+    deployment = httpx.get(f"{api}/deployments/name/release/local").json()["id"]
+    body = {"parameters": {"environment": "local", "source": "python:tests/fixtures/python-lambda"}}
+    return str(httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json=body).json()["id"])
+
+
+def wait(machine: Machine, run: str, *states: str) -> dict[str, Any]:
+    api, deadline = machine.status()["prefect_api"], time.monotonic() + 120
+    while (now := httpx.get(f"{api}/flow_runs/{run}").json())["state_type"] not in states:
+        assert time.monotonic() < deadline, now["state"]
+        time.sleep(0.3)
+    return dict(now)
+
+
+def answer(machine: Machine, run: str, decision: str) -> None:
+    body = {"run_input": {"decision": decision, "approver": "Ada"}}
+    response = httpx.post(f"{machine.status()['prefect_api']}/flow_runs/{run}/resume", json=body)
+    assert response.json()["status"] == "ACCEPT", response.text
+
+
+def functions(machine: Machine) -> list[Any]:
+    return list(machine.aws("lambda", "list-functions")["Functions"])
+
+
+def test_nothing_is_written_before_a_person_approves(machine: Machine) -> None:
+    run = start(machine)
+    waiting = wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
+    assert waiting["state_type"] == "PAUSED", waiting["state"]["message"]
+    assert functions(machine) == []
+    answer(machine, run, "reject")
+    ended = wait(machine, run, "FAILED", "COMPLETED")
+    assert "Ada rejected the plan; nothing was written" in ended["state"]["message"]
+    assert functions(machine) == []
+
+
+def test_an_approved_plan_is_carried_out(machine: Machine) -> None:
+    run = start(machine)
+    wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
+    answer(machine, run, "approve")
+    assert wait(machine, run, "FAILED", "COMPLETED")["state_type"] == "COMPLETED"
+    assert len(functions(machine)) == 1
