@@ -6,6 +6,7 @@ Without an endpoint the environment is called `testing` and is meant for `moto.m
 
 import functools
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,9 @@ from prefect_aws.client_parameters import AwsClientParameters
 from blocks.aws import Aws
 from blocks.environment import Environment
 from tasks.changes import Rollout
+
+# moto would make 1,300 machine images for each mock_aws(), which takes 0.1 s.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 MOTO_ACCOUNT = "123456789012"
 CLOUD_ACCOUNT = "211234825975"
