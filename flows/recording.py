@@ -69,8 +69,6 @@ async def recorded(rollout: Rollout, bundle: Bundle, schema_version: int) -> Asy
         verdict, error = "failed", str(failure)
         if isinstance(failure, SmokeFailed):
             record.smoke = failure.results
-        if isinstance(failure, SmokeFailed):
-            record.smoke = failure.results
         if put_back(rollout, record, record.outcome(schema_version, bundle, error)):
             verdict = "rolled_back"
         raise

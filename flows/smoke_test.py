@@ -1,14 +1,14 @@
 """Smoke test: ask the running API whether it is well. Run by hand or on a schedule; changes nothing.
 
-The checks are those that the source's manifest names, else the environment's health path.
+The checks are those that the source's manifest names, else the environment's health path. What is not as a release
+leaves it, a missing permission say, stands beside the checks that fail.
 """
 
 from prefect import flow
 
 from flows.opening import ROOT, EnvironmentName, SourceSpec, opened, run_name
 from tasks.bundling.sources import load_manifest, parse_source
-from tasks.errors import Permanent
-from tasks.gateway import described, observe_api
+from tasks.gateway import inspect_api
 from tasks.smoke import checks_for, smoke_api
 
 
@@ -17,8 +17,6 @@ async def smoke_test(environment: EnvironmentName = "local", source: SourceSpec 
     """Ask the running API whether it is well."""
     manifest = load_manifest(parse_source(source, root=ROOT))
     async with opened(environment) as rollout:
-        seen = observe_api(rollout, rollout.environment.names.api)
-        if seen is None:
-            raise Permanent(f"environment {environment!r} has no API yet; run `release` first")
+        api, differences = inspect_api(rollout)
         checks = checks_for(rollout.environment, [check.model_dump() for check in manifest.smoke])
-        smoke_api(rollout, described(rollout, seen).url, checks)
+        smoke_api(rollout, api.url, checks, suspects=differences)

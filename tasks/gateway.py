@@ -63,6 +63,17 @@ def ensure_api(rollout: Rollout, alias_arn: str) -> Api:
     )
 
 
+@step("Look at the HTTP API")
+def inspect_api(rollout: Rollout) -> tuple[Api, list[Change]]:
+    """The API as it stands, and what a release would change at it: the first suspects when it does not answer."""
+    names = rollout.environment.names
+    seen = observe_api(rollout, names.api)
+    if seen is None:
+        raise Permanent(f"environment {rollout.environment.name!r} has no API yet; run `release` first")
+    alias_arn = rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
+    return described(rollout, seen), plan_api(rollout.environment, wanted_api(rollout, alias_arn), seen)
+
+
 def wanted_api(rollout: Rollout, alias_arn: str) -> Spec:
     environment, settings = rollout.environment, rollout.environment.api
     cors = {

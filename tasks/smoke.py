@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from blocks.environment import Environment, is_loopback
-from tasks.changes import Rollout
+from tasks.changes import Change, Rollout
 from tasks.errors import Permanent, when_settled
 from tasks.reports import masked, publish_smoke
 from tasks.steps import step
@@ -74,10 +74,14 @@ class Result:
 class SmokeFailed(Permanent):
     """At least one check got another answer than it must."""
 
-    def __init__(self, where: str, results: Sequence[Result]) -> None:
+    def __init__(self, where: str, results: Sequence[Result], suspects: Sequence[Change] = ()) -> None:
         self.results = tuple(results)
         failed = [f"  - {result.check}: {result.detail}" for result in results if not result.ok]
-        super().__init__("\n".join([f"smoke test of {where}: {len(failed)} of {len(results)} failed", *failed]))
+        lines = [f"smoke test of {where}: {len(failed)} of {len(results)} failed", *failed]
+        if suspects:
+            lines += ["something has changed since the last release; run `release`, which would:"]
+            lines += [f"  - {change}" for change in suspects]
+        super().__init__("\n".join(lines))
 
 
 def checks_for(environment: Environment, manifest: Sequence[Mapping[str, Any]] = ()) -> tuple[Check, ...]:
@@ -106,25 +110,28 @@ def smoke_api(
     url: str,
     checks: Sequence[Check],
     *,
+    suspects: Sequence[Change] = (),
     attempts: int = 3,
     pause: float = 1.0,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Result, ...]:
     """Ask through the public URL. An error of the server or the network is asked again, as AWS takes a moment to move
-    traffic; `pause` is in seconds. Raises SmokeFailed."""
+    traffic; `pause` is in seconds. Raises SmokeFailed, which then names the `suspects`: what a release would mend."""
     if rollout.planning:
         return ()
     with http_client(url, timeout=rollout.environment.function.timeout_s + 5.0, transport=transport) as client:
         results = [judge(check, ask(client, check, attempts, lambda: sleep(pause))) for check in checks]
-    return conclude(rollout, url, results)
+    return conclude(rollout, url, results, suspects)
 
 
-def conclude(rollout: Rollout, where: str, results: Sequence[Result]) -> tuple[Result, ...]:
+def conclude(
+    rollout: Rollout, where: str, results: Sequence[Result], suspects: Sequence[Change] = ()
+) -> tuple[Result, ...]:
     """Publish the table; then say what failed."""
     publish_smoke(rollout.environment.name, [result.row() for result in results], where)
     if not all(result.ok for result in results):
-        raise SmokeFailed(where, results)
+        raise SmokeFailed(where, results, suspects)
     return tuple(results)
 
 
