@@ -15,7 +15,7 @@ from waitress.channel import ClientDisconnected
 
 from localcloud.aws import functions
 from localcloud.aws.faults import Dropped, Fault
-from localcloud.aws.operations import Operation, operation_of
+from localcloud.aws.operations import UNKNOWN, Operation, operation_of
 from localcloud.aws.wire import Answer, StartResponse, error_answer, json_answer
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class Front:
         except Exception as error:
             logger.exception("moto failed at %s.%s", operation.service, operation.name)
             return gap(operation, f"the embedded cloud failed: {error!r}")
-        return gap(operation, "the embedded cloud does not have it: no route") if _is_unrouted(answer) else answer
+        if _is_unrouted(answer) or (operation.name == UNKNOWN and answer.status == 404 and not answer.body):
+            return gap(operation, "the embedded cloud does not have it: no route")
+        return answer
 
     def _moto(self, environ: dict[str, Any]) -> Answer:
         started: list[Any] = []

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import psycopg
+
 from localcloud.aws.rds_postgres import DEFAULT_DATABASE, Databases
 
 logger = logging.getLogger(__name__)
@@ -56,7 +58,14 @@ class Lifecycle:
             if status in self._work:
                 self.begin(database, status)
             elif status == "available":
-                self._guarded(database, self._ensure)
+                self._make_sure(database)
+
+    def _make_sure(self, database: Any) -> None:
+        """An instance that was there stays `available`, also while PostgreSQL itself is away."""
+        try:
+            self._ensure(database)
+        except psycopg.OperationalError as error:
+            logger.warning("DB instance %r has no PostgreSQL behind it: %s", database.db_instance_identifier, error)
 
     def interrupt(self) -> None:
         """Leave every transition where it is."""

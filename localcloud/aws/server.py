@@ -14,7 +14,8 @@ from moto.core.routing import get_service_router
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from waitress import wasyncore
 
-THREADS = 16
+THREADS = 32
+"""A function that is invoked directly holds one while it runs, and its own calls to AWS need others."""
 MAX_BODY = 128 * 1024 * 1024
 RECEIVE = 256 * 1024
 

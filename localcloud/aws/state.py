@@ -34,7 +34,8 @@ PAUSE = 0.1
 """Seconds between a write and its save; writes in between are saved together."""
 SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "ssm", "sts"})
 """Services whose state holds passwords, keys or environment variables."""
-TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",), "lambda": ("logs",), "s3": ("lambda",)}
+TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",)}
+"""RDS keeps the master passwords that it manages in a secret."""
 NOT_SAVED = {"ec2": frozenset({"amis", "snapshots"})}
 """moto makes these anew, as large as all else together; nothing here boots a machine."""
 VERSIONS = f"moto {moto.__version__} on Python {sys.version_info.major}.{sys.version_info.minor}"
