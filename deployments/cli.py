@@ -183,11 +183,18 @@ def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Cal
         rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
         show("\n" + "\n".join(change_line(row) for row in rows))
     elif artifact:
-        show("\n" + str(artifact["data"]).strip())
+        show("\n" + without_changes(str(artifact["data"])).strip())
     show(f"\n{run['name']}: {run['state_name']} after {run.get('total_run_time') or 0.0:.1f} s")
     message = (run.get("state") or {}).get("message")
     if message and run["state_type"] != "COMPLETED":
         show(message)
+
+
+def without_changes(report: str) -> str:
+    """A release report without its list of changes: they were shown while they were made."""
+    head, _, tail = report.partition("\n## Changes")
+    _, steps, rest = tail.partition("\n## Steps")
+    return head + steps + rest
 
 
 def prefect_url() -> str:

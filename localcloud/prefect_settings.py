@@ -51,6 +51,7 @@ def prefect_settings(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds, the least; a zombie shows after three are missed
         "PREFECT_LOGGING_EXTRA_LOGGERS": "blocks,tasks,flows,database",
+        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.3",  # seconds: people watch
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_CLI_COLORS": "false",
