@@ -4,6 +4,7 @@ The cloud is in this process and the client in another, so neither slows the oth
 waiting is not work. Rounds alternate; a round of the first kind begins with an empty account.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from statistics import median
 
 from localcloud.cloud import Cloud, Timings
 from localcloud.postgres import Postgres
+from localcloud.prefect_settings import prefect_settings
 from tests.bench.results import Result
 
 ROUNDS = 5
@@ -33,7 +35,9 @@ class Client:
             [sys.executable, "-m", "tests.bench.release_calls", *places],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=(work.parent / "client.log").open("w"),
             text=True,
+            env={**os.environ, **worker_settings(work.parent)},
         )
         while self.read() != "ready":
             pass
@@ -56,6 +60,12 @@ class Client:
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait(30)
+
+
+def worker_settings(home: Path) -> dict[str, str]:
+    """The client settings of a worker of `miyabi up`, without its server."""
+    settings = prefect_settings(home, {"prefect": 0})
+    return {name: value for name, value in settings.items() if name not in ("PREFECT_API_URL", "PREFECT_HOME")}
 
 
 def bench(postgres: Postgres, *, rounds: int = ROUNDS) -> list[Result]:
