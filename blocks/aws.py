@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 import boto3
+from botocore.loaders import Loader
 from prefect_aws import AwsCredentials
 
 READS = re.compile(
@@ -23,6 +24,8 @@ CLIENT_CONFIG: dict[str, Any] = {
     "read_timeout": 60,
     "max_pool_connections": 20,
 }
+MODELS = Loader()
+"""botocore's models of the services, read once a process; a session each, as usual, reads them all again (0.3 s)."""
 
 
 class DoorError(Exception):
@@ -94,6 +97,7 @@ class Aws:
         """A client of the one session; a session for each, as `get_client` makes, costs 60-300 ms every time."""
         if self._session is None:
             self._session = self.credentials.get_boto3_session()
+            self._session._session.register_component("data_loader", MODELS)
         parameters = self.credentials.aws_client_parameters.get_params_override()
         client: Any = self._session.client(service, region_name=self.region, **parameters)  # type: ignore[call-overload]
         if self.planning:
