@@ -191,10 +191,10 @@ def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Cal
 
 
 def without_changes(report: str) -> str:
-    """A release report without its list of changes: they were shown while they were made."""
+    """A release report for the terminal: without its list of changes, which were shown while they were made."""
     head, _, tail = report.partition("\n## Changes")
     _, steps, rest = tail.partition("\n## Steps")
-    return head + steps + rest
+    return "\n".join(line for line in (head + steps + rest).splitlines() if line.strip("|- "))
 
 
 def prefect_url() -> str:

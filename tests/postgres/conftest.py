@@ -1,10 +1,9 @@
-"""A real PostgreSQL for the whole session, and databases in it.
+"""Databases in the session's PostgreSQL (tests/conftest.py).
 
 `database` is an empty database's connection string and `migrated` one with all of `migrations/`. Each is one database
 that is wiped before the test that asks for it: making a new one costs 100 ms and more, wiping a few.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -47,14 +46,6 @@ BEGIN
 END;
 $$
 """
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
