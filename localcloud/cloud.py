@@ -136,8 +136,10 @@ class Cloud:
 
     def reset(self) -> None:
         """Empty the account: no resource, no database, no fault, no record of calls."""
-        self.services.reset()
-        self.state.forget()
+        self.services.interrupt()
+        with self.state.still:
+            self.services.reset()
+            self.state.forget()
         self.faults.clear()
 
     def _start(self) -> None:

@@ -26,14 +26,17 @@ class Services:
         """Go on with what an earlier cloud's end interrupted."""
         self._databases.resume(self._cloud.backend("rds"))
 
+    def interrupt(self) -> None:
+        """Leave everything where it is."""
+        self._databases.interrupt()
+
     def stop(self) -> None:
         """Leave everything where it is, and empty moto: it is global, and the next cloud starts from what was saved."""
-        self._databases.interrupt()
+        self.interrupt()
         _forget()
 
     def reset(self) -> None:
-        """Empty the account, databases included."""
-        self._databases.interrupt()
+        """Empty the account, databases included; nothing may be in progress."""
         if self._databases.databases:
             self._databases.databases.drop_all()
         _forget()

@@ -53,8 +53,10 @@ class State:
     def __init__(self, home: Path, *, account_id: str) -> None:
         self.account_id = account_id
         self._open, self._secret, self._blobs = home / "aws", home / "secrets" / "aws", home / "aws" / "blobs"
-        self._lock = threading.RLock()
+        self.still = threading.RLock()
+        """Held while something is written or saved: nothing else changes the state then."""
         self._dirty: set[str] = set()
+        self._noting = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
         self._saver = threading.Thread(target=self._save_as_needed, name="aws-state", daemon=True)
@@ -62,13 +64,14 @@ class State:
     @contextlib.contextmanager
     def writing(self, service: str) -> Iterator[None]:
         """Hold the state still for one write, and save the service afterwards."""
-        with self._lock:
+        with self.still:
             yield
         self.touch(service)
 
     def touch(self, service: str) -> None:
         """Have a service saved soon."""
-        self._dirty.update((service, *TOUCHED_TOO.get(service, ())))
+        with self._noting:
+            self._dirty.update((service, *TOUCHED_TOO.get(service, ())))
         self._wake.set()
 
     def start(self) -> None:
@@ -92,7 +95,7 @@ class State:
 
     def forget(self) -> None:
         """Delete everything saved, and what waits to be."""
-        with self._lock:
+        with self.still, self._noting:
             self._dirty.clear()
             for path in self._files():
                 path.unlink()
@@ -100,10 +103,8 @@ class State:
     def save(self, services: Iterable[str]) -> None:
         """Save these services now. Services that moto does not have are left out."""
         for service in services:
-            with contextlib.suppress(LookupError):
-                with self._lock:
-                    content = self._pickled(service)
-                self._write(self._path(service), content)
+            with contextlib.suppress(LookupError), self.still:
+                self._write(self._path(service), self._pickled(service))
 
     def _save_as_needed(self) -> None:
         while not self._closing or self._dirty:
@@ -111,7 +112,8 @@ class State:
             if not self._closing:
                 time.sleep(PAUSE)
             self._wake.clear()
-            services, self._dirty = self._dirty, set()
+            with self._noting:
+                services, self._dirty = self._dirty, set()
             try:
                 self.save(sorted(services))
             except Exception:
