@@ -59,27 +59,23 @@ def _mark_managed(patches: Patches, kind: type) -> None:
         return {key: value for key, value in {**original(resource), **managed}.items() if value is not None}
 
 
+NOTHING_ELSE_OF_INTEGRATION = dict.fromkeys((
+    "connection_id", "content_handling_strategy", "description", "integration_subtype", "passthrough_behavior",
+    "request_parameters", "request_templates", "response_parameters", "template_selection_expression",
+    "timeout_in_millis", "tls_config",
+))  # fmt: skip
+NOTHING_ELSE_OF_ROUTE = dict.fromkeys((
+    "authorization_scopes", "authorizer_id", "model_selection_expression", "operation_name", "request_models",
+    "request_parameters", "route_response_selection_expression",
+))  # fmt: skip
+
+
 def _quick_create(backend: Any, api_id: str, wanted: dict[str, Any]) -> None:
     """The integration, route and stage that AWS makes for a `target`. It adds no permission to invoke it, nor do we."""
     api, target = backend.get_api(api_id), wanted["target"]
     to_lambda = target.startswith("arn:")
-    empty = dict.fromkeys(
-        (
-            "connection_id",
-            "content_handling_strategy",
-            "description",
-            "integration_subtype",
-            "passthrough_behavior",
-            "request_parameters",
-            "request_templates",
-            "response_parameters",
-            "template_selection_expression",
-            "timeout_in_millis",
-            "tls_config",
-        )
-    )
     integration = api.create_integration(
-        **empty,
+        **NOTHING_ELSE_OF_INTEGRATION,
         connection_type="INTERNET",
         credentials_arn=wanted.get("credentialsArn"),
         integration_method="POST" if to_lambda else "ANY",
@@ -87,19 +83,8 @@ def _quick_create(backend: Any, api_id: str, wanted: dict[str, Any]) -> None:
         integration_uri=target,
         payload_format_version="2.0" if to_lambda else "1.0",
     )
-    no_route = dict.fromkeys(
-        (
-            "authorization_scopes",
-            "authorizer_id",
-            "model_selection_expression",
-            "operation_name",
-            "request_models",
-            "request_parameters",
-            "route_response_selection_expression",
-        )
-    )
     route = api.create_route(
-        **no_route,
+        **NOTHING_ELSE_OF_ROUTE,
         api_key_required=False,
         authorization_type="NONE",
         route_key=wanted.get("routeKey") or "$default",

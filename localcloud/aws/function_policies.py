@@ -41,6 +41,10 @@ def install(patches: Patches) -> None:
         document = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
         return json.dumps({"Policy": json.dumps(document), "RevisionId": policy.revision})
 
+    _install_remove(patches)
+
+
+def _install_remove(patches: Patches) -> None:
     @patches.wrap(LambdaResponse, "remove_permission")
     def remove(original: Any, response: Any) -> Any:
         name, wanted = response.uri_match["FunctionName"], response.uri_match["StatementId"]

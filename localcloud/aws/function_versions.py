@@ -122,6 +122,10 @@ def _install_aliases(patches: Patches) -> None:
         rules.check_routing(response.backend._lambdas, name, version, routing)
         return original(response)
 
+    _install_alias_shape(patches)
+
+
+def _install_alias_shape(patches: Patches) -> None:
     @patches.wrap(LambdaAlias, "update")
     def update(original: Any, alias: Any, *args: Any, **kwargs: Any) -> None:
         original(alias, *args, **kwargs)

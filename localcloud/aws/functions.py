@@ -64,6 +64,10 @@ def _install_state(patches: Patches, *, lasting: float) -> None:
         touch(function)
         function.updating_until = time.time() + lasting
 
+    _install_shape(patches)
+
+
+def _install_shape(patches: Patches) -> None:
     @patches.wrap(LambdaFunction, "get_configuration")
     def configuration(original: Any, function: Any, on_create: bool = False) -> dict[str, Any]:
         shown: dict[str, Any] = original(function, on_create)
@@ -154,6 +158,10 @@ def _install_update(patches: Patches) -> None:
             return _shown(backend.publish_version(name))
         return _shown(function)
 
+    _install_update_configuration(patches)
+
+
+def _install_update_configuration(patches: Patches) -> None:
     @patches.wrap(LambdaBackend, "update_function_configuration")
     def configuration(
         original: Any, backend: Any, name: str, qualifier: str | None, body: dict[str, Any]

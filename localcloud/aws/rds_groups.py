@@ -69,6 +69,10 @@ def _install_parameter_groups(patches: Patches) -> None:
                 )
         return original(backend, name)
 
+    _install_parameters(patches)
+
+
+def _install_parameters(patches: Patches) -> None:
     @patches.wrap(RDSResponse, "describe_db_parameters")
     def parameters(original: Any, response: Any) -> ActionResult:
         name = response.params.get("DBParameterGroupName")
