@@ -21,6 +21,7 @@ WORK_POOL = "local"
 DATABASE = ROLE = "prefect"
 FOREIGN = ("AWS_", "PREFECT_", "PG", "DATABASE_URL")
 LOOPBACK = "127.0.0.1,localhost"
+PROFILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
 
 def clean_environment(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -34,8 +35,7 @@ def clean_environment(home: Path, environment: Mapping[str, str] = os.environ) -
         "NO_PROXY": proxy_exceptions,
         "no_proxy": proxy_exceptions,
         # boto3 would read the user's keys from their files, or a cloud machine's own.
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_CONFIG_FILE": os.devnull,
+        **dict.fromkeys(PROFILES, os.devnull),
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONUNBUFFERED": "1",
     }
@@ -68,12 +68,13 @@ def client_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def worker_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    """The worker's and its flow runs'. Their own place for temporary files: Prefect puts all users' into one folder of
-    /tmp, where the second user may not write."""
-    return client_environment(home, ports) | {
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "TMPDIR": str(temporary_folder(home)),
-    }
+    """The worker's and its flow runs'. They see the AWS profiles of the user, as an environment may name one.
+
+    Their own place for temporary files: Prefect puts all users' into one folder of /tmp, where the second user may not
+    write.
+    """
+    environment = {k: v for k, v in client_environment(home, ports).items() if k not in PROFILES}
+    return environment | {"PREFECT_WORKER_QUERY_SECONDS": "1", "TMPDIR": str(temporary_folder(home))}
 
 
 def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:

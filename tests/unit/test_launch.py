@@ -63,6 +63,7 @@ def test_accounts_of_the_user_stay_outside(tmp_path: Path, monkeypatch: pytest.M
     assert "theirs" not in environment.values()
     assert environment["NO_PROXY"] == environment["no_proxy"] == "intranet,127.0.0.1,localhost"
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert "AWS_SHARED_CREDENTIALS_FILE" not in worker_environment(tmp_path, PORTS)
 
 
 def test_only_the_server_is_told_secrets(tmp_path: Path) -> None:
