@@ -1,5 +1,6 @@
 """RDS: versions and options, what it refuses, instances that take their time, and a real database behind each."""
 
+import contextlib
 import json
 import random
 import secrets
@@ -88,6 +89,12 @@ def _install_create(patches: Patches, life: Lifecycle) -> None:
         _shape(database, wanted)
         life.begin(database, "creating")
         return database
+
+    @patches.wrap(DBInstance, "save_automated_backup")
+    def backup(original: Any, database: Any) -> None:
+        """moto names it by the minute: an instance deleted and made again within one would be left half made."""
+        with contextlib.suppress(DBSnapshotAlreadyExistsError):
+            original(database)
 
     @patches.wrap(MasterUserSecret, "_generate_secret_string")
     def master_secret(original: Any, secret: Any) -> str:

@@ -267,6 +267,19 @@ def test_delete_wants_a_final_snapshot_or_a_word(cloud, rds):
         assert admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'miyabi_admin'").fetchone() is None
 
 
+def test_an_instance_can_be_made_again_at_once_while_the_backups_of_the_old_one_are_kept(cloud, rds):
+    available(rds)
+    rds.delete_db_instance(
+        DBInstanceIdentifier=INSTANCE["DBInstanceIdentifier"], SkipFinalSnapshot=True, DeleteAutomatedBackups=False
+    )
+    end = time.monotonic() + 5
+    while rds.describe_db_instances()["DBInstances"]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    available(rds, MasterUserPassword="another-battery-staple")
+    connect(cloud, password="another-battery-staple").close()
+
+
 def test_deletion_protection_protects(rds):
     available(rds, DeletionProtection=True)
     code, words = refusal(
