@@ -5,8 +5,10 @@ that died is run again. There is no undo: what is provisioned stays until `teard
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from prefect import flow
+from pydantic import Field
 
 from flows.opening import Adopt, EnvironmentName, PlanOnly, opened, run_name
 from tasks.changes import Rollout
@@ -18,6 +20,8 @@ from tasks.logs import ensure_log_group
 from tasks.network import Network, ensure_network
 from tasks.roles import Role, ensure_role
 from tasks.secrets import Secrets, ensure_database_address, ensure_secrets
+
+ResetPassword = Annotated[bool, Field(description="give the database the password that is in its secret")]
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,25 @@ class Foundation:
 
 
 @flow(name="provision", flow_run_name=run_name)
-async def provision(environment: EnvironmentName = "local", plan_only: PlanOnly = False, adopt: Adopt = False) -> None:
+async def provision(
+    environment: EnvironmentName = "local",
+    plan_only: PlanOnly = False,
+    adopt: Adopt = False,
+    reset_password: ResetPassword = False,
+) -> None:
     """Have what a backend stands on: network, secrets, database, role, log groups."""
     async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
-        lay_foundation(rollout)
+        lay_foundation(rollout, reset_password=reset_password)
 
 
-def lay_foundation(rollout: Rollout) -> Foundation:
+def lay_foundation(rollout: Rollout, *, reset_password: bool = False) -> Foundation:
     """The steps of provisioning, in the order in which each finds what it needs."""
     names = rollout.environment.names
     network = ensure_network(rollout)
-    secrets = ensure_secrets(rollout)
+    secrets = ensure_secrets(rollout, reset_password=reset_password)
     engine = choose_engine(rollout)
     ensure_database_groups(rollout, network, engine)
-    starting = ensure_database.submit(rollout, network, engine)
+    starting = ensure_database.submit(rollout, network, engine, reset_password=reset_password)
     role = ensure_role(rollout, (secrets.database.arn, secrets.jwt.arn))
     for group in (names.function_logs, names.api_logs):
         ensure_log_group(rollout, group)

@@ -37,7 +37,7 @@ def wait_connected(
             if _refused(error) and not settling:
                 raise Permanent(
                     f"database {database!r} refuses the password of its secret. Write the right one into the secret, "
-                    "or run again with reset_password=true to give the database the secret's."
+                    "or run provision with reset_password=true to give the database the secret's."
                 ) from None
             return f"not answering ({str(error).strip().splitlines()[-1]})", None
         return "answering", True

@@ -203,7 +203,7 @@ def _require_no_instance(rollout: Rollout) -> None:
     if absent_as_none(lambda: rds.describe_db_instances(DBInstanceIdentifier=names.database)):
         raise Permanent(
             f"database {names.database!r} exists and its secret {names.database_secret!r} does not, so nobody here "
-            "knows its password. Write the secret again as JSON with username, password and dbname, or run again "
+            "knows its password. Write the secret again as JSON with username, password and dbname, or run provision "
             "with reset_password=true to give the database a new password."
         )
 
