@@ -1,7 +1,8 @@
 """Tear down: destroy what releases made in an environment, in the reverse order. Run by hand, for good.
 
 Only what carries our tags is destroyed. The database goes last of what holds data, with a final snapshot unless told
-otherwise, and not at all while its deletion protection is on. Every step tolerates that its thing is gone already.
+otherwise. It is all planned first, so that what forbids it (the database's deletion protection) forbids it while
+everything stands. Every step tolerates that its thing is gone already.
 """
 
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows.opening import EnvironmentName, PlanOnly, opened, run_name
+from flows.opening import EnvironmentName, PlanOnly, opened, planning_twin, run_name
 from tasks.changes import Rollout
 from tasks.database_groups import destroy_database_groups
 from tasks.databases import destroy_database
@@ -36,6 +37,8 @@ async def teardown(
     if confirm != environment and not plan_only:
         raise Rejected("teardown", [f"to destroy {environment!r}, give its name as `confirm`; nothing was destroyed"])
     async with opened(environment, plan_only=plan_only) as rollout:
+        if not plan_only:
+            destroy_all(planning_twin(rollout), final_snapshot=final_snapshot)
         destroy_all(rollout, final_snapshot=final_snapshot)
 
 

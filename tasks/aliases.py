@@ -121,7 +121,9 @@ def restore_alias(rollout: Rollout, resource: str, before: Mapping[str, Any]) ->
     if seen is None or to is None:
         return f"alias {resource} has no earlier version to go back to; left as it is"
     if seen.version not in {to, before["to"]}:
-        return f"alias {resource} was moved to version {seen.version} by someone else; left as it is"
+        text = f"was moved to version {seen.version} by someone else; left as it is"
+        rollout.find(f"alias {resource}", text)
+        return f"alias {resource} {text}"
     changes = plan_alias(f"alias {resource}", to, seen)
     rollout.converge(
         f"alias {resource}",

@@ -37,6 +37,10 @@ def replay_undo(
         if release is None:
             return []
         steps = releases.steps_to_undo(connection, release.id)
+        if not steps:
+            logger.info(
+                "release %s has nothing to put back: it changed nothing, or was rolled back already", release.id
+            )
         done = [undo(rollout, connection, entry, undoers) for entry in steps]
         if steps and not rollout.planning:
             releases.roll_back_release(connection, release.id)
