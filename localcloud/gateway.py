@@ -5,6 +5,7 @@ runtime behind it. A request goes from its socket to the waiting runtime's and b
 """
 
 import asyncio
+import gc
 import time
 from random import Random
 from typing import TYPE_CHECKING, cast
@@ -114,7 +115,7 @@ class Gateway:
     def __init__(self, cloud: "Cloud", runtime: lambda_runtime.LambdaRuntime) -> None:
         self.cloud, self.runtime, self.clock = cloud, runtime, runtime.clock
         self.apis = Apis(cloud, runtime)
-        self.port = 0
+        self.port, self.port_text = 0, ""
         self.connections: set[Connection] = set()
         self._random = Random().random
         self._server: asyncio.Server | None = None
@@ -123,6 +124,7 @@ class Gateway:
         server = await self.cloud.loop.create_server(lambda: Connection(self), "127.0.0.1", port, backlog=1024)
         self._server = cast(asyncio.Server, server)
         self.port = self._server.sockets[0].getsockname()[1]
+        self.port_text = str(self.port)
 
     async def stop(self) -> None:
         """Close every connection and end every function's process."""
@@ -182,6 +184,7 @@ class Gateway:
 
 async def start(cloud: "Cloud") -> Gateway:
     """Listen on the cloud's api port (0: a free one; `port` says which). Runs in the cloud's loop."""
+    gc.freeze()  # moto and botocore are there to stay: the collector need not look at them while requests pass
     gateway = Gateway(cloud, lambda_runtime.of(cloud))
     await gateway.start(cloud.api_port)
     return gateway

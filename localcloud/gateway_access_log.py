@@ -1,7 +1,7 @@
 """The access log of a stage: its format, compiled once, and the lines it makes of finished requests.
 
-Requests leave a small record; lines are made from the records when the log is flushed. A variable that does not apply
-is `-`, as on AWS. In a format that is JSON, quotes in values are escaped.
+Requests leave a small record; its line is made when the log is written. A variable that does not apply is `-`, as on
+AWS. In a format that is JSON, quotes in values are escaped.
 """
 
 import hashlib
@@ -73,33 +73,30 @@ class AccessLog:
 
     def __init__(self, stream: Stream, text: str, constants: dict[str, str]) -> None:
         self._stream, self._format = stream, text
+        self._quotes = text.lstrip().startswith("{")
         self._getters = {name: _constant(value) for name, value in constants.items()} | FIELDS
-        self._records: list[Record] = []
-
-    @property
-    def group(self) -> str:
-        return self._stream.group
 
     def add(self, record: Record) -> None:
-        if not self._records:
-            self._stream.book.soon()
-        self._records.append(record)
-
-    def write(self) -> None:
-        """Make lines of the records."""
-        records, self._records = self._records, []
-        for record in records:
-            self._stream.add(self.line(record), record.at)
+        self._stream.add(record.at, "%s", Line(self, record))
 
     def line(self, record: Record) -> str:
-        quote = self._format.lstrip().startswith("{")
-
         def value(match: "re.Match[str]") -> str:
             getter = self._getters.get(match[1])
             text = "" if getter is None else str(getter(record))
-            return (text.replace("\\", "\\\\").replace('"', '\\"') if quote else text) or "-"
+            return (text.replace("\\", "\\\\").replace('"', '\\"') if self._quotes else text) or "-"
 
         return VARIABLE.sub(value, self._format)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not text yet."""
+
+    log: AccessLog
+    record: Record
+
+    def __str__(self) -> str:
+        return self.log.line(self.record)
 
 
 def stream_name(api_id: str, stage: str) -> str:

@@ -6,7 +6,7 @@ fixed parts of the event. A route that cannot work carries its `problem`, which 
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import JsonRESTError
@@ -84,7 +84,6 @@ class Api:
     api_id: str
     stages: dict[str, Stage]
     cors: Cors | None
-    match_cache: dict[str, Any] = field(default_factory=dict)
 
     def stage_for(self, path: str) -> tuple[Stage | None, str]:
         """The stage, and the path that its routes see: a named stage is the path's first segment."""
@@ -103,7 +102,6 @@ class Apis:
         self._apis: dict[str, Api | None] = {}
         self._buckets: dict[tuple[str, ...], Bucket] = {}
         self._logs: dict[tuple[str, ...], AccessLog] = {}
-        runtime.logs.before_flush.append(self._write_logs)
 
     def find(self, api_id: str) -> Api | None:
         """The API, as it is now; None if there is no such one, or its endpoint is switched off."""
@@ -114,10 +112,6 @@ class Apis:
             found = self._cloud.backend("apigatewayv2").apis.get(api_id)
             self._apis[api_id] = self._compile(found) if found and not _is_off(found) else None
         return self._apis[api_id]
-
-    def _write_logs(self) -> None:
-        for log in self._logs.values():
-            log.write()
 
     def _compile(self, api: Any) -> Api:
         stages = {name: self._stage(api, stage) for name, stage in list(api.stages.items())}

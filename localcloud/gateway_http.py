@@ -134,10 +134,9 @@ class Connection(asyncio.Protocol):
         """The request that the parser has finished."""
         path, _, query = self._url.decode("latin-1").partition("?")
         headers, cookies = joined_headers(self._headers)
-        headers["x-forwarded-for"] = (
-            f"{headers['x-forwarded-for']}, {self._peer}" if "x-forwarded-for" in headers else self._peer
-        )
-        headers["x-forwarded-port"], headers["x-forwarded-proto"] = str(self._gateway.port), "http"
+        before = headers.get("x-forwarded-for")
+        headers["x-forwarded-for"] = f"{before}, {self._peer}" if before else self._peer
+        headers["x-forwarded-port"], headers["x-forwarded-proto"] = self._gateway.port_text, "http"
         if path.startswith(PREFIX):
             api_id, _, rest = path[len(PREFIX) :].partition("/")
             path = f"/{rest}"

@@ -6,7 +6,10 @@ keeps its last `KEPT` ones.
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.lambda_policy import role_allows
@@ -15,10 +18,12 @@ if TYPE_CHECKING:
     from localcloud.cloud import Cloud
 
 PAUSE = 0.1
-"""Seconds between a line and its batch."""
-KEPT = 10_000
-"""Events that a stream keeps."""
-SAVED_EVERY = 5.0
+"""Seconds between a line and its batch, when there has been none for a while."""
+BUSY_PAUSE = 1.0
+"""Seconds between two batches."""
+KEPT = 2_000
+"""Events that a stream keeps. Lines beyond it within one batch are not even made into text."""
+SAVED_EVERY = 15.0
 """Seconds between two times that the state is asked to save the logs: a save copies all of them."""
 
 
@@ -27,64 +32,70 @@ class Stream:
 
     def __init__(self, book: "LogBook", group: str, name: str, *, role: str = "") -> None:
         self.book, self.group, self.name, self.role = book, group, name, role
-        self.lines: list[dict[str, Any]] = []
+        self.lines: deque[tuple[float, str, tuple[object, ...]]] = deque(maxlen=KEPT)
 
-    def add(self, message: str, at: float) -> None:
-        """`at` is in seconds since the epoch."""
+    def add(self, at: float, template: str, *values: object) -> None:
+        """`at` is in seconds since the epoch; the message is `template % values`, made when it is written."""
         if not self.lines:
             self.book.dirty(self)
-        self.lines.append({"timestamp": int(at * 1000), "message": message})
+        self.lines.append((at, template, values))
+
+    def take(self) -> list[dict[str, Any]]:
+        """The waiting lines as CloudWatch Logs wants them: in order of time."""
+        events, latest = [], 0
+        for at, template, values in self.lines:
+            latest = max(latest, int(at * 1000))
+            events.append({"timestamp": latest, "message": template % values if values else template})
+        self.lines.clear()
+        return events
 
 
 class LogBook:
     """All streams with unwritten lines. Lives in the loop's thread."""
 
-    def __init__(self, cloud: "Cloud") -> None:
-        self._cloud = cloud
+    def __init__(self, cloud: "Cloud", *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._cloud, self._clock = cloud, clock
         self._dirty: list[Stream] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._flushed_at = -BUSY_PAUSE
         self._save_due = False
-        self.before_flush: list[Callable[[], None]] = []
-        """Called first at every flush: for those that put off turning records into lines."""
 
     def stream(self, group: str, name: str, *, role: str = "") -> Stream:
         return Stream(self, group, name, role=role)
 
     def dirty(self, stream: Stream) -> None:
+        """A stream has its first line since the last batch."""
         self._dirty.append(stream)
-        self.soon()
-
-    def soon(self) -> None:
-        """See that there is a flush within `PAUSE`."""
         if self._timer is None:
-            self._timer = self._cloud.loop.call_later(PAUSE, self.flush)
+            pause = max(PAUSE, self._flushed_at + BUSY_PAUSE - self._clock())
+            self._timer = self._cloud.loop.call_later(pause, self.flush)
 
     def flush(self) -> None:
         """Write what waits."""
-        for prepare in self.before_flush:
-            prepare()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._flushed_at = self._clock()
         streams, self._dirty = self._dirty, []
         for stream in streams:
-            lines, stream.lines = stream.lines, []
-            self._write(stream, lines)
-        if streams:
-            self._save_now_and_then()
+            self._write(stream, stream.take())
+        if streams and not self._save_due:
+            self._save_due = True
+            self._cloud.loop.call_later(SAVED_EVERY, self._save)
 
     def stop(self) -> None:
         self.flush()
-        self._cloud.state.touch("logs")
+        self._save()
 
-    def _write(self, stream: Stream, lines: list[dict[str, Any]]) -> None:
+    def _write(self, stream: Stream, events: list[dict[str, Any]]) -> None:
         logs = self._cloud.backend("logs")
-        if not self._stream_exists(logs, stream):
-            return
-        lines.sort(key=lambda line: int(line["timestamp"]))
-        logs.put_log_events(stream.group, stream.name, lines)
-        events = logs.groups[stream.group].streams[stream.name].events
-        del events[:-KEPT]
+        if self._stream_exists(logs, stream):
+            group = logs.groups[stream.group]
+            if group.subscription_filters:
+                logs.put_log_events(stream.group, stream.name, events)
+            else:
+                _append(group.streams[stream.name], events)
+            del group.streams[stream.name].events[:-KEPT]
 
     def _stream_exists(self, logs: Any, stream: Stream) -> bool:
         """Make group and stream as far as the role may; False if the lines cannot be written."""
@@ -109,11 +120,21 @@ class LogBook:
         resource = f"{group}:log-stream:{stream.name}" if action == "logs:PutLogEvents" else f"{group}:*"
         return role_allows(self._cloud.backend("iam"), stream.role, action, resource)
 
-    def _save_now_and_then(self) -> None:
-        if not self._save_due:
-            self._save_due = True
-            self._cloud.loop.call_later(SAVED_EVERY, self._save)
-
     def _save(self) -> None:
         self._save_due = False
         self._cloud.state.touch("logs")
+
+
+def _append(stream: Any, events: list[dict[str, Any]]) -> None:
+    """As moto's `LogStream.put_log_events`, without its memory of every event there ever was (`instances_tracked`)."""
+    from moto.logs.models import LogEvent
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    ingested = int(time.time() * 1000)
+    for event in events:
+        made = object.__new__(LogEvent)
+        LogEvent.__init__(made, ingested, event)
+        stream.events.append(made)
+    stream.last_ingestion_time = now
+    stream.stored_bytes += sum(len(event["message"]) for event in events)
+    stream.upload_sequence_token += 1

@@ -1,8 +1,9 @@
 """The sandboxes of one version: requests go to an idle one, else wait while another is started.
 
 Lambda starts a sandbox for each request that finds none idle. A laptop cannot have a thousand processes, so up to two
-for each core start that way, and more, up to `Limits.processes`, only when nothing has moved for a moment: handlers
-that wait scale out, handlers that compute do not crowd the cores. Beyond the *concurrency* requests are refused.
+for each core start that way, and more, up to `Limits.processes`, only when nothing has moved for a moment and none of
+them computes: handlers that wait scale out, handlers that compute do not crowd the cores. Beyond the *concurrency*
+requests are refused.
 """
 
 from collections import deque
@@ -95,7 +96,7 @@ class Pool:
             self.queue.remove(invocation)
             self.finished()
             invocation.expired()
-        if self.queue and now - self._moved_at > self.runtime.limits.starved_s and not self._starting():
+        if self.queue and now - self._moved_at > self.runtime.limits.starved_s and self._would_more_help():
             self._scale_out()
         return bool(self.queue) or any(sandbox.state in ("starting", "busy") for sandbox in self.sandboxes)
 
@@ -113,9 +114,9 @@ class Pool:
 
     def _grow(self) -> None:
         """A sandbox for each waiting request, up to two for each core."""
-        starting = self._starting()
-        while starting < len(self.queue) and self._add_one_of(self.runtime.limits.eager_processes):
-            starting += 1
+        most = self.runtime.limits.eager_processes
+        while len(self.sandboxes) < most and self._starting() < len(self.queue) and self._add_one_of(most):
+            pass
 
     def _scale_out(self) -> None:
         """Nothing moves although all have started: up to twice as many."""
@@ -130,6 +131,9 @@ class Pool:
         self.sandboxes.add(sandbox)
         self.runtime.start(sandbox)
         return True
+
+    def _would_more_help(self) -> bool:
+        return not self._starting() and not any(sandbox.is_computing for sandbox in self.sandboxes)
 
     def _starting(self) -> int:
         return sum(sandbox.state == "starting" for sandbox in self.sandboxes)

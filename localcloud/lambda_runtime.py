@@ -39,7 +39,7 @@ class Limits:
     eager_processes: int = 2 * (os.cpu_count() or 2)
     """Sandboxes of one version that start as soon as a request finds none idle."""
     starved_s: float = LOOK_EVERY
-    """Nothing has moved for so long: start one more."""
+    """Nothing has moved for so long, and none computes: start more."""
     init_timeout_s: float = 10.0
     """Lambda's own limit of the init phase."""
     idle_s: float = 300.0
@@ -98,7 +98,7 @@ class LambdaRuntime:
     def gone(self, sandbox: Sandbox) -> None:
         """A sandbox's process has ended."""
         self._alive.discard(sandbox)
-        if self.stopping and not self._alive:
+        if not self._alive:
             self._all_gone.set()
 
     def watch(self) -> None:
@@ -107,13 +107,23 @@ class LambdaRuntime:
             self._watching = True
             self.loop.call_later(LOOK_EVERY, self._look)
 
-    async def stop(self) -> None:
-        """Kill every process, and wait until they are gone."""
-        self.stopping = True
-        for sandbox in list(self._alive):
+    @property
+    def sandboxes(self) -> list[Sandbox]:
+        """Those whose process, perhaps, still runs."""
+        return list(self._alive)
+
+    async def empty(self) -> None:
+        """Kill every process, and wait until they are gone: the next request is a cold start."""
+        self._all_gone.clear()
+        for sandbox in self.sandboxes:
             sandbox.kill()
         if self._alive:
             await self._all_gone.wait()
+
+    async def stop(self) -> None:
+        """End everything; no process is left."""
+        self.stopping = True
+        await self.empty()
         self.logs.stop()
         if self._guard is not None:
             self._guard.stop()

@@ -104,5 +104,11 @@ class Deployer:
         events = [event for stream in groups[group].streams.values() for event in stream.events]
         return [event.message for event in sorted(events, key=lambda event: event.event_id)]
 
+    def clear(self) -> None:
+        """End every process and empty the account; nothing of this test reaches the next one's logs."""
+        self.cloud.run(lambda_runtime.of(self.cloud).empty())
+        self.cloud.run(self._flush())
+        self.cloud.reset()
+
     async def _flush(self) -> None:
         lambda_runtime.of(self.cloud).logs.flush()

@@ -81,11 +81,9 @@ class Lab(Deployer):
 @pytest.fixture
 def lab(cloud, aws):
     """A lab in an empty account. No process of an earlier test is left."""
-    yield Lab(cloud, aws)
-    cloud.reset()
-    deadline = time.monotonic() + 5
-    while lambda_runtime.of(cloud)._alive and time.monotonic() < deadline:
-        time.sleep(0.01)
+    made = Lab(cloud, aws)
+    yield made
+    made.clear()
 
 
 ECHO = """

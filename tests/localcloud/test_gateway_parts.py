@@ -11,7 +11,7 @@ from localcloud.gateway_limits import Bucket
 from localcloud.gateway_request import Request, event, frame, joined_headers
 from localcloud.gateway_response import Malformed, mapped
 from localcloud.lambda_facts import Target, split_arn
-from localcloud.lambda_logs import Stream
+from localcloud.lambda_logs import KEPT, Stream
 from localcloud.lambda_policy import arn_like, gateway_may_invoke, role_allows
 
 FRAME = frame(route_key="$default", stage="$default", api_id="abcdefgh", account_id="211234825975", region="us-east-1")
@@ -275,9 +275,6 @@ class Book:
     def dirty(self, stream):
         self.stream = stream
 
-    def soon(self):
-        self.asked = True
-
 
 def access_log(text):
     return AccessLog(Stream(Book(), "g", "s"), text, {"apiId": "abc"})
@@ -298,11 +295,21 @@ def test_a_json_access_log_stays_json():
     assert json.loads(line) == {"error": 'said "no"', "status": 500}
 
 
-def test_records_become_lines_when_written():
+def test_a_record_becomes_a_line_when_it_is_written():
     log = access_log("$context.requestId")
     log.add(RECORD)
-    log.write()
-    assert log._stream.lines == [{"timestamp": 1583348638400, "message": "r"}]
+    assert log._stream.take() == [{"timestamp": 1583348638400, "message": "r"}]
+    assert log._stream.take() == []
+
+
+def test_lines_are_written_in_order_of_time_and_the_oldest_are_dropped():
+    stream = Stream(Book(), "g", "s")
+    stream.add(2.0, "100 %")
+    stream.add(1.0, "%s-%d", "a", 7)
+    assert stream.take() == [{"timestamp": 2000, "message": "100 %"}, {"timestamp": 2000, "message": "a-7"}]
+    for number in range(KEPT + 1):
+        stream.add(3.0, "%d", number)
+    assert [line["message"] for line in stream.take()][:1] == ["1"]
 
 
 # --- policies -----------------------------------------------------------------------------------------------------

@@ -28,11 +28,9 @@ PID = "import os\ndef handler(event, context):\n    return os.getpid()"
 @pytest.fixture
 def lab(cloud, aws):
     """A deployer in an empty account. No process of an earlier test is left."""
-    yield Deployer(cloud, aws)
-    cloud.reset()
-    deadline = time.monotonic() + 5
-    while lambda_runtime.of(cloud)._alive and time.monotonic() < deadline:
-        time.sleep(0.01)
+    made = Deployer(cloud, aws)
+    yield made
+    made.clear()
 
 
 @pytest.fixture
@@ -158,6 +156,18 @@ def test_concurrent_requests_get_processes_of_their_own(lab):
         answers = list(threads.map(lambda n: lab.invoke(event={**event, "n": n})["Payload"], range(6)))
     assert len({answer["pid"] for answer in answers}) == 6
     assert [answer["event"]["n"] for answer in answers] == list(range(6))
+
+
+def test_requests_that_compute_share_two_processes_for_each_core(lab):
+    lab.python(
+        "import os, time\ndef handler(e, c):\n    end = time.process_time() + 0.15\n"
+        "    while time.process_time() < end:\n        pass\n    return os.getpid()",
+        Timeout=60,
+    )
+    most = lambda_runtime.of(lab.cloud).limits.eager_processes
+    with concurrent.futures.ThreadPoolExecutor(most + 4) as threads:
+        pids = set(threads.map(lambda n: lab.invoke()["Payload"], range(most + 4)))
+    assert len(pids) <= most
 
 
 def test_beyond_the_reserved_concurrency_is_throttled(lab):
