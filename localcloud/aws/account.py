@@ -1,10 +1,11 @@
-"""The services around the main ones: IAM, CloudWatch Logs, Secrets Manager, and EC2's security groups."""
+"""The services around the main ones: IAM, CloudWatch Logs, Secrets Manager, EC2's security groups and endpoints."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from moto.ec2.exceptions import DependencyViolationError
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models.security_groups import SecurityGroupBackend
+from moto.ec2.models.vpcs import VPCBackend
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import IAMBackend
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
@@ -28,6 +29,7 @@ def install(cloud: "Cloud") -> None:
     _install_logs(cloud.patches)
     _install_secrets(cloud.patches)
     _install_security_groups(cloud)
+    _install_endpoints(cloud.patches)
 
 
 def _install_iam(patches: Patches) -> None:
@@ -74,6 +76,26 @@ def _install_security_groups(cloud: "Cloud") -> None:
         if group and group.id in set(_groups_in_use(cloud, except_of=group.id)):
             raise DependencyViolationError(f"resource {group.id} has a dependent object")
         return original(backend, name, group_id)
+
+
+def _install_endpoints(patches: Patches) -> None:
+    """A repeated request is known by its token, and a service's private DNS name can stand in a VPC once."""
+
+    @patches.wrap(VPCBackend, "create_vpc_endpoint")
+    def create(original: Any, backend: Any, **wanted: Any) -> Any:
+        for endpoint in backend.vpc_end_points.values():
+            if endpoint.state == "deleted":
+                continue
+            if wanted.get("client_token") and endpoint.client_token == wanted["client_token"]:
+                return endpoint
+            place = (endpoint.vpc_id, endpoint.service_name, endpoint.private_dns_enabled, endpoint.vpc_endpoint_type)
+            if place == (wanted["vpc_id"], wanted["service_name"], True, wanted["endpoint_type"]):
+                raise EC2ClientError(
+                    "InvalidParameter",
+                    "private-dns-enabled cannot be set because there is already a conflicting DNS domain for "
+                    f"{wanted['service_name']} in the VPC {wanted['vpc_id']}",
+                )
+        return original(backend, **wanted)
 
 
 def _groups_in_use(cloud: "Cloud", *, except_of: str) -> Iterator[str]:

@@ -109,3 +109,20 @@ def test_a_dry_run_does_nothing(aws):
     assert refusal(ec2.create_security_group, GroupName="dry", Description="dry", DryRun=True) == "DryRunOperation"
     assert refusal(ec2.create_vpc, CidrBlock="10.0.0.0/16", DryRun=True) == "DryRunOperation"
     assert len(ec2.describe_vpcs()["Vpcs"]) == 1
+
+
+def test_an_endpoint_is_made_once(aws):
+    ec2 = aws("ec2")
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    wanted = {
+        "VpcEndpointType": "Interface",
+        "VpcId": vpc,
+        "ServiceName": "com.amazonaws.us-east-1.secretsmanager",
+        "SubnetIds": [subnet],
+        "PrivateDnsEnabled": True,
+    }
+    first = ec2.create_vpc_endpoint(**wanted, ClientToken="a")["VpcEndpoint"]["VpcEndpointId"]
+    assert ec2.create_vpc_endpoint(**wanted, ClientToken="a")["VpcEndpoint"]["VpcEndpointId"] == first
+    with pytest.raises(ClientError, match="conflicting DNS domain"):
+        ec2.create_vpc_endpoint(**wanted, ClientToken="b")
