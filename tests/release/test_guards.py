@@ -1,6 +1,6 @@
 """What stops a run before it touches the wrong thing: account, endpoint, environment, and resources that are not ours.
 
-The account is another test's leftovers nowhere: each test begins on an empty one.
+Each test begins on an empty account.
 """
 
 import asyncio

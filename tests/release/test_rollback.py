@@ -1,0 +1,92 @@
+"""Rollback: traffic goes back to where it was before a release, by the release's undo log, and a second time nothing.
+
+The releases of a module build on each other: version 1 is the good backend, later ones are others.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from localcloud.cloud import Cloud
+from tests.release.scene import FUNCTION, Scene, another_backend, standing
+from tests.release.zygote import Zygote
+
+UNKNOWN = "1f3c2ab0-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def scene(cloud: Cloud, zygote: Zygote) -> Scene:
+    return standing(cloud, zygote)
+
+
+def release_another(scene: Scene, folder: Path, name: str) -> str:
+    """Release another backend; the version that serves."""
+    ended = scene.run(source=another_backend(folder, name=name))
+    assert ended.code == 0, ended.error
+    return scene.live()
+
+
+def test_one_release_back_and_no_further(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "second") == "2"
+    assert scene.run("rollback", plan_only=True).code == 0
+    assert scene.writes == []
+    (change,) = scene.changes()
+    assert (change["what"], change["from"], change["to"]) == (f"alias {FUNCTION}:live", "2", "1")
+    assert scene.last_release().status == "succeeded"
+    assert scene.run("rollback").code == 0
+    assert scene.writes == ["lambda.UpdateAlias"]
+    assert scene.health().json()["version"] == "1"
+    assert scene.last_release().status == "rolled_back"
+    assert scene.run("rollback").code == 0
+    assert scene.writes == []
+    assert scene.live() == "1"
+
+
+def test_what_was_rolled_back_can_be_released_again_without_a_new_version(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "second") == "2"
+    assert "lambda.PublishVersion" not in scene.writes
+    assert scene.last_release().status == "succeeded"
+
+
+def test_a_release_by_its_id(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "third") == "3"
+    third = scene.last_release()
+    assert scene.run("rollback", release_id=str(third.id)).code == 0
+    assert scene.live() == "2"
+    assert scene.last_release().status == "rolled_back"
+
+
+def test_traffic_that_someone_moved_since_is_left_where_it_is(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "third") == "3"
+    scene.aws("lambda").update_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="1")
+    assert scene.run("rollback").code == 0
+    assert scene.writes == []
+    assert scene.live() == "1"
+    (row,) = [row for row in scene.changes() if row["change"] == "finding"]
+    assert "was moved to version 1 by someone else" in row["why"]
+
+
+@pytest.mark.parametrize(
+    ("release_id", "said"),
+    [
+        (UNKNOWN, f"environment 'local' has no release '{UNKNOWN}'"),
+        ("yesterday's", "release_id: String should match pattern"),
+    ],
+    ids=["unknown", "not an id"],
+)
+def test_a_release_that_there_is_not(scene: Scene, release_id: str, said: str) -> None:
+    before = scene.live()
+    ended = scene.run("rollback", release_id=release_id)
+    assert ended.code == 1
+    assert said in ended.error
+    assert scene.writes == []
+    assert scene.live() == before
+
+
+def test_before_there_was_any_release(scene: Scene) -> None:
+    scene.cloud.reset()
+    ended = scene.run("rollback")
+    assert ended.code == 1
+    assert "secret 'miyabi/local/database' does not exist" in ended.error
+    assert "run provision" in ended.error
+    assert scene.writes == []
