@@ -20,6 +20,7 @@ from tasks.changes import Change, Rollout
 from tasks.errors import Permanent, when_settled
 from tasks.reports import masked, publish_smoke
 from tasks.steps import step
+from tasks.variables import blotter
 
 EXCERPT = 200
 """Characters of a body, or of a log's end, that stand in a result."""
@@ -48,6 +49,8 @@ class Answer:
     body: str
     ms: float
     failure: str = ""
+    log: str = ""
+    """What the program logged, where it failed."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,10 @@ def smoke_version(rollout: Rollout, version: str, checks: Sequence[Check]) -> tu
     if rollout.planning:
         return ()
     client, name = rollout.aws("lambda"), rollout.environment.names.function
-    results = list[Result]()
+    hide, results = blotter(rollout), list[Result]()
     for check in checks:
         answer = invoke(client, name, version, check_event(check, rollout.environment))
-        results.append(judge(check, answer, budget=False))
+        results.append(judge(check, answer, budget=False, hide=hide))
         if answer.failure:
             break  # it does not start, or hangs for its whole timeout: the other checks would only repeat that
     return conclude(rollout, f"{name} version {version}", results)
@@ -120,8 +123,9 @@ def smoke_api(
     traffic; `pause` is in seconds. Raises SmokeFailed, which then names the `suspects`: what a release would mend."""
     if rollout.planning:
         return ()
+    hide = blotter(rollout)
     with http_client(url, timeout=rollout.environment.function.timeout_s + 5.0, transport=transport) as client:
-        results = [judge(check, ask(client, check, attempts, lambda: sleep(pause))) for check in checks]
+        results = [judge(check, ask(client, check, attempts, lambda: sleep(pause)), hide=hide) for check in checks]
     return conclude(rollout, url, results, suspects)
 
 
@@ -135,15 +139,17 @@ def conclude(
     return tuple(results)
 
 
-def judge(check: Check, answer: Answer, *, budget: bool = True) -> Result:
-    """The verdict, with every way in which the answer differs."""
+def judge(check: Check, answer: Answer, *, budget: bool = True, hide: Callable[[str], str] = masked) -> Result:
+    """The verdict, with every way in which the answer differs. `hide` blots out secrets, before anything is cut."""
     problems = [answer.failure] if answer.failure else differences_of(check, answer)
     if budget and check.budget_ms is not None and answer.ms > check.budget_ms:
         problems.append(f"took {answer.ms:.0f} ms, allowed are {check.budget_ms:.0f}")
-    if problems and not answer.failure and answer.body:
-        problems.append(f"body: {answer.body[:EXCERPT]}")
-    detail = masked("; ".join(problems))
-    return Result(f"{check.method} {check.path}", answer.status, answer.ms, not problems, detail)
+    detail = [hide(problem) for problem in problems]
+    if problems and answer.body:
+        detail.append(f"body: {hide(answer.body)[:EXCERPT]}")
+    if problems and answer.log:
+        detail.append(f"log: {hide(answer.log)[-3 * EXCERPT :]}")
+    return Result(f"{check.method} {check.path}", answer.status, answer.ms, not problems, "; ".join(detail))
 
 
 def differences_of(check: Check, answer: Answer) -> list[str]:
@@ -220,19 +226,18 @@ def invoke(
     )
     ms, payload = 1000 * (clock() - start), reply["Payload"].read().decode(errors="replace")
     if reply.get("FunctionError"):
-        return Answer(None, "", ms, function_error(payload, reply.get("LogResult", "")))
+        log = base64.b64decode(reply.get("LogResult", "")).decode(errors="replace").strip()
+        return Answer(None, "", ms, function_error(payload), log)
     return http_answer(payload, ms)
 
 
-def function_error(payload: str, log: str) -> str:
-    """The error as the runtime tells it, and the end of the log, where the program says why."""
+def function_error(payload: str) -> str:
+    """The error as the runtime tells it; the log's end says the rest."""
     try:
         error = json.loads(payload)
-        text = f"{error.get('errorType', 'Error')}: {error.get('errorMessage', '')}"
+        return f"{error.get('errorType', 'Error')}: {error.get('errorMessage', '')}"
     except (ValueError, AttributeError):
-        text = payload[:EXCERPT]
-    tail = base64.b64decode(log).decode(errors="replace").strip()[-3 * EXCERPT :]
-    return f"{text}; log: {tail}" if tail else text
+        return "the function failed, and its reply is not a Lambda error"
 
 
 def http_answer(payload: str, ms: float) -> Answer:
@@ -240,7 +245,7 @@ def http_answer(payload: str, ms: float) -> Answer:
     try:
         reply = json.loads(payload)
     except ValueError:
-        return Answer(None, "", ms, f"the function's reply is not JSON: {payload[:EXCERPT]}")
+        return Answer(None, payload, ms, "the function's reply is not JSON")
     if not isinstance(reply, dict) or "statusCode" not in reply:
         return Answer(200, payload, ms)
     body = str(reply.get("body") or "")

@@ -5,13 +5,18 @@ lists in `function.plain_secrets`; each is a finding. They are read from Secrets
 them, so they are never a parameter, a result, a change or a log line.
 """
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from blocks.environment import Environment
 from tasks.changes import PENDING, Rollout
 from tasks.errors import Permanent, Rejected
-from tasks.secrets import database_dsn, read_secret
+from tasks.reports import masked
+from tasks.secrets import database_dsn, database_password, read_secret
 
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]+$")
 RESERVED = re.compile(
@@ -71,3 +76,32 @@ def secret_value(rollout: Rollout, source: str) -> str:
         if rollout.planning:
             return PENDING  # a plan may come before the secret is made
         raise
+
+
+def blotter(rollout: Rollout) -> Callable[[str], str]:
+    """A function that takes the secrets of this environment out of a text: a program that fails may print them.
+
+    They are read when there is a text, and once. What cannot be checked for them is not shown.
+    """
+
+    @functools.cache
+    def values() -> list[str]:
+        return sorted(filter(None, secret_values(rollout)), key=len, reverse=True)
+
+    def blot(text: str) -> str:
+        try:
+            known = values()
+        except (ClientError, BotoCoreError) as error:
+            return f"(not shown, as the secrets that it may hold cannot be read: {error})"
+        return masked(functools.reduce(lambda left, value: left.replace(value, "***"), known, text))
+
+    return blot
+
+
+def secret_values(rollout: Rollout) -> Iterator[str]:
+    """Every secret that the function can have. One that is not there cannot be shown either."""
+    with suppress(Permanent):
+        yield database_password(rollout).get_secret_value()
+    for source in ("jwt-secret", *rollout.environment.function.plain_secrets.values()):
+        with suppress(Permanent):
+            yield secret_value(rollout, source)

@@ -130,6 +130,25 @@ def test_a_version_that_does_not_start_says_why_and_is_asked_once(world: Environ
     assert "GET /api/v1/health: Runtime.ExitError: exit status 1; log: KeyError: 'JWT'" in str(caught.value)
 
 
+def test_what_a_failing_program_prints_is_shown_without_the_secrets(world: Environment) -> None:
+    rollout, log = make_rollout(world), f"{'x' * 2000} JWT_SECRET=not-to-be-shown, so it died"
+    rollout.aws("secretsmanager").create_secret(Name=world.names.jwt_secret, SecretString="not-to-be-shown")
+    answer_call(rollout, "lambda", "Invoke", reply({}, error="Unhandled", log=log), times=1)
+    with pytest.raises(SmokeFailed) as caught:
+        smoke_version.fn(rollout, "7", [HEALTH])
+    assert str(caught.value).endswith(" JWT_SECRET=***, so it died")
+    assert len(str(caught.value)) < 1000
+
+
+def test_what_cannot_be_searched_for_secrets_is_not_shown(world: Environment) -> None:
+    rollout = make_rollout(world)
+    fail_call(rollout, "secretsmanager", "GetSecretValue", "AccessDeniedException", times=None)
+    answer_call(rollout, "lambda", "Invoke", reply({}, error="Unhandled", log="JWT_SECRET=not-to-be-shown"), times=1)
+    with pytest.raises(SmokeFailed, match=r"not shown, .*AccessDeniedException") as caught:
+        smoke_version.fn(rollout, "7", [HEALTH])
+    assert "not-to-be-shown" not in str(caught.value)
+
+
 def test_every_failed_check_is_named(world: Environment) -> None:
     rollout = make_rollout(world)
     answer_call(rollout, "lambda", "Invoke", reply({"statusCode": 500, "body": ""}), times=2)
