@@ -15,7 +15,7 @@ from localcloud.gateway_access_log import Record
 from localcloud.gateway_apis import Api, Apis, Route, Stage
 from localcloud.gateway_http import Connection
 from localcloud.gateway_request import Request, event
-from localcloud.gateway_response import Malformed, Response, mapped, own
+from localcloud.gateway_response import Malformed, Response, function_error, mapped, own
 from localcloud.lambda_invocation import Invocation
 from localcloud.lambda_invoke import MAX_PAYLOAD
 
@@ -60,11 +60,7 @@ class Exchange(Invocation):
         if self.answered:
             return
         if failed:
-            self.answer(
-                FAILED,
-                error="Internal Server Error",
-                problem=f"The Lambda function returned an error: {payload.decode(errors='replace')}",
-            )
+            self.answer(FAILED, error="Internal Server Error", problem=function_error(payload))
             return
         try:
             response = mapped(payload)

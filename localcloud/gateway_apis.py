@@ -114,7 +114,8 @@ class Apis:
         return self._apis[api_id]
 
     def _compile(self, api: Any) -> Api:
-        stages = {name: self._stage(api, stage) for name, stage in list(api.stages.items())}
+        deployed = [stage for stage in list(api.stages.values()) if stage.deployment_id]
+        stages = {stage.name: self._stage(api, stage) for stage in deployed}
         return Api(api.api_id, stages, Cors.read(api.cors_configuration))
 
     def _stage(self, api: Any, stage: Any) -> Stage:

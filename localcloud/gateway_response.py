@@ -45,6 +45,15 @@ def mapped(payload: bytes) -> Response:
     return Response(_status(answer["statusCode"]), headers, _body(answer))
 
 
+def function_error(payload: bytes) -> str:
+    """What the access log says of a function's error: its type. The rest may be private; the function's log has it."""
+    try:
+        kind = json.loads(payload)["errorType"]
+    except (ValueError, TypeError, KeyError):
+        kind = "of an unknown type"
+    return f"The Lambda function returned an error: {kind}. See its log."
+
+
 def own(status: int, message: str) -> Response:
     """A response of the gateway itself."""
     return Response(status, [("content-type", "application/json")], f'{{"message":"{message}"}}'.encode())

@@ -10,6 +10,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 
@@ -45,12 +46,11 @@ def forget_unfinished(home: Path) -> None:
 
 def _unpack(content: bytes, folder: Path) -> None:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
-        raise BadPackage(f"the uploaded code is not a zip: {error}") from None
-    with archive:
-        for entry in archive.infolist():
-            _write(archive, entry, folder)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for entry in archive.infolist():
+                _write(archive, entry, folder)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:  # also: ways to compress, keys
+        raise BadPackage(f"the uploaded code is not a zip that can be unpacked: {error}") from None
 
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:

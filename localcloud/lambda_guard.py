@@ -5,8 +5,11 @@ kill -9) it kills those that are left. Unlike PR_SET_PDEATHSIG it needs no code 
 in a process with threads and makes each start slower; it also works where there is no such signal.
 """
 
+import logging
 import subprocess
 import sys
+
+logger = logging.getLogger(__name__)
 
 SCRIPT = """
 import os, signal, sys
@@ -23,7 +26,7 @@ for group in groups:
 
 
 class Guard:
-    """The guarding process; started with the first process group that it guards."""
+    """The guarding process."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-I", "-S", "-c", SCRIPT]
@@ -41,5 +44,8 @@ class Guard:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(line.encode())
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            logger.warning("the guard of the functions' processes is gone: a kill -9 of the cloud would leave them")

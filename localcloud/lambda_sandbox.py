@@ -7,6 +7,7 @@ ended; a dead one is never used again.
 
 import asyncio
 import contextlib
+import logging
 import math
 import subprocess
 import threading
@@ -24,6 +25,8 @@ from localcloud.lambda_protocol import MAX_RESPONSE, RuntimeConnection
 
 if TYPE_CHECKING:
     from localcloud.lambda_pool import Pool
+
+logger = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
 EXITED = "Runtime exited without providing a reason"
@@ -65,35 +68,52 @@ class Sandbox:
     async def start(self, guard: Guard) -> None:
         """Open the port and begin to start the process."""
         loop = self.runtime.loop
-        self._server = await loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
+        try:
+            self._server = await loop.create_server(lambda: RuntimeConnection(self), "127.0.0.1", 0)
+        except OSError as error:
+            self._ended(Failure("Sandbox.Failure", f"the embedded cloud has no port for the Runtime API: {error}"))
+            return
         loop.add_reader(self.journal.reader, self.journal.read_output)
         address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         threading.Thread(target=self._live, args=(address, guard), name="sandbox", daemon=True).start()
 
     def _live(self, runtime_api: str, guard: Guard) -> None:
         """The process's life, in a thread."""
-        tell, cloud = self.runtime.loop.call_soon_threadsafe, self.runtime.cloud
         try:
-            start = prepare(
-                cloud.home,
-                self.function,
-                runtime_api=runtime_api,
-                log_stream=self.journal.name,
-                endpoint=cloud.aws_endpoint,
-            )
-            tell(self._starts)
-            begun = self.runtime.clock()
-            process = spawn(start, self.journal.writer)
+            process = self._spawn(runtime_api)
         except CannotStart as error:
-            tell(self._ended, Failure(error.kind, str(error)))
-            return
-        guard.add(process.pid)
+            failure = Failure(error.kind, str(error))
+        except Exception as error:  # whatever it is, the request that waits must be told, and the sandbox closed
+            logger.exception("the process of function %r could not be started", self.function.name)
+            failure = Failure("Sandbox.Failure", f"the embedded cloud could not start the process: {error!r}")
+        else:
+            failure = self._wait(process, guard)
+        self.runtime.loop.call_soon_threadsafe(self._ended, failure)
+
+    def _spawn(self, runtime_api: str) -> "subprocess.Popen[bytes]":
+        """Start the process, in the sandbox's thread."""
+        tell, cloud = self.runtime.loop.call_soon_threadsafe, self.runtime.cloud
+        start = prepare(
+            cloud.home,
+            self.function,
+            runtime_api=runtime_api,
+            log_stream=self.journal.name,
+            endpoint=cloud.aws_endpoint,
+        )
+        tell(self._starts)
+        begun = self.runtime.clock()
+        process = spawn(start, self.journal.writer)
         tell(self._spawned, process, begun, self.runtime.clock())
+        return process
+
+    def _wait(self, process: "subprocess.Popen[bytes]", guard: Guard) -> Failure:
+        """Wait for the end of the process, in the sandbox's thread; how it ended."""
+        guard.add(process.pid)
         returncode = process.wait()
         kill(process)  # what it left behind in its process group
         guard.remove(process.pid)
         message = f"Runtime exited with error: {describe_exit(returncode)}" if returncode else EXITED
-        tell(self._ended, Failure("Runtime.ExitError", message))
+        return Failure("Runtime.ExitError", message)
 
     def _starts(self) -> None:
         self.born = self.runtime.clock()

@@ -48,7 +48,7 @@ class Lab(Deployer):
         )["IntegrationId"]
         for key in routes:
             client.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{integration}")
-        client.create_stage(ApiId=api, AutoDeploy=True, **{"StageName": "$default", **stage})
+        client.create_stage(ApiId=api, **{"StageName": "$default", "AutoDeploy": True, **stage})
         if permit:
             self.permit(api, function)
         return api
@@ -183,7 +183,9 @@ def test_failures_of_the_function_are_the_gateways_500(lab, api, query, status, 
     answer = lab.call(api, "/?" + query)
     assert (answer.status, answer.json) == (status, {"message": body})
     assert b"secret" not in answer.body
-    assert words in access(lab)[0]["integrationErrorMessage"]
+    [line] = access(lab)
+    assert words in line["integrationErrorMessage"]
+    assert "secret" not in line["integrationErrorMessage"]
 
 
 def test_an_answer_without_a_status_is_the_body_of_a_200(lab, api):
@@ -234,6 +236,15 @@ def test_a_named_stage_is_the_first_part_of_the_path(lab):
     assert (event["rawPath"], event["requestContext"]["stage"]) == ("/prod/x", "prod")
     assert event["stageVariables"] == {"colour": "blue"}
     assert lab.call(api, "/x").status == 404
+
+
+def test_a_stage_that_was_never_deployed_is_a_404(lab):
+    lab.python(ECHO)
+    lab.alias()
+    api = lab.api(AutoDeploy=False)
+    assert lab.call(api).json == {"message": "Not Found"}
+    lab.aws("apigatewayv2").create_deployment(ApiId=api, StageName="$default")
+    assert lab.call(api).status == 200
 
 
 def test_a_function_that_is_gone_is_a_500(lab, api):

@@ -71,6 +71,16 @@ def test_what_is_no_zip_says_so(tmp_path):
         unpacked(tmp_path, "e" * 64, b"no")
 
 
+def test_a_damaged_zip_says_so(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bootstrap", "x" * 10_000)
+    damaged = buffer.getvalue().replace(buffer.getvalue()[45:55], b"0123456789")
+    with pytest.raises(BadPackage, match="not a zip that can be unpacked"):
+        unpacked(tmp_path, "f" * 64, damaged)
+    assert list((tmp_path / "lambda" / "code").iterdir()) == []
+
+
 def test_a_half_unpacked_zip_is_forgotten(tmp_path):
     half = tmp_path / "lambda" / "code" / ".unpacking-x"
     half.mkdir(parents=True)

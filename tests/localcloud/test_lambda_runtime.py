@@ -298,6 +298,14 @@ def test_init_errors(lab, case):
         assert "GLIBC_2.38 not found" in log
 
 
+def test_what_a_failed_start_printed_is_in_the_requests_own_log(lab):
+    """Lambda starts it once more within the request; the unfinished last line counts too."""
+    script = "#!/bin/sh\necho 'no database'\nprintf 'giving up' >&2\nexit 1\n"
+    lab.function(zipped({"bootstrap": script}, modes={"bootstrap": 0o755}), runtime=NATIVE)
+    tail = base64.b64decode(lab.invoke(LogType="Tail")["LogResult"]).decode()
+    assert tail.splitlines()[1:3] == ["no database", "giving up"]
+
+
 def test_a_function_that_never_gets_ready(lab, limits):
     limits(init_timeout_s=0.5)
     lab.function(zipped({"bootstrap": "#!/bin/sh\necho starting\nsleep 60\n"}), runtime=NATIVE)
