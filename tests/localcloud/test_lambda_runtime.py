@@ -1,28 +1,17 @@
-"""Functions as real processes: exactly the zip, reuse, concurrency, limits, errors in AWS's words, logs."""
+"""Functions as real processes: exactly the zip, their environment, reuse, concurrency, weights, their end."""
 
-import base64
 import concurrent.futures
-import json
 import os
 import re
-import signal
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
 from localcloud import lambda_runtime
-from localcloud.lambda_python import NoInterpreter, interpreter
-from tests.localcloud.lambda_support import NATIVE, PYTHON, QUICKLY, Deployer, zipped
-
-BOOTSTRAP = (Path(__file__).parents[1] / "fixtures" / "functions" / "bootstrap.py").read_text()
-SHEBANG = f"#!{sys.executable} -I\n"
-NATIVE_ZIP = zipped({"bootstrap": SHEBANG + BOOTSTRAP.split("\n", 1)[1]})
-PID = "import os\ndef handler(event, context):\n    return os.getpid()"
+from tests.localcloud.lambda_support import PYTHON, QUICKLY, Deployer, limited, zipped
 
 
 @pytest.fixture
@@ -33,33 +22,11 @@ def lab(cloud, aws):
     made.clear()
 
 
-@pytest.fixture
-def limits(cloud):
-    """Change the runtime's limits for one test: `limits(init_timeout_s=1)`."""
-    runtime = lambda_runtime.of(cloud)
-    before = runtime.limits
-
-    def change(**values):
-        runtime.limits = replace(runtime.limits, **values)
-
-    yield change
-    runtime.limits = before
-
-
-def native(lab, **settings):
-    return lab.function(NATIVE_ZIP, runtime=NATIVE, **settings)
-
-
-def failure(answer):
-    assert answer["FunctionError"] == "Unhandled"
-    return answer["Payload"]["errorType"], answer["Payload"]["errorMessage"]
-
-
 # --- what runs ----------------------------------------------------------------------------------------------------
 
 
 def test_the_uploaded_zip_runs_and_its_process_is_reused(lab):
-    native(lab)
+    lab.native()
     first, second = (lab.invoke(event={"n": n})["Payload"] for n in (1, 2))
     assert first["event"] == {"n": 1}
     assert first["pid"] == second["pid"]
@@ -102,7 +69,7 @@ def test_a_changed_variable_reaches_the_next_request(lab):
 
 
 def test_the_environment_is_lambdas_and_nothing_of_this_machine(lab):
-    native(lab, Environment={"Variables": {"MINE": "yes", "TZ": "Asia/Tokyo"}})
+    lab.native(Environment={"Variables": {"MINE": "yes", "TZ": "Asia/Tokyo"}})
     seen = lab.invoke(event={"do": "environment"})["Payload"]
     assert (seen["MINE"], seen["TZ"]) == ("yes", "Asia/Tokyo")
     assert seen["AWS_REGION"] == "us-east-1"
@@ -137,7 +104,7 @@ def test_a_function_reaches_the_embedded_cloud_with_boto3(lab):
 
 
 def test_the_runtime_headers_are_lambdas(lab):
-    native(lab)
+    lab.native()
     seen = lab.invoke(event={"do": "headers"})["Payload"]
     assert seen["Lambda-Runtime-Invoked-Function-Arn"] == "arn:aws:lambda:us-east-1:211234825975:function:f"
     assert 8_000 < int(seen["Lambda-Runtime-Deadline-Ms"]) - time.time() * 1000 < 11_000
@@ -150,7 +117,7 @@ def test_the_runtime_headers_are_lambdas(lab):
 
 
 def test_concurrent_requests_get_processes_of_their_own(lab):
-    native(lab, Timeout=20)
+    lab.native(Timeout=20)
     with concurrent.futures.ThreadPoolExecutor(6) as threads:
         event = {"do": "sleep", "seconds": 1.5}
         answers = list(threads.map(lambda n: lab.invoke(event={**event, "n": n})["Payload"], range(6)))
@@ -171,7 +138,7 @@ def test_requests_that_compute_share_two_processes_for_each_core(lab):
 
 
 def test_beyond_the_reserved_concurrency_is_throttled(lab):
-    native(lab)
+    lab.native()
     lab.aws("lambda").put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
     with concurrent.futures.ThreadPoolExecutor(1) as threads:
         slow = threads.submit(lab.invoke, event={"do": "sleep", "seconds": 1})
@@ -185,7 +152,7 @@ def test_beyond_the_reserved_concurrency_is_throttled(lab):
 
 
 def test_a_reserved_concurrency_of_zero_switches_the_function_off(lab):
-    native(lab)
+    lab.native()
     lab.aws("lambda").put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="TooManyRequestsException"):
         lab.invoke()
@@ -193,7 +160,7 @@ def test_a_reserved_concurrency_of_zero_switches_the_function_off(lab):
 
 def test_an_alias_shares_the_traffic_by_its_weights(lab):
     client = lab.aws("lambda")
-    native(lab)
+    lab.native()
     client.publish_version(FunctionName="f")
     client.update_function_configuration(FunctionName="f", MemorySize=256)
     client.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig=QUICKLY)
@@ -208,223 +175,11 @@ def test_an_alias_shares_the_traffic_by_its_weights(lab):
     assert {lab.invoke(Qualifier="live")["ExecutedVersion"] for _ in range(20)} == {"2"}
 
 
-# --- what goes wrong ----------------------------------------------------------------------------------------------
-
-
-def test_an_error_of_the_function_is_passed_on(lab):
-    native(lab)
-    assert failure(lab.invoke(event={"do": "raise"})) == ("Mine", "as asked")
-    assert "FunctionError" not in lab.invoke()
-
-
-def test_a_python_exception_is_an_unhandled_error_with_a_stack_trace(lab):
-    lab.python("def handler(event, context):\n    raise ValueError('no good')")
-    answer = lab.invoke()
-    assert failure(answer) == ("ValueError", "no good")
-    assert "raise ValueError" in answer["Payload"]["stackTrace"][0]
-    assert any(line.startswith("[ERROR] ValueError: no good") for line in lab.log())
-
-
-def test_a_timeout_kills_the_process(lab):
-    native(lab, Timeout=1)
-    pid = lab.invoke()["Payload"]["pid"]
-    kind, message = failure(lab.invoke(event={"do": "sleep", "seconds": 30}))
-    assert kind == "Sandbox.Timedout"
-    assert message.endswith("Error: Task timed out after 1.00 seconds")
-    assert lab.invoke()["Payload"]["pid"] != pid
-    assert not psutil.pid_exists(pid)
-    assert any("Task timed out after 1.00 seconds" in line for line in lab.log())
-    assert any("Status: timeout" in line for line in lab.log())
-
-
-def test_more_memory_than_configured_kills_the_process(lab):
-    native(lab, MemorySize=128)
-    kind, message = failure(lab.invoke(event={"do": "grow"}))
-    assert kind == "Runtime.ExitError"
-    assert message.endswith("Error: Runtime exited with error: signal: killed")
-    assert any("Memory Size: 128 MB\tMax Memory Used: 128 MB" in line for line in lab.log())
-
-
-def test_a_process_that_exits_fails_its_request_only(lab):
-    native(lab)
-    kind, message = failure(lab.invoke(event={"do": "exit", "status": 3}))
-    assert (kind, message.partition("Error: ")[2]) == ("Runtime.ExitError", "Runtime exited with error: exit status 3")
-    assert lab.invoke()["StatusCode"] == 200
-
-
-def test_a_killed_process_fails_its_request_and_a_new_one_follows(lab):
-    native(lab)
-    pid = lab.invoke()["Payload"]["pid"]
-    with concurrent.futures.ThreadPoolExecutor(1) as threads:
-        running = threads.submit(lab.invoke, event={"do": "sleep", "seconds": 20})
-        time.sleep(0.3)
-        os.kill(pid, signal.SIGKILL)
-        assert failure(running.result())[1].endswith("signal: killed")
-    assert lab.invoke()["Payload"]["pid"] != pid
-
-
-def test_an_answer_larger_than_lambda_allows(lab):
-    native(lab)
-    assert failure(lab.invoke(event={"do": "large"}))[0] == "Function.ResponseSizeTooLarge"
-    assert lab.invoke()["StatusCode"] == 200
-
-
-ARM64 = b"\x7fELF\x02\x01" + b"\0" * 12 + b"\xb7\0" + b"\0" * 40
-GLIBC = "#!/bin/sh\necho 'GLIBC_2.38 not found' >&2\nexit 1\n"
-ENTRY, EXIT = "Runtime.InvalidEntrypoint", "Runtime.ExitError"
-INIT_ERRORS = {
-    "not executable": ({"bootstrap": SHEBANG + "pass"}, 0o644, ENTRY, "permission denied"),
-    "missing": ({"other": "x"}, 0o755, ENTRY, "Couldn't find valid bootstrap(s)"),
-    "no format": ({"bootstrap": "print('no shebang')"}, 0o755, ENTRY, "exec format error"),
-    "arm64": ({"bootstrap": ARM64}, 0o755, ENTRY, "exec format error"),
-    "loader missing": ({"bootstrap": "#!/no/such/loader\n"}, 0o755, ENTRY, "no such file or directory"),
-    "exits": ({"bootstrap": GLIBC}, 0o755, EXIT, "exit status 1"),
-    "exits well": ({"bootstrap": "#!/bin/sh\nexit 0\n"}, 0o755, EXIT, "exited without providing a reason"),
-    "outside": ({"../../bootstrap": "x"}, 0o755, ENTRY, "points outside"),
-}
-
-
-@pytest.mark.parametrize("case", INIT_ERRORS)
-def test_init_errors(lab, case):
-    files, mode, kind, words = INIT_ERRORS[case]
-    lab.function(zipped(files, modes=dict.fromkeys(files, mode)), runtime=NATIVE)
-    seen, message = failure(lab.invoke())
-    assert seen == kind
-    assert words in message
-    log = "".join(lab.log())
-    assert kind in log
-    assert re.search(r"^REPORT RequestId: .*Status: error", log, re.MULTILINE)
-    if case == "exits":
-        assert "GLIBC_2.38 not found" in log
-
-
-def test_what_a_failed_start_printed_is_in_the_requests_own_log(lab):
-    """Lambda starts it once more within the request; the unfinished last line counts too."""
-    script = "#!/bin/sh\necho 'no database'\nprintf 'giving up' >&2\nexit 1\n"
-    lab.function(zipped({"bootstrap": script}, modes={"bootstrap": 0o755}), runtime=NATIVE)
-    tail = base64.b64decode(lab.invoke(LogType="Tail")["LogResult"]).decode()
-    assert tail.splitlines()[1:3] == ["no database", "giving up"]
-
-
-def test_a_function_that_never_gets_ready(lab, limits):
-    limits(init_timeout_s=0.5)
-    lab.function(zipped({"bootstrap": "#!/bin/sh\necho starting\nsleep 60\n"}), runtime=NATIVE)
-    kind, message = failure(lab.invoke())
-    assert (kind, message.partition("Error: ")[2]) == ("Sandbox.Timedout", "Task timed out after 0.50 seconds")
-    log = "".join(lab.log())
-    assert "starting\n" in log
-    assert re.search(r"INIT_REPORT .*Phase: init\tStatus: timeout", log)
-
-
-def test_a_handler_that_cannot_be_imported(lab):
-    lab.function(zipped({"other.py": ""}))
-    kind, message = failure(lab.invoke())
-    assert (kind, "No module named 'app'" in message) == ("Runtime.ImportModuleError", True)
-    assert any("Runtime.ImportModuleError" in line for line in lab.log())
-
-
-def test_an_app_that_fails_at_import(lab):
-    lab.python("raise KeyError('DATABASE_URL')")
-    assert failure(lab.invoke()) == ("KeyError", "'DATABASE_URL'")
-
-
-def test_a_python_that_is_not_here_says_so(lab):
-    absent = next((runtime for runtime in ("python3.14", "python3.9", "python3.10") if is_absent(runtime)), None)
-    if absent is None:
-        pytest.skip("python3.14, 3.9 and 3.10 are all on the PATH")
-    lab.function(zipped({"app.py": PID}), runtime=absent)
-    kind, message = failure(lab.invoke())
-    assert kind == "Runtime.InvalidEntrypoint"
-    assert f"no working {absent} on the PATH" in message
-
-
-def is_absent(runtime):
-    try:
-        interpreter(runtime)
-    except NoInterpreter:
-        return True
-    return False
-
-
-def test_another_language_says_so(lab):
-    lab.function(zipped({"index.js": ""}), runtime="nodejs22.x")
-    assert failure(lab.invoke())[0] == "Runtime.InvalidRuntime"
-
-
-# --- logs ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_log_has_lambdas_lines_and_what_was_printed(lab):
-    native(lab)
-    answer = lab.invoke(event={"do": "print", "text": "hello log"}, LogType="Tail")
-    log = lab.log()
-    assert [line.split(" ")[0].strip() for line in log] == ["INIT_START", "START", "hello", "on", "END", "REPORT"]
-    assert re.fullmatch(
-        r"REPORT RequestId: [0-9a-f-]{36}\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
-        r"Max Memory Used: [1-9]\d* MB\tInit Duration: [\d.]+ ms\t\n",
-        log[-1],
-    )
-    assert base64.b64decode(answer["LogResult"]).decode() == "".join(log[1:])
-    lab.invoke()
-    assert "Init Duration" not in lab.log()[-1]
-
-
-def test_each_process_has_a_stream_named_as_on_lambda(lab):
-    native(lab)
-    lab.invoke()
-    lab.log()
-    streams = lab.aws("logs").describe_log_streams(logGroupName="/aws/lambda/f")["logStreams"]
-    assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", streams[0]["logStreamName"])
-
-
-def test_a_role_without_the_right_to_log_leaves_no_log_group(lab):
-    native(lab, role=lab.role(policy=None))
-    answer = lab.invoke(event={"do": "print", "text": "unseen"}, LogType="Tail")
-    assert b"unseen" in base64.b64decode(answer["LogResult"])
-    assert lab.log() == []
-    assert lab.aws("logs").describe_log_groups()["logGroups"] == []
-
-
-def test_a_role_that_may_not_make_the_group_writes_into_an_existing_one(lab):
-    arn = "arn:aws:logs:us-east-1:211234825975:log-group:/aws/lambda/f:*"
-    statement = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": arn}
-    native(lab, role=lab.role(policy=json.dumps({"Version": "2012-10-17", "Statement": statement})))
-    lab.invoke()
-    assert lab.log() == []
-    lab.aws("logs").create_log_group(logGroupName="/aws/lambda/f")
-    lab.invoke()
-    assert len(lab.log()) == 3
-
-
-# --- invoking -----------------------------------------------------------------------------------------------------
-
-
-def test_event_and_dry_run_do_not_wait(lab):
-    native(lab)
-    assert lab.invoke(InvocationType="DryRun")["StatusCode"] == 204
-    assert lab.log() == []
-    assert lab.invoke(InvocationType="Event", event={"do": "print", "text": "later"})["StatusCode"] == 202
-    deadline = time.monotonic() + 10
-    while "later\n" not in lab.log():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def test_unknown_functions_and_bad_payloads_are_refused(lab):
-    native(lab)
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        lab.invoke("nobody")
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        lab.invoke(Qualifier="7")
-    with pytest.raises(ClientError, match="InvalidRequestContentException"):
-        lab.aws("lambda").invoke(FunctionName="f", Payload=b"{not json")
-
-
 # --- ends ---------------------------------------------------------------------------------------------------------
 
 
 def test_deleting_a_function_ends_its_processes(lab):
-    native(lab)
+    lab.native()
     pid = lab.invoke()["Payload"]["pid"]
     lab.aws("lambda").delete_function(FunctionName="f")
     deadline = time.monotonic() + 5
@@ -433,14 +188,14 @@ def test_deleting_a_function_ends_its_processes(lab):
         time.sleep(0.01)
 
 
-def test_a_process_without_work_is_ended(lab, limits):
-    limits(idle_s=0.2)
-    native(lab)
-    pid = lab.invoke()["Payload"]["pid"]
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def test_a_process_without_work_is_ended(lab):
+    lab.native()
+    with limited(lab.cloud, idle_s=0.2):
+        pid = lab.invoke()["Payload"]["pid"]
+        deadline = time.monotonic() + 5
+        while psutil.pid_exists(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     assert lab.invoke()["Payload"]["pid"] != pid
 
 
