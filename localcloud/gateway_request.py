@@ -63,15 +63,17 @@ def event(
     """
     path = quoted(unquote(request.path) if "%" in request.path else request.path)
     agent = quoted(request.headers.get("user-agent", ""))
+    http = (
+        f'{{"method":"{request.method}","path":{path},"protocol":"{request.protocol}",'
+        f'"sourceIp":"{request.source_ip}","userAgent":{agent}}}'
+    )
+    time = f'"time":"{clf_time(int(now))}","timeEpoch":{int(now * 1000)}'
     parts = [
         frame.before, path, ',"rawQueryString":', quoted(request.query),
         f',"cookies":[{",".join(map(quoted, request.cookies))}]' if request.cookies else "",
         ',"headers":', _object(request.headers),
         f',"queryStringParameters":{_query(request.query)}' if request.query else "",
-        frame.context,
-        f'{{"method":"{request.method}","path":{path},"protocol":"{request.protocol}",'
-        f'"sourceIp":"{request.source_ip}","userAgent":{agent}}},"requestId":"{request_id}",'
-        f'"time":"{clf_time(int(now))}","timeEpoch":{int(now * 1000)}}}',
+        frame.context, http, f',"requestId":"{request_id}",{time}}}',
         f',"pathParameters":{_object(path_parameters)}' if path_parameters else "",
         f',"stageVariables":{_object(stage_variables)}' if stage_variables else "",
         _body(request), "}",

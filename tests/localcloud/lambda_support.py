@@ -1,10 +1,13 @@
 """Functions and APIs for the tests of the Lambda runtime: zips from text, deployed with boto3."""
 
+import contextlib
 import io
 import json
 import sys
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from localcloud import lambda_runtime
@@ -33,6 +36,8 @@ LOGS = json.dumps(
 )
 QUICKLY = {"Delay": 0.01, "MaxAttempts": 500}
 NATIVE = "provided.al2023"
+BOOTSTRAP = (Path(__file__).parents[1] / "fixtures" / "functions" / "bootstrap.py").read_text()
+SHEBANG = f"#!{sys.executable} -I\n"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -46,6 +51,9 @@ def zipped(files: dict[str, str | bytes], *, modes: dict[str, int] | None = None
             entry.external_attr = (0o100000 | mode) << 16
             archive.writestr(entry, content)
     return buffer.getvalue()
+
+
+NATIVE_ZIP = zipped({"bootstrap": SHEBANG + BOOTSTRAP.split("\n", 1)[1]})
 
 
 @dataclass
@@ -86,6 +94,10 @@ class Deployer:
         client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         return name
 
+    def native(self, **settings: Any) -> str:
+        """The bootstrap of tests/fixtures/functions, on this interpreter."""
+        return self.function(NATIVE_ZIP, runtime=NATIVE, **settings)
+
     def python(self, source: str, **settings: Any) -> str:
         return self.function(zipped({"app.py": source}), **settings)
 
@@ -112,3 +124,20 @@ class Deployer:
 
     async def _flush(self) -> None:
         lambda_runtime.of(self.cloud).logs.flush()
+
+
+@contextlib.contextmanager
+def limited(cloud: Cloud, **values: Any) -> Iterator[None]:
+    """Other limits of the runtime for a while: `limited(cloud, init_timeout_s=1)`."""
+    runtime = lambda_runtime.of(cloud)
+    before, runtime.limits = runtime.limits, replace(runtime.limits, **values)
+    try:
+        yield
+    finally:
+        runtime.limits = before
+
+
+def failure(answer: dict[str, Any]) -> tuple[str, str]:
+    """Type and message of the error that an invocation ended with."""
+    assert answer["FunctionError"] == "Unhandled"
+    return answer["Payload"]["errorType"], answer["Payload"]["errorMessage"]

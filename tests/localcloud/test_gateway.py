@@ -1,81 +1,16 @@
 """The API front over real sockets: routing, permissions, errors, limits, logs."""
 
 import concurrent.futures
-import http.client
 import json
 import os
 import signal
-import socket
 import time
-from dataclasses import dataclass
 
 import pytest
 
-from localcloud import lambda_runtime
 from localcloud.gateway_apis import NO_PERMISSION
-from tests.localcloud.lambda_support import QUICKLY, Deployer
-from tests.localcloud.test_lambda_runtime import native
-
-ACCOUNT, REGION = "211234825975", "us-east-1"
-FORMAT = json.dumps(
-    {name: f"$context.{name}" for name in ("status", "routeKey", "integrationErrorMessage", "integrationLatency")}
-)
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict
-    body: bytes
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-class Lab(Deployer):
-    """A deployer that also makes APIs and calls them."""
-
-    def api(self, *, function="f:live", routes=("$default",), permit=True, timeout_ms=30000, cors=None, **stage):
-        client = self.aws("apigatewayv2")
-        api = client.create_api(Name="a", ProtocolType="HTTP", **({"CorsConfiguration": cors} if cors else {}))["ApiId"]
-        integration = client.create_integration(
-            ApiId=api,
-            IntegrationType="AWS_PROXY",
-            IntegrationUri=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}",
-            PayloadFormatVersion="2.0",
-            TimeoutInMillis=timeout_ms,
-        )["IntegrationId"]
-        for key in routes:
-            client.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{integration}")
-        client.create_stage(ApiId=api, **{"StageName": "$default", "AutoDeploy": True, **stage})
-        if permit:
-            self.permit(api, function)
-        return api
-
-    def permit(self, api, function="f:live"):
-        name, _, qualifier = function.partition(":")
-        self.aws("lambda").add_permission(
-            FunctionName=name,
-            StatementId=f"gateway-{api}",
-            Action="lambda:InvokeFunction",
-            Principal="apigateway.amazonaws.com",
-            SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/*/*",
-            **({"Qualifier": qualifier} if qualifier else {}),
-        )
-
-    def alias(self, version="1"):
-        self.aws("lambda").publish_version(FunctionName="f")
-        self.aws("lambda").create_alias(FunctionName="f", Name="live", FunctionVersion=version)
-
-    def call(self, api, path="/", *, method="GET", headers=None, body=None, host=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.cloud.api_port, timeout=30)
-        target = path if host else f"/_api/{api}{path}"
-        connection.request(method, target, body, {**({"Host": host} if host else {}), **(headers or {})})
-        answer = connection.getresponse()
-        found = Answer(answer.status, dict(answer.headers), answer.read())
-        connection.close()
-        return found
+from tests.localcloud.gateway_support import ACCOUNT, ECHO, FORMAT, REGION, Lab
+from tests.localcloud.lambda_support import QUICKLY
 
 
 @pytest.fixture
@@ -84,22 +19,6 @@ def lab(cloud, aws):
     made = Lab(cloud, aws)
     yield made
     made.clear()
-
-
-ECHO = """
-import json, os, time
-def handler(event, context):
-    query = event.get("queryStringParameters", {})
-    time.sleep(float(query.get("sleep", 0)))
-    if "exit" in query:
-        os._exit(1)
-    if "raise" in query:
-        raise ValueError("secret detail")
-    if "answer" in query:
-        return json.loads(query["answer"])
-    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "cookies": ["a=1", "b=2"],
-            "body": json.dumps({"event": event, "pid": os.getpid(), "version": context.function_version})}
-"""
 
 
 @pytest.fixture
@@ -289,75 +208,3 @@ def test_a_large_body_goes_through(lab, api):
     body = b"y" * (4 * 1024 * 1024)
     answer = lab.call(api, method="POST", body=body, headers={"content-type": "text/plain"})
     assert len(answer.json["event"]["body"]) == len(body)
-
-
-# --- HTTP ---------------------------------------------------------------------------------------------------------
-
-
-def raw(lab, data, *, until=b"", timeout=10):
-    """Send bytes, read until the end or until `until` has come."""
-    with socket.create_connection(("127.0.0.1", lab.cloud.api_port), timeout=timeout) as connection:
-        connection.sendall(data)
-        seen = b""
-        while chunk := connection.recv(65536):
-            seen += chunk
-            if until and until in seen:
-                break
-    return seen
-
-
-def test_pipelined_requests_are_answered_in_order(lab, api):
-    paths = ["/?answer=1&sleep=0.2", "/?answer=2", "/?answer=3"]
-    data = "".join(f"GET /_api/{api}{path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths)
-    last = f"GET /_api/{api}/?answer=4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    answers = raw(lab, (data + last).encode()).split(b"HTTP/1.1 200 OK")[1:]
-    assert [answer.rpartition(b"\r\n")[2] for answer in answers] == [b"1", b"2", b"3", b"4"]
-
-
-def test_many_pipelined_requests(lab, api):
-    data = f"GET /_api/{api}/?sleep=0.3 HTTP/1.1\r\nHost: x\r\n\r\n" + "GET /no HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
-    seen = raw(lab, (data + "GET /no HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").encode())
-    assert seen.count(b"HTTP/1.1 200") == 1
-    assert seen.count(b"HTTP/1.1 404") == 2001
-
-
-def test_head_has_the_length_and_no_body(lab, api):
-    answer = lab.call(api, '/?answer="hello"', method="HEAD")
-    assert (answer.status, answer.headers["Content-Length"], answer.body) == (200, "5", b"")
-
-
-def test_a_chunked_body_and_expect_continue(lab, api):
-    head = f"POST /_api/{api}/ HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: text/plain\r\n"
-    data = head + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-    seen = raw(lab, data.encode())
-    assert seen.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
-    assert json.loads(seen.rpartition(b"\r\n\r\n")[2])["event"]["body"] == "abcde"
-
-
-def test_what_is_not_http_is_a_400(lab, api):
-    assert raw(lab, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\n")
-
-
-def test_http_1_0_closes(lab, api):
-    seen = raw(lab, f"GET /_api/{api}/?answer=1 HTTP/1.0\r\n\r\n".encode())
-    assert b"Connection: close" in seen
-
-
-def test_a_client_that_leaves_does_not_disturb(lab, api):
-    lab.call(api)
-    for _ in range(5):
-        with socket.create_connection(("127.0.0.1", lab.cloud.api_port)) as connection:
-            connection.sendall(f"GET /_api/{api}/?sleep=0.2 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    time.sleep(0.5)
-    assert lab.call(api).status == 200
-    assert lambda_runtime.of(lab.cloud).account.inflight == 0
-
-
-def test_many_at_once_over_few_processes(lab):
-    native(lab)
-    lab.alias()
-    api = lab.api()
-    with concurrent.futures.ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(lambda n: lab.call(api, f"/{n}"), range(200)))
-    assert [answer.json["event"]["rawPath"] for answer in answers] == [f"/{n}" for n in range(200)]
-    assert len({answer.json["pid"] for answer in answers}) <= 10

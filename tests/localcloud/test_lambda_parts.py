@@ -156,14 +156,13 @@ import sys, threading, time
 from pathlib import Path
 from localcloud.cloud import Cloud
 from tests.localcloud.conftest import clients_of
-from tests.localcloud.lambda_support import NATIVE, Deployer
-from tests.localcloud.test_lambda_runtime import NATIVE_ZIP
+from tests.localcloud.lambda_support import Deployer
 
 if __name__ == "__main__":
     cloud = Cloud(Path(sys.argv[1]))
     cloud.start()
     lab = Deployer(cloud, clients_of(cloud))
-    lab.function(NATIVE_ZIP, runtime=NATIVE, Timeout=60)
+    lab.native(Timeout=60)
     pids = [lab.invoke()["Payload"]["pid"]]
     threading.Thread(target=lab.invoke, kwargs={"event": {"do": "sleep", "seconds": 50}}, daemon=True).start()
     time.sleep(0.3)
