@@ -85,16 +85,16 @@ def foreign_function(scene: Scene) -> None:
         FunctionName=FUNCTION,
         Runtime="python3.11",
         Handler="handler.handler",
-        Role=foreign_role(scene),
+        Role=foreign_role(scene, "theirs"),
         Code={"ZipFile": content.getvalue()},
         Tags={"Owner": "somebody"},
     )
 
 
-def foreign_role(scene: Scene) -> str:
+def foreign_role(scene: Scene, name: str = ROLE) -> str:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    return str(scene.aws("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)["Role"]["Arn"])
+    return str(scene.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"])
 
 
 def foreign_group(scene: Scene) -> None:
@@ -103,8 +103,12 @@ def foreign_group(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("make", "what"),
-    [(foreign_group, f"security group {GROUP}"), (foreign_role, f"role {ROLE}")],
-    ids=["security group", "role"],
+    [
+        (foreign_group, f"security group {GROUP}"),
+        (foreign_role, f"role {ROLE}"),
+        (foreign_function, f"function {FUNCTION!r}"),
+    ],
+    ids=["security group", "role", "function"],
 )
 def test_what_is_not_ours_stops_the_plan(scene: Scene, make: Callable[[Scene], object], what: str) -> None:
     make(scene)
@@ -113,14 +117,13 @@ def test_what_is_not_ours_stops_the_plan(scene: Scene, make: Callable[[Scene], o
     assert scene.writes == []
 
 
-def test_a_function_that_is_not_ours_is_left_alone_until_adopted(scene: Scene) -> None:
-    foreign_function(scene)
-    foreign_group(scene)
+def test_what_is_not_ours_is_taken_over_when_told_to(scene: Scene) -> None:
+    for make in (foreign_group, foreign_role, foreign_function):
+        make(scene)
     before = scene.aws("lambda").get_function(FunctionName=FUNCTION)["Configuration"]
     assert scene.run(source=GOOD, plan_only=True, adopt=True).code == 0
     adopted = {row["what"] for row in scene.changes() if row["why"] == "adopted"}
     assert adopted == {f"security group {GROUP}", f"role {ROLE}"}
-    assert_not_ours(scene, scene.run("deploy_backend", source=GOOD).error, f"security group {GROUP}")
     after = scene.aws("lambda").get_function(FunctionName=FUNCTION)["Configuration"]
     assert before["RevisionId"] == after["RevisionId"]
     ended = scene.run(source=GOOD, adopt=True)
