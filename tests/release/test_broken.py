@@ -184,3 +184,17 @@ def tables(database: psycopg.Connection[object], *names: str) -> list[object]:
 
 def test_in_the_end_nothing_is_left_to_do(scene: Scene) -> None:
     assert scene.plan() == NOTHING
+
+
+@pytest.mark.usefixtures("quick_init")
+def test_a_first_release_that_does_not_start_opens_nothing_to_the_world(scene: Scene, tmp_path: Path) -> None:
+    scene.cloud.reset()
+    ended = scene.run(source=f"zip:{make_broken('exits-at-start', tmp_path)}")
+    assert ended.code == 1
+    assert "the database is not configured" in ended.error
+    assert scene.aws("apigatewayv2").get_apis()["Items"] == []
+    assert scene.aws("lambda").list_aliases(FunctionName=FUNCTION)["Aliases"] == []
+    release = scene.last_release()
+    assert (release.status, release.lambda_version_before, release.lambda_version_after) == ("failed", None, "1")
+    assert scene.release_good() == "2"
+    assert scene.plan() == NOTHING
