@@ -88,9 +88,9 @@ def describe_exit(returncode: int) -> str:
 
 def _python(home: Path, function: Function, root: Path) -> tuple[str, ...]:
     packages = provided_packages(home, function.runtime)
-    cache = f"pycache_prefix={home / 'lambda' / 'pycache'}"  # the task's folder stays as it was uploaded
     executable = str(interpreter(function.runtime))
-    return (executable, "-s", "-S", "-X", cache, "-c", START, str(root), str(packages), function.handler)
+    # -B: the task's folder stays as it was uploaded. Bytecode that is in the zip is used, as on Lambda.
+    return (executable, "-B", "-s", "-S", "-c", START, str(root), str(packages), function.handler)
 
 
 def _bootstrap(function: Function, root: Path) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class LambdaRuntime:
     def changed(self) -> None:
         """Something that requests depend on was written. May be called from any thread."""
         self.generation += 1
-        if not self.stopping:
+        if not self.stopping and not self.loop.is_closed():  # closed: the cloud could not start
             self.loop.call_soon_threadsafe(self._review)
 
     def start(self, sandbox: Sandbox) -> None:

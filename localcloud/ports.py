@@ -1,8 +1,15 @@
-"""Ports on 127.0.0.1: last time's, else the preferred one, else any; whichever nobody listens on."""
+"""Ports on 127.0.0.1: last time's, else the preferred one, else one of those after it; whichever nobody listens on.
+
+Those after it, and not just any: the system gives "any" out of the range of which it also takes the ports of outgoing
+connections, so one that is free now may be in use when the server starts.
+"""
 
 import errno
 import socket
 from collections.abc import Mapping
+
+
+NEIGHBOURS = 50
 
 
 def choose_ports(preferred: Mapping[str, int], previous: Mapping[str, int]) -> dict[str, int]:
@@ -10,6 +17,7 @@ def choose_ports(preferred: Mapping[str, int], previous: Mapping[str, int]) -> d
     chosen: dict[str, int] = {}
     for name, port in preferred.items():
         wanted = [p for p in (previous.get(name, port), port) if p not in chosen.values()]
+        wanted += [p for p in range(port + 1, min(port + NEIGHBOURS, 65536)) if p not in chosen.values()]
         chosen[name] = next((p for p in wanted if is_free(p)), None) or free_port()
     return chosen
 

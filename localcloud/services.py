@@ -28,7 +28,7 @@ from localcloud.prefect_settings import (
 from localcloud.state import Identity
 from localcloud.supervisor import Service
 
-PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "postgres": 54329}
+PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "postgres": 15432}
 
 
 def services(home: Path, ports: dict[str, int]) -> list[Service]:
