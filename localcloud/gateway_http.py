@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._size = 0
+        self._expects = False
 
     # --- called by the loop ---------------------------------------------------------------------------------------
 
@@ -79,15 +80,16 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
         self._headers.append((name, value))
+        if name == b"content-length" and int(value) > MAX_BODY:
+            self._refuse(TOO_LARGE)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
 
     def on_headers_complete(self) -> None:
-        for name, value in self._headers:
-            lowered = name.lower()
-            if lowered == b"content-length" and int(value) > MAX_BODY:
-                self._refuse(TOO_LARGE)
-            elif lowered == b"expect" and value.lower() == b"100-continue" and not self._refused:
-                self._transport.write(CONTINUE)
+        if self._expects and not self._refused:
+            self._transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)

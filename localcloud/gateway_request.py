@@ -126,11 +126,11 @@ def _object(values: dict[str, str]) -> str:
 
 
 def joined_headers(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], list[str]]:
-    """Headers in lower case with repeated ones joined, and the cookies, which stand apart."""
+    """Headers with repeated ones joined, and the cookies, which stand apart. The names come in lower case."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
     for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name == "cookie":
             cookies.extend(cookie.strip() for cookie in value.split(";"))
         elif name in headers:
