@@ -8,7 +8,6 @@ import errno
 import socket
 from collections.abc import Mapping
 
-
 NEIGHBOURS = 50
 
 
