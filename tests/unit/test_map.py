@@ -1,0 +1,73 @@
+"""The map of the house, checked: deployments, flows, files and the README name the same things."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deployments.apply import BadDeployments, full_name, read_deployments
+from deployments.cli import main
+
+ROOT = Path(__file__).parents[2]
+SHARED = {"__init__", "opening", "recording"}
+FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem not in SHARED)
+
+
+def test_every_deployment_is_a_flow_of_the_same_name() -> None:
+    entries = read_deployments()
+    assert {full_name(entry) for entry in entries if entry["name"] == "local"} == {
+        f"{flow.replace('_', '-')}/local" for flow in FLOWS
+    }
+    for entry in entries:
+        assert entry["parameters"]["environment"] == entry["name"]
+        assert entry["entrypoint"] == "flows.{0}.{0}".format(entry["entrypoint"].rsplit(".", 1)[-1])
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow_is_a_table_of_contents(name: str) -> None:
+    tree = ast.parse((ROOT / "flows" / f"{name}.py").read_text())
+    flow = next(node for node in tree.body if isinstance(node, ast.AsyncFunctionDef) and node.name == name)
+    assert ast.get_docstring(tree)
+    assert ast.get_docstring(flow)
+    assert flow.end_lineno is not None
+    assert flow.end_lineno - flow.lineno <= 40
+
+
+def test_no_file_is_named_like_a_module_of_others() -> None:
+    """Prefect may import a flow file as a top-level module."""
+    import sys
+
+    assert not set(FLOWS) & set(sys.stdlib_module_names)
+
+
+def test_misspelt_deployments_are_refused_with_all_problems(tmp_path: Path) -> None:
+    """Prefect would accept each of these and then not do it."""
+    entry = {
+        "name": "local",
+        "entrypoint": "flows.release.release",
+        "parametrs": {},
+        "parameters": {"envrionment": "x"},
+    }
+    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [entry, entry]}))
+    with pytest.raises(BadDeployments) as caught:
+        read_deployments(tmp_path / "prefect.yaml")
+    for problem in ("unknown key 'parametrs'", "no parameter 'envrionment'", "release/local stands there twice"):
+        assert problem in str(caught.value)
+
+
+def test_nothing_is_templated_outside_pull() -> None:
+    """Prefect resolves blocks and variables at deploy time and stores the plain text."""
+    data = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    assert "{{" not in yaml.safe_dump(data["deployments"])
+
+
+def test_the_readme_names_every_command_and_folder() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for command in main.commands:
+        assert f"miyabi {command}" in readme, command
+    for folder in re.findall(r"^(\w+)/", readme, re.MULTILINE):
+        assert (ROOT / folder).is_dir(), folder
+    for link in re.findall(r"\]\((docs/[^)]+)\)", readme):
+        assert (ROOT / link).is_file(), link
