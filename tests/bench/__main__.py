@@ -29,7 +29,7 @@ def server() -> Iterator[Postgres]:
 
 def bench_migrations() -> list[Result]:
     with server() as postgres:
-        return migrations.bench(postgres.url())
+        return migrations.bench(postgres.dsn() + "?sslmode=disable")
 
 
 def bench_releases() -> list[Result]:
