@@ -4,17 +4,18 @@ import contextlib
 import http.client
 import io
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 
 from localcloud.lambda_python import START, interpreter, provided_packages
 
@@ -31,12 +32,29 @@ def handler(event, context):
 # --- ours ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Side:
+    """Where it answers, and its processes."""
+
+    url: str
+    roots: tuple[int, ...]
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that its processes and their children have used."""
+        used = 0.0
+        for root in map(psutil.Process, self.roots):
+            for process in (root, *root.children(recursive=True)):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used
+
+
 @contextlib.contextmanager
-def deployed(folder: Path) -> Iterator[dict[str, str]]:
-    """A cloud in its own process with two functions behind APIs: name → URL."""
+def deployed(folder: Path) -> Iterator[dict[str, Side]]:
+    """A cloud in its own process with two functions behind APIs, by name."""
     aws_port, api_port = free_port(), free_port()
     command = [sys.executable, "-m", "localcloud.cloud", "--home", str(folder / "cloud")]
-    with running([*command, "--aws-port", str(aws_port), "--api-port", str(api_port)]):
+    with running([*command, "--aws-port", str(aws_port), "--api-port", str(api_port)]) as cloud:
         wait_for(f"http://127.0.0.1:{aws_port}/_cloud/health")
         session = Session(f"http://127.0.0.1:{aws_port}")
         codes = {"python": python_zip(), "native": native_zip()}
@@ -45,14 +63,16 @@ def deployed(folder: Path) -> Iterator[dict[str, str]]:
         }
         for url in urls.values():
             wait_for(url)
-        yield urls
+        yield {name: Side(url, (cloud,)) for name, url in urls.items()}
 
 
 class Session:
     """Makes functions and APIs on an endpoint."""
 
     def __init__(self, endpoint: str) -> None:
-        self._session = boto3.Session(aws_access_key_id="bench", aws_secret_access_key="bench", region_name="us-east-1")
+        self._session: Any = boto3.Session(
+            aws_access_key_id="bench", aws_secret_access_key="bench", region_name="us-east-1"
+        )
         self._endpoint = endpoint
 
     def client(self, service: str) -> Any:
@@ -127,27 +147,26 @@ def zip_of(name: str, content: bytes, *, mode: int) -> bytes:
 
 
 @contextlib.contextmanager
-def plain(folder: Path) -> Iterator[str]:
-    """The Starlette emulator with its awslambdaric processes; a URL."""
+def plain(folder: Path) -> Iterator[Side]:
+    """The Starlette emulator with its awslambdaric processes."""
     port, task = free_port(), folder / "task"
     task.mkdir()
     (task / "app.py").write_text(HANDLER)
     packages = provided_packages(folder, PYTHON)
     runtime = [str(interpreter(PYTHON)), "-s", "-S", "-c", START, str(task), str(packages), "app.handler"]
     variables = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}", "AWS_LAMBDA_FUNCTION_NAME": "f"}
-    with running([sys.executable, "-m", "tests.bench.lambda_plain", str(port)]):
+    with running([sys.executable, "-m", "tests.bench.lambda_plain", str(port)]) as emulator:
         wait_for_port(port)
         with contextlib.ExitStack() as stack:
-            for _ in range(PROCESSES):
-                stack.enter_context(running(runtime, variables, folder=task))
+            runtimes = [stack.enter_context(running(runtime, variables, folder=task)) for _ in range(PROCESSES)]
             url = f"http://127.0.0.1:{port}/x"
             wait_for(url)
-            yield url
+            yield Side(url, (emulator, *runtimes))
 
 
 @contextlib.contextmanager
-def cargo(program: Path, folder: Path) -> Iterator[str]:
-    """cargo-lambda's emulator (`watch`, without building anything) with the light bootstrap; a URL."""
+def cargo(program: Path, folder: Path) -> Iterator[Side]:
+    """cargo-lambda's emulator (`watch`, without building anything) with the light bootstrap."""
     project, port = folder / "cargo", free_port()
     (project / "src").mkdir(parents=True)
     (project / "Cargo.toml").write_text('[package]\nname = "bench"\nversion = "0.1.0"\nedition = "2021"\n')
@@ -157,29 +176,22 @@ def cargo(program: Path, folder: Path) -> Iterator[str]:
     bootstrap.chmod(0o755)
     watch = [str(program), "lambda", "watch", "--only-lambda-apis", "-A", "127.0.0.1", "-P", str(port)]
     variables = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}/.rt/bench"}
-    with running([*watch, "--concurrency", str(PROCESSES), "--disable-cors"], folder=project, inherit=True):
+    with running([*watch, "--concurrency", str(PROCESSES), "--disable-cors"], folder=project) as emulator:
         wait_for_port(port)
         with contextlib.ExitStack() as stack:
-            for _ in range(PROCESSES):
-                stack.enter_context(running([str(bootstrap)], variables))
+            runtimes = [stack.enter_context(running([str(bootstrap)], variables)) for _ in range(PROCESSES)]
             url = f"http://127.0.0.1:{port}/lambda-url/bench/x"
             wait_for(url)
-            yield url
-
-
-# --- processes ----------------------------------------------------------------------------------------------------
+            yield Side(url, (emulator, *runtimes))
 
 
 @contextlib.contextmanager
-def running(
-    command: list[str], variables: dict[str, str] | None = None, *, folder: Path = ROOT, inherit: bool = False
-) -> Iterator[None]:
-    environment = {**os.environ, **(variables or {})} if inherit or variables is None else variables
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def running(command: list[str], variables: dict[str, str] | None = None, *, folder: Path = ROOT) -> Iterator[int]:
+    """A process for a while; its id. With `variables`, it gets these and nothing else of the environment."""
+    output = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         try:
