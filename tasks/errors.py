@@ -68,6 +68,7 @@ CONFLICTS = frozenset({
     "ResourceConflictException", "ConflictException", "InvalidDBInstanceState", "InvalidDBInstanceStateFault",
     "ConcurrentModification", "ConcurrentModificationException", "PreconditionFailedException",
     "DependencyViolation", "InvalidDBSubnetGroupStateFault", "InvalidDBParameterGroupState", "OperationAborted",
+    "OperationAbortedException",
 })  # fmt: skip
 IAM_DELAY = (
     "cannot be assumed by lambda",
