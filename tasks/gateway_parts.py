@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from blocks.environment import Environment
 from tasks.changes import PENDING, Change, adoption, differences
-from tasks.errors import error_code, when_settled, when_visible
+from tasks.errors import absent_as_none, error_code, when_settled, when_visible
 from tasks.permissions import Permission, plan_permission
 
 Part = Mapping[str, Any]
@@ -197,12 +197,13 @@ def apply_stage(client: Any, spec: Spec, seen: SeenApi, tags: Mapping[str, str])
 
 
 def remove(client: Any, api_id: str, kind: str, entry: str) -> None:
-    if kind == "route":
-        write(lambda: client.delete_route(ApiId=api_id, RouteId=entry))
-    elif kind == "integration":
-        write(lambda: client.delete_integration(ApiId=api_id, IntegrationId=entry))
-    else:
-        write(lambda: client.delete_api(ApiId=entry))
+    """Delete a part. One that is gone was deleted by a call whose answer was lost."""
+    deletions: dict[str, Callable[[], Any]] = {
+        "route": lambda: client.delete_route(ApiId=api_id, RouteId=entry),
+        "integration": lambda: client.delete_integration(ApiId=api_id, IntegrationId=entry),
+        "API": lambda: client.delete_api(ApiId=entry),
+    }
+    absent_as_none(lambda: when_settled(deletions[kind], patience=60.0))
 
 
 def write(call: Callable[[], Any]) -> Any:

@@ -82,7 +82,7 @@ def apply_secret(rollout: Rollout, name: str, seen: SeenSecret | None, value: Ca
         seen = when_seen(f"secret {name}", lambda: observe_secret(rollout, name))
         rollout.require_ours(f"secret {name}", seen.tags)
     if seen.deleted:
-        client.restore_secret(SecretId=name)
+        _mark(rollout, name, lambda: client.restore_secret(SecretId=name), deleted=False)
     if not rollout.environment.owns(seen.tags):
         client.tag_resource(SecretId=name, Tags=rollout.tag_list)
     when_visible(lambda: client.get_secret_value(SecretId=name))
@@ -233,7 +233,18 @@ def _put_value(rollout: Rollout, name: str, fields: dict[str, Any]) -> Secret:
 
 def _delete_secret(rollout: Rollout, name: str, recovery_days: int) -> None:
     client = rollout.aws("secretsmanager")
-    absent_as_none(lambda: client.delete_secret(SecretId=name, RecoveryWindowInDays=recovery_days))
+    delete = partial(client.delete_secret, SecretId=name, RecoveryWindowInDays=recovery_days)
+    _mark(rollout, name, lambda: absent_as_none(delete), deleted=True)
+
+
+def _mark(rollout: Rollout, name: str, call: Callable[[], object], *, deleted: bool) -> None:
+    """Delete or restore. Secrets Manager refuses what is so already, as it is when an answer was lost."""
+    try:
+        call()
+    except ClientError as error:
+        seen = observe_secret(rollout, name)
+        if error_code(error) != "InvalidRequestException" or seen is None or seen.deleted is not deleted:
+            raise
 
 
 def _parts(rollout: Rollout) -> dict[str, Any]:
