@@ -30,6 +30,12 @@ UNUSED = (
 states, logs and artifacts, and nobody reads them."""
 
 
+@pytest.fixture(scope="session")
+def exhaustive(pytestconfig: pytest.Config) -> bool:
+    """`--exhaustive`: sweep what follows from the rest, too."""
+    return bool(pytestconfig.getoption("exhaustive"))
+
+
 class Releases:
     """Runs flows on the session's cloud in processes of their own."""
 
@@ -50,6 +56,7 @@ class Releases:
 def prefect_api() -> Iterator[str]:
     """A Prefect server for the session; its API's URL. It keeps flow runs, states, logs and artifacts."""
     off = {getattr(prefect.settings, f"PREFECT_SERVER_SERVICES_{service}_ENABLED"): False for service in UNUSED}
+    off[prefect.settings.PREFECT_SERVER_ANALYTICS_ENABLED] = False
     with temporary_settings(off), prefect_test_harness(server_startup_timeout=120):
         yield str(PREFECT_API_URL.value())
 
@@ -66,6 +73,7 @@ def zygote(prefect_api: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFact
         "PREFECT_API_URL": prefect_api,
         "PREFECT_API_SSL_CERT_FILE": str(home / "loopback.pem"),  # quick to parse: localcloud/prefect_settings.py
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "AWS_NEW_RETRIES_2026": "true",  # botocore's coming default: 25 ms, not half a second, before a second attempt
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_LOGGING_TO_API_ENABLED": "true",
         "MIYABI_ROOT": str(ROOT),

@@ -1,0 +1,151 @@
+"""What the sweeps share: the points of a release, a run that dies or is disturbed at one, and a look at the outcome.
+
+A point is the n-th call of one operation, not the n-th call of the run: two steps run side by side, so numbers move.
+"""
+
+import difflib
+import itertools
+import json
+import os
+import signal
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from blocks.aws import is_read
+from localcloud.aws.faults import Call, Dropped, Fault, Phase
+from localcloud.cloud import Cloud
+from tests.release.conftest import FIXTURES, Releases
+from tests.release.inventory import Account
+from tests.release.zygote import Ended, Zygote
+
+API = "miyabi-api-local"
+
+
+@dataclass(frozen=True)
+class Point:
+    """The `nth` call of an operation in one run, from 1."""
+
+    service: str
+    operation: str
+    nth: int
+
+    def __str__(self) -> str:
+        return f"{self.service}.{self.operation} {self.nth}"
+
+    @property
+    def is_read(self) -> bool:
+        """It changes nothing, so dying before it and dying after it leave the same behind."""
+        return is_read(self.operation)
+
+
+@dataclass(frozen=True)
+class Clean:
+    """What an undisturbed run did, and what it left."""
+
+    points: tuple[Point, ...]
+    inventory: dict[str, Any]
+
+    def calls(self, point: Point) -> int:
+        """How often the point's operation was called."""
+        return sum((point.service, point.operation) == (other.service, other.operation) for other in self.points)
+
+
+class Sweep:
+    """Runs flows on the account, and looks at it afterwards."""
+
+    def __init__(self, cloud: Cloud, zygote: Zygote) -> None:
+        self.cloud = cloud
+        self.releases = Releases(cloud, zygote)
+        self.account = Account(cloud)
+
+    def run(self, flow: str = "release", **parameters: Any) -> Ended:
+        """Run a flow undisturbed; the record of calls begins with it."""
+        self.cloud.faults.clear()
+        return self.releases.run(flow, **parameters)
+
+    def clean(self, flow: str = "release", **parameters: Any) -> Clean:
+        """Run a flow undisturbed, and take that for how it has to be."""
+        ended = self.run(flow, **parameters)
+        assert ended.code == 0, ended.error
+        points = tuple(points_of(self.cloud.calls))
+        return Clean(points, self.account.inventory())
+
+    def kill(self, point: Point, phase: Phase, flow: str = "release", **parameters: Any) -> Ended:
+        """Run a flow and kill its process at a point. It ends by itself if it does not come there."""
+        self.cloud.faults.clear()
+        count = itertools.count(1)
+
+        def on_call(number: int, service: str, operation: str, when: Phase) -> None:
+            here = (service, operation, when) == (point.service, point.operation, phase)
+            if here and next(count) == point.nth:
+                os.kill(self.releases.pid, signal.SIGKILL)
+                raise Dropped
+
+        self.cloud.faults.on_call = on_call
+        return self.releases.run(flow, **parameters)
+
+    def disturb(
+        self, fault_for: Callable[[Point], Fault | None], flow: str, **parameters: Any
+    ) -> tuple[Ended, list[Point]]:
+        """Run a flow whose calls meet the faults that `fault_for` gives; how it ended, and which calls met one."""
+        self.cloud.faults.clear()
+        met, counts = list[Point](), Counter[tuple[str, str, Phase]]()
+
+        def on_call(number: int, service: str, operation: str, when: Phase) -> None:
+            counts[service, operation, when] += 1
+            point = Point(service, operation, counts[service, operation, when])
+            if (fault := fault_for(point)) and fault.when == when:
+                met.append(point)
+                self.cloud.faults.add(replace(fault, call=number))
+
+        self.cloud.faults.on_call = on_call
+        return self.releases.run(flow, **parameters), met
+
+    def assert_holds(self, clean: Clean) -> None:
+        """The account holds what an undisturbed run leaves in it, and nothing else."""
+        assert not (found := difference(clean.inventory, self.account.inventory())), found
+
+    def assert_as(self, clean: Clean) -> None:
+        """The account is as an undisturbed release leaves it, no release is left open, and the API answers."""
+        self.assert_holds(clean)
+        *others, last = [row[0] for row in self.account.rows("SELECT status FROM releases ORDER BY started_at")]
+        assert last == "succeeded", last
+        assert set(others) <= {"failed", "succeeded"}, others
+        assert (answer := self.health()).status_code == 200, answer.text
+
+    def health(self) -> httpx.Response:
+        status = httpx.get(f"{self.cloud.aws_endpoint}/_cloud/status").json()
+        return httpx.get(f"{status['apis'][API]['url']}/api/v1/health")
+
+
+def difference(wanted: Any, found: Any) -> str:
+    """Two inventories line by line, where they differ."""
+    lines = [json.dumps(inventory, indent=1, sort_keys=True).splitlines() for inventory in (wanted, found)]
+    return "\n".join(difflib.unified_diff(*lines, "undisturbed", "found", lineterm=""))
+
+
+def points_of(calls: Iterable[Call]) -> Iterable[Point]:
+    """Each call with its count among those of its operation."""
+    counts = Counter[tuple[str, str]]()
+    for call in calls:
+        counts[call.service, call.operation] += 1
+        yield Point(call.service, call.operation, counts[call.service, call.operation])
+
+
+def small_backend(folder: Path, name: str = "small") -> str:
+    """The good backend as a zip beside its manifest: quicker to build than from its folder, and in no repository."""
+    place = folder / name
+    place.mkdir()
+    good = FIXTURES / "python-lambda"
+    (place / "miyabi.toml").write_text((good / "miyabi.toml").read_text())
+    code = zipfile.ZipInfo("handler.py")
+    code.external_attr = 0o644 << 16
+    with zipfile.ZipFile(place / "backend.zip", "w") as archive:
+        archive.writestr(code, f"# {name}\n" + (good / "handler.py").read_text())
+    return f"zip:{place / 'backend.zip'}"
