@@ -6,17 +6,26 @@ logging settings. The plain functions below just use `logging`.
 
 import logging
 
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.handlers import APILogHandler
+
 OUR_PACKAGES = ("blocks", "database", "flows", "tasks")
 
 
+def in_a_run(_record: logging.LogRecord) -> bool:
+    """Outside of a run there is nowhere to send a line to."""
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None
+
+
 def forward_logs() -> None:
-    """Give our loggers Prefect's handler for extra loggers, and let INFO through."""
+    """Give our loggers Prefect's handler, once, and let INFO through."""
     for name in OUR_PACKAGES:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
-        for handler in logging.getLogger("prefect.extra").handlers:
-            if handler not in logger.handlers:
-                logger.addHandler(handler)
+        if not any(isinstance(handler, APILogHandler) for handler in logger.handlers):
+            handler = APILogHandler()
+            handler.addFilter(in_a_run)
+            logger.addHandler(handler)
 
 
 forward_logs()
