@@ -24,7 +24,6 @@ class Machine:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.environment = {**os.environ, "MIYABI_HOME": str(home)}
-        self.first_release = 0.0
         self.version = ""
 
     def run(self, *command: str | Path) -> str:
@@ -78,7 +77,6 @@ def test_make_release(machine: Machine) -> None:
     run = machine.releases()[0]
     assert run["state_type"] == "COMPLETED"
     assert run["name"].startswith("release local ")
-    machine.first_release = run["total_run_time"]
     answer = health(machine)
     assert answer.status_code == 200
     assert answer.json()["schema_version"] == max(int(p.name.split("_")[0]) for p in ROOT.glob("migrations/*.sql"))
@@ -98,9 +96,8 @@ def test_a_plan_shows_no_change(machine: Machine) -> None:
     assert "everything is as it should be" in machine.run(BIN / "miyabi", "plan")
 
 
-def test_the_second_release_changes_nothing_and_is_quick(machine: Machine) -> None:
+def test_the_second_release_changes_nothing(machine: Machine) -> None:
     assert "(unchanged)" in machine.run("make", "release")
-    assert machine.releases()[0]["total_run_time"] < machine.first_release / 4
     versions = machine.aws("lambda", "list-versions-by-function", "--function-name", "miyabi-api-local")["Versions"]
     assert [v["Version"] for v in versions if v["Version"] != "$LATEST"] == [machine.version]
 
