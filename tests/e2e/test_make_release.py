@@ -105,8 +105,18 @@ def test_the_second_release_changes_nothing(machine: Machine) -> None:
 def test_migrate_info_speaks_as_sqlx_does(machine: Machine) -> None:
     machine.environment["DATABASE_URL"] = machine.status()["database_url"]
     output = machine.run(BIN / "miyabi", "migrate", "--info")
-    del machine.environment["DATABASE_URL"]
     assert "20251024000000/installed initial schema" in output
+    assert machine.run(BIN / "miyabi", "migrate", "--dry-run") == "No migrations to apply\n"
+    del machine.environment["DATABASE_URL"]
+    assert "20251024000000/installed initial schema" in machine.run(BIN / "miyabi", "migrate", "--info")
+
+
+@pytest.mark.parametrize("deployment", ["smoke-test/local", "rollback/local"])
+def test_prefects_own_command_runs_the_other_flows(machine: Machine, deployment: str) -> None:
+    machine.environment["PREFECT_API_URL"] = machine.status()["prefect_api"]
+    output = machine.run(BIN / "prefect", "deployment", "run", deployment, "--watch")
+    del machine.environment["PREFECT_API_URL"]
+    assert "finished successfully" in output
 
 
 def test_an_unknown_environment_is_wrong_usage(machine: Machine) -> None:
