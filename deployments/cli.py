@@ -8,11 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 DONE, FAILED, USAGE = 0, 1, 2
+ROOT = Path(__file__).resolve().parent.parent
 
 environment_option = click.option(
     "--environment",
@@ -22,10 +24,24 @@ environment_option = click.option(
     show_default=True,
     help="Where: the name of a file in deployments/environments.",
 )
+
+
+def checked_source(_context: click.Context, _option: click.Parameter, source: str | None) -> str | None:
+    """A source of a known kind; a path that is there from here is sent as a whole path."""
+    if source is None:
+        return None
+    kind, _, where = source.partition(":")
+    if kind not in ("python", "rust", "zip") or not where:
+        raise click.BadParameter("write it as python:FOLDER, rust:FOLDER or zip:FILE")
+    here = Path(where).expanduser()
+    return f"{kind}:{here.resolve()}" if here.exists() and Path.cwd() != ROOT else source
+
+
 source_option = click.option(
     "--source",
     "-s",
     default=None,
+    callback=checked_source,
     help="What: python:PATH, rust:PATH or zip:PATH.  [default: the deployment's, python:api]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
@@ -41,11 +57,12 @@ def main() -> None:
 def up() -> None:
     """Start the embedded cloud: PostgreSQL, AWS, Prefect and a worker."""
     from deployments import stack
-    from deployments.register import RegistrationFailed, register
+    from deployments.prefect_api import PrefectRefused
+    from deployments.register import RegistrationFailed, make_ready
 
     try:
-        status = stack.up(click.echo, after_ready=register)
-    except (stack.StackError, RegistrationFailed) as error:
+        status = stack.up(click.echo, after_ready=make_ready)
+    except (stack.StackError, RegistrationFailed, PrefectRefused) as error:
         fail(str(error), FAILED)
     click.echo(f"ready: {status.prefect_ui}")
 
@@ -140,7 +157,7 @@ def run_flow(
     flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None
 ) -> NoReturn:
     """Run a deployment, show its progress, print its artifact, exit by its outcome."""
-    from deployments.prefect_api import PrefectApi, PrefectRefused
+    from deployments.prefect_api import PrefectApi, PrefectAway, PrefectRefused
     from deployments.watch import Watcher
 
     show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
@@ -151,6 +168,8 @@ def run_flow(
         show(f"{flow} {environment}  {url}")
         ended = Watcher(prefect, run["id"], show).follow()
         found = prefect.artifact(run["id"], f"{artifact}-{environment}") if artifact else None
+    except PrefectAway as error:
+        fail(str(error), FAILED)
     except PrefectRefused as error:
         fail(str(error), USAGE)
     except KeyboardInterrupt:
@@ -158,6 +177,7 @@ def run_flow(
     done = ended["state_type"] == "COMPLETED"
     if as_json:
         data = found["data"] if found else None
+        data = json.loads(data) if found and found["type"] == "table" and isinstance(data, str) else data
         message = (ended.get("state") or {}).get("message")
         click.echo(
             json.dumps(
@@ -177,7 +197,7 @@ def run_flow(
 
 def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Callable[[str], None]) -> None:
     """The artifact as text, then how the run ended and why."""
-    from deployments.watch import change_line
+    from deployments.watch import change_line, reason
 
     if artifact and artifact["type"] == "table":
         rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
@@ -187,7 +207,7 @@ def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Cal
     show(f"\n{run['name']}: {run['state_name']} after {run.get('total_run_time') or 0.0:.1f} s")
     message = (run.get("state") or {}).get("message")
     if message and run["state_type"] != "COMPLETED":
-        show(message)
+        show(reason(message))
 
 
 def without_changes(report: str) -> str:

@@ -10,6 +10,10 @@ class PrefectRefused(Exception):
     """Prefect could not be reached or did not accept the request; the message says what to do."""
 
 
+class PrefectAway(PrefectRefused):
+    """Prefect does not answer at all."""
+
+
 class PrefectApi:
     """A client of one Prefect server. `url` ends in /api."""
 
@@ -29,7 +33,7 @@ class PrefectApi:
         try:
             answer = self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise PrefectRefused(f"Prefect does not answer at {self.url}: {error}. Is it up? `miyabi up`") from error
+            raise PrefectAway(f"Prefect does not answer at {self.url}: {error}. Is it up? `miyabi up`") from error
         if answer.is_error:
             raise PrefectRefused(reason(answer))
         return answer.json() if answer.content else None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from localcloud.prefect_settings import client_environment
+from localcloud.state import load_state
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("prefect.yaml", "blocks/*.py", "flows/*.py", "deployments/*.py", "deployments/environments/*.toml")
@@ -29,6 +30,19 @@ def register(home: Path, ports: Mapping[str, int], report: Report) -> None:
         return
     run_apply(client_environment(home, ports), endpoints(ports), report)
     stamp.write_text(wanted)
+
+
+def make_ready(home: Path, ports: Mapping[str, int], report: Report) -> None:
+    """What a stack that has just come up needs: its files registered, and no run that died with an earlier one."""
+    from deployments.prefect_api import PrefectApi
+    from deployments.recovery import recover
+
+    register(home, ports, report)
+    recover(PrefectApi(f"http://127.0.0.1:{ports['prefect']}/api"), load_state(home).started, report)
+    told = home / "database-port"
+    if told.is_file() and told.read_text() != str(ports["postgres"]):
+        report("  the database has moved to another port: run `miyabi release`, so that the backend finds it")
+    told.write_text(str(ports["postgres"]))
 
 
 def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:

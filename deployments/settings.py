@@ -63,6 +63,8 @@ def read_environment(name: str, cloud: LocalCloud | None = None, folder: Path = 
         settings: dict[str, Any] = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise BadEnvironment(f"{path.name}: {error}") from error
+    if name == "local" and "endpoint_url" in settings:
+        raise BadEnvironment("local.toml: take `endpoint_url` out; `miyabi up` says where the embedded cloud is")
     if name == "local" and cloud is not None:
         settings = cloud.overlay(settings)
     return build_environment(name, settings)

@@ -1,13 +1,19 @@
 """Follow a flow run in the terminal: each step as it ends, the log lines of our own code, then the outcome."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from deployments.prefect_api import PrefectAway
+
 OUR_LOGGERS = ("tasks", "flows", "blocks", "database", "prefect.flow_runs", "prefect.task_runs")
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 WARNING, INFO = 30, 20
+PATIENCE = 30.0
+TOLD_AT_THE_END = ("Encountered exception during execution", "Finished in state")
+"""Prefect's own lines about a failure, with traceback; the UI shows them, the terminal the reason, once."""
 
 
 class RunSource(Protocol):
@@ -28,16 +34,25 @@ class Watcher:
     log_count: int = 0
     finished: set[str] = field(default_factory=set)
     state: str = ""
+    silent: float = 0.0
+    """Seconds since Prefect answered last."""
 
     def follow(self, *, pause: float = 0.25, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
         """Show progress until the run ends; the ended run."""
         while True:
-            run = self.prefect.flow_run(self.run_id)
-            self.show_state(run)
-            self.show_news()
-            if run["state_type"] in TERMINAL:
-                self.drain(sleep)
-                return run
+            try:
+                run = self.prefect.flow_run(self.run_id)
+                self.show_state(run)
+                self.show_news()
+                if run["state_type"] in TERMINAL:
+                    self.drain(sleep)
+                    return run
+                self.silent = 0.0
+            except PrefectAway:
+                if self.silent > PATIENCE:
+                    raise
+                self.silent += 1.0
+                sleep(1.0)  # it may be restarting; the run goes on without it
             sleep(pause)
 
     def drain(self, sleep: Callable[[float], None], *, attempts: int = 6) -> None:
@@ -80,6 +95,8 @@ def log_line(log: dict[str, Any]) -> str | None:
     ours = log["name"].startswith(OUR_LOGGERS)
     if log["level"] < INFO or not ours or (log["name"].startswith("prefect.") and log["level"] < WARNING):
         return None
+    if log["name"].startswith("prefect.") and log["message"].startswith(TOLD_AT_THE_END):
+        return None
     mark = "!" if log["level"] >= WARNING else "·"
     return "\n".join(f"    {mark} {line}" for line in log["message"].splitlines())
 
@@ -98,6 +115,11 @@ def change_line(row: dict[str, Any]) -> str:
     field = f"{row['field']}: " if row.get("field") else ""
     why = f"({row['why']})" if row.get("why") else ""
     return "  ".join(part for part in (f"  {row['change']:<7}", row.get("what", ""), field + value, why) if part)
+
+
+def reason(message: str) -> str:
+    """A state's message without Prefect's and our own internal names in front."""
+    return re.sub(r"^(Flow|Task) run encountered an exception:? (\w+: )?", "", message)
 
 
 def cut(text: str, length: int) -> str:

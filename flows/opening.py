@@ -42,8 +42,10 @@ async def opened(environment: str, *, plan_only: bool = False, adopt: bool = Fal
     rollout = Rollout(block, block.aws(planning=plan_only), release=str(runtime.flow_run.name or ""), adopt=adopt)
     try:
         yield rollout
-    finally:
-        await publish_changes(rollout)
+    except BaseException:
+        await publish_changes(rollout, complete=False)
+        raise
+    await publish_changes(rollout)
 
 
 def planning_twin(rollout: Rollout) -> Rollout:

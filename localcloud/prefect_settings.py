@@ -87,6 +87,8 @@ def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{ports['prefect']}/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": url,
+        # In memory, the default, a restart would forget who holds a slot, and the slot would be held for ever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "30",
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
         "PREFECT_SERVER_ENCRYPTION_KEY": encryption_key(home),

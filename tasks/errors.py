@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
 T = TypeVar("T")
@@ -77,6 +77,8 @@ IAM_DELAY = (
     "kms key is invalid for creategrant",
 )
 """Texts of `InvalidParameterValueException` while IAM catches up: terraform-provider-aws waits 15 minutes on these."""
+
+CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
 
 TRANSIENT = frozenset({
     "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
@@ -191,6 +193,11 @@ def explain(error: Exception, doing: str) -> MiyabiError:
     """The botocore error in our own words: which step, what AWS said, who has to act."""
     if isinstance(error, ResponseParserError):
         return SimulatorGap(f"{doing}: the endpoint answered something that is not AWS: {error}")
+    if isinstance(error, CREDENTIALS):
+        return Permanent(
+            f"{doing}: no AWS credentials: {error}. Make the profile that the environment names (`aws configure"
+            " --profile …`, on the worker), or enter keys in the block `miyabi-<environment>` in the Prefect UI."
+        )
     if not isinstance(error, ClientError):
         return Temporary(f"{doing}: AWS could not be reached: {error}")
     code, operation = error_code(error), error.operation_name

@@ -54,10 +54,14 @@ def masked(text: str) -> str:
     return CREDENTIALS.sub("***", text)
 
 
-def change_rows(changes: Sequence[Change], findings: Sequence[Finding] = ()) -> list[dict[str, str]]:
-    """The change table; findings stand below the changes. An empty one says so."""
+def change_rows(
+    changes: Sequence[Change], findings: Sequence[Finding] = (), *, complete: bool = True
+) -> list[dict[str, str]]:
+    """The change table; findings stand below the changes. An empty one says so, and so does one that is cut short."""
     rows = [change.row() for change in changes]
     rows += [Change("run", finding.subject, why=finding.text).row() | {"change": "finding"} for finding in findings]
+    if not complete:
+        rows.append({"change": "failed", "what": "the run ended here; what comes after was not looked at"})
     return fit_rows(rows or [{"change": "none", "what": "everything is as it should be"}])
 
 
@@ -146,14 +150,15 @@ def in_run() -> bool:
     return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
-async def publish_changes(rollout: Rollout) -> None:
-    """The change table of the run: what was changed, or what a plan would change."""
+async def publish_changes(rollout: Rollout, *, complete: bool = True) -> None:
+    """The change table of the run: what was changed, or what a plan would change; all of it, or up to a failure."""
     if in_run():
         done = "what would change" if rollout.planning else "what was changed"
+        rows = change_rows(rollout.changes, rollout.findings, complete=complete)
         await acreate_table_artifact(
-            table=change_rows(rollout.changes, rollout.findings),
+            table=rows,
             key=f"changes-{rollout.environment.name}",
-            description=f"{rollout.environment.name}: {done}",
+            description=f"{rollout.environment.name}: {done}" + ("" if complete else ", up to the failure"),
         )
 
 

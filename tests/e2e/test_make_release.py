@@ -162,6 +162,19 @@ def test_the_run_page_shows_the_steps(machine: Machine, tmp_path: Path) -> None:
         browser.close()
 
 
+def test_a_release_that_died_with_the_stack_does_not_block_the_next(machine: Machine) -> None:
+    releasing = subprocess.Popen(
+        [BIN / "miyabi", "release"], cwd=ROOT, env=machine.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert releasing.stdout
+    while b"Build and check" not in releasing.stdout.readline():
+        assert releasing.poll() is None
+    machine.run(BIN / "miyabi", "down")
+    releasing.communicate()
+    assert "marked Crashed" in machine.run(BIN / "miyabi", "up")
+    assert "Release local: succeeded" in machine.run(BIN / "miyabi", "release")
+
+
 def test_yesterdays_resources_are_there_today(machine: Machine) -> None:
     before = machine.status()["api_url"]
     machine.run(BIN / "miyabi", "down")
