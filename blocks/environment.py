@@ -102,7 +102,7 @@ class Environment(Block):
     @model_validator(mode="after")
     def guard_endpoint(self) -> "Environment":
         """`local` is on loopback and nothing else is."""
-        endpoint = self.credentials.aws_client_parameters.endpoint_url
+        endpoint = self.endpoint
         if self.name == "local" and not (endpoint and is_loopback(endpoint)):
             raise ValueError(
                 f"environment 'local' is the embedded cloud on loopback, not {endpoint or 'AWS'}; run `miyabi up`"
@@ -118,6 +118,11 @@ class Environment(Block):
     @property
     def region(self) -> str:
         return str(self.credentials.region_name)
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where AWS is, when it is not AWS itself."""
+        return self.credentials.aws_client_parameters.endpoint_url
 
     @property
     def tags(self) -> dict[str, str]:

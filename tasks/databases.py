@@ -155,11 +155,10 @@ def _observe_settled(rollout: Rollout) -> SeenDatabase | None:
         return None
     rollout.require_ours(f"database {rollout.environment.names.database}", seen.tags)
     if seen.status == "stopped":
-        name = rollout.environment.names.database
-        raise Permanent(
-            f"database {name!r} is stopped; start it with `aws rds start-db-instance --db-instance-identifier {name}` "
-            "and run again"
-        )
+        name, endpoint = rollout.environment.names.database, rollout.environment.endpoint
+        where = f"--endpoint-url {endpoint} " if endpoint else ""
+        command = f"aws {where}rds start-db-instance --db-instance-identifier {name}"
+        raise Permanent(f"database {name!r} is stopped; start it with `{command}` and run again")
     if seen.status == "deleting":
         if not rollout.planning:
             _wait_gone(rollout)
