@@ -41,5 +41,5 @@ def migrate_database(rollout: Rollout, files: Sequence[Migration], *, target: in
     """Compare; take a snapshot where there is something to lose; apply."""
     schema = compare_schema(rollout, files, target)
     if schema.pending and schema.version:
-        snapshot_database(rollout, release=rollout.release)
+        snapshot_database(rollout, schema=schema.version)
     return ensure_schema(rollout, files, schema, target)

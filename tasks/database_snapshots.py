@@ -1,11 +1,13 @@
 """A snapshot before migrations, for the case that one of them was a mistake.
 
-Migrations only go forward, so this is the way back: restoring it makes a new instance. Its name comes from the
-release, so a release that is run again takes no second one. Nothing here deletes a snapshot.
+Migrations only go forward, so this is the way back: restoring it makes a new instance. Its name comes from the schema
+that it holds and the hour: a release that died is run again soon and takes no second one, and a later release does not
+take an old one for its own. Nothing here deletes a snapshot.
 """
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tasks.changes import PENDING, Change, Rollout, tags_from
 from tasks.errors import absent_as_none, unless_exists, when_settled
@@ -13,8 +15,6 @@ from tasks.steps import step
 from tasks.waiting import wait_until
 
 PATIENCE = 60 * 60.0
-LONGEST = 255
-"""Characters that RDS allows in a snapshot's name."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,9 @@ class SeenSnapshot:
     tags: dict[str, str]
 
 
-def snapshot_name(database: str, release: str) -> str:
-    """`miyabi-postgres-local-1f3c2ab`: letters, digits and single hyphens, as RDS wants it."""
-    name = re.sub(r"[^a-z0-9]+", "-", f"{database}-{release}".lower())
-    return name[:LONGEST].strip("-")
+def snapshot_name(database: str, schema: int, at: datetime) -> str:
+    """`miyabi-postgres-local-schema-20251125000001-at-20261121-07`."""
+    return f"{database}-schema-{schema}-at-{at:%Y%m%d-%H}"
 
 
 def observe_snapshot(rollout: Rollout, name: str) -> SeenSnapshot | None:
@@ -62,9 +61,11 @@ def apply_snapshot(rollout: Rollout, name: str) -> Snapshot:
 
 
 @step("Snapshot database")
-def snapshot_database(rollout: Rollout, *, release: str) -> Snapshot:
-    """Have a snapshot of the database as it was before this release; wait until it can be restored."""
-    name = snapshot_name(rollout.environment.names.database, release)
+def snapshot_database(
+    rollout: Rollout, *, schema: int, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Snapshot:
+    """Have a snapshot of the database with this version of the schema; wait until it can be restored."""
+    name = snapshot_name(rollout.environment.names.database, schema, now())
     seen = observe_snapshot(rollout, name)
     if seen:
         rollout.require_ours(f"snapshot {name}", seen.tags)

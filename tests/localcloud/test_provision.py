@@ -193,8 +193,8 @@ def test_lost_secret_stops_and_reset_password_mends(environment: Environment) ->
 def test_snapshot_and_teardown_leave_nothing(environment: Environment) -> None:
     rollout = make_rollout(environment)
     provision(rollout)
-    snapshot = snapshot_database.fn(rollout, release="1f3c2ab")
-    assert snapshot.identifier == "miyabi-postgres-local-1f3c2ab"
+    snapshot = snapshot_database.fn(rollout, schema=1)
+    assert snapshot.identifier.startswith("miyabi-postgres-local-schema-1-at-")
     teardown(rollout)
     again = make_rollout(environment)
     teardown(again)

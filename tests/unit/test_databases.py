@@ -15,7 +15,7 @@ from tasks.changes import PENDING, Rollout
 from tasks.database_connection import wait_connected
 from tasks.database_engine import Engine
 from tasks.database_groups import ensure_database_groups
-from tasks.database_snapshots import observe_snapshot, snapshot_database, snapshot_name
+from tasks.database_snapshots import observe_snapshot, snapshot_database
 from tasks.databases import Database, destroy_database, ensure_database, observe_database
 from tasks.errors import NotOurs, Permanent
 from tasks.network import Network, ensure_network
@@ -206,27 +206,19 @@ def test_unreachable_database_names_the_settings() -> None:
         wait_connected("d", SecretStr("x"), connect=Server(*["timeout expired"] * 9), patience=0)
 
 
-@pytest.mark.parametrize(
-    ("release", "expected"),
-    [
-        ("1f3c2ab", "d-1f3c2ab"),
-        ("Release_7/b--x.", "d-release-7-b-x"),
-        ("x" * 400, "d-" + "x" * 253),
-    ],
-)
-def test_snapshot_names_suit_rds(release: str, expected: str) -> None:
-    assert snapshot_name("d", release) == expected
-
-
-def test_one_snapshot_for_a_release(rollout: Rollout, network: Network) -> None:
+def test_one_snapshot_for_a_schema_and_an_hour(rollout: Rollout, network: Network) -> None:
     ensure(rollout, network)
+    at, later = datetime(2026, 11, 21, 7, 59, tzinfo=UTC), datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
     planning = make_rollout(ENVIRONMENT, planning=True)
-    assert snapshot_database.fn(planning, release="r1").arn == PENDING
-    taken = snapshot_database.fn(rollout, release="r1")
+    assert snapshot_database.fn(planning, schema=15, now=lambda: at).arn == PENDING
+    taken = snapshot_database.fn(rollout, schema=15, now=lambda: at)
+    assert taken.identifier == f"{NAME}-schema-15-at-20261121-07"
     again = make_rollout(ENVIRONMENT)
-    assert snapshot_database.fn(again, release="r1") == taken
+    assert snapshot_database.fn(again, schema=15, now=lambda: at) == taken
     assert again.changes == []
-    seen = observe_snapshot(rollout, f"{NAME}-r1")
+    assert snapshot_database.fn(rollout, schema=15, now=lambda: later) != taken
+    assert snapshot_database.fn(rollout, schema=16, now=lambda: at) != taken
+    seen = observe_snapshot(rollout, taken.identifier)
     assert seen is not None
     assert seen.tags == {**TAGS, "Release": "test-1"}
 
