@@ -81,8 +81,8 @@ class Disturbance:
     name: str
     fault: Callable[[Point, int], Fault | None]
     """For a call, and the number of calls that an undisturbed run makes of its operation."""
-    tells: bool = False
-    """It meets code of ours: something other than boto3 has to try again, or to see what is there already."""
+    whole_life: bool = False
+    """It is worth more than a first release: an update and a teardown have other calls that end in code of ours."""
 
     def __str__(self) -> str:
         return self.name
@@ -94,7 +94,7 @@ def each_call(kind: Kind, when: Phase = "before") -> Disturbance:
     def fault(point: Point, calls: int) -> Fault | None:
         return Fault(kind, when=when) if point.nth % 2 and point.nth < 2 * calls else None
 
-    return Disturbance(f"{kind} {when}", fault, tells=when == "after")
+    return Disturbance(f"{kind} {when}", fault, whole_life=(kind, when) == ("server-error", "after"))
 
 
 def each_operation(kind: Kind) -> Disturbance:
@@ -106,7 +106,7 @@ def one_call(it: Point, kind: Kind, when: Phase) -> Disturbance:
     return Disturbance(f"{kind} {when} {it}", lambda point, _: Fault(kind, when=when) if point == it else None)
 
 
-def answers(name: str, errors: Mapping[str, tuple[Error, ...]]) -> Disturbance:
+def answers(name: str, errors: Mapping[str, tuple[Error, ...]], *, whole_life: bool = False) -> Disturbance:
     """The errors that an operation is known to give, one after the other."""
 
     def fault(point: Point, _: int) -> Fault | None:
@@ -116,7 +116,7 @@ def answers(name: str, errors: Mapping[str, tuple[Error, ...]]) -> Disturbance:
         code, status, message = known[point.nth - 1]
         return Fault("error", code=code, status=status, message=message)
 
-    return Disturbance(name, fault, tells=True)
+    return Disturbance(name, fault, whole_life)
 
 
 DISTURBANCES = (
@@ -125,6 +125,6 @@ DISTURBANCES = (
     each_call("server-error", "after"),
     each_call("reset"),
     each_call("reset", "after"),
-    answers("state conflicts", CONFLICTS),
+    answers("state conflicts", CONFLICTS, whole_life=True),
     answers("not seen yet", UNSEEN),
 )

@@ -8,7 +8,7 @@ values of secrets are tried out, not compared: the database's password must open
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any
 
 import boto3
 import psycopg
@@ -168,14 +168,21 @@ class Account:
         with psycopg.connect(self.cloud.postgres.dsn()) as admin:
             databases = admin.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
             roles = admin.execute(r"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1").fetchall()
-        applied = self.rows("SELECT version, success FROM _sqlx_migrations") if (DATABASE,) in databases else []
+        applied = list[Any]()
+        if (DATABASE,) in databases:
+            with self.database() as connection:
+                applied = connection.execute("SELECT version, success FROM _sqlx_migrations").fetchall()
         return {"databases": databases, "roles": roles, "migrations": applied}
 
-    def rows(self, query: LiteralString) -> list[Any]:
-        """What the environment's database answers."""
+    def database(self) -> psycopg.Connection[Any]:
+        """The environment's database, as the server's superuser, each statement on its own."""
         assert self.cloud.postgres
-        with psycopg.connect(self.cloud.postgres.dsn(DATABASE)) as connection:
-            return connection.execute(query).fetchall()
+        return psycopg.connect(self.cloud.postgres.dsn(DATABASE), autocommit=True)
+
+    def release_states(self) -> list[str]:
+        """Of the rows of `releases`, oldest first."""
+        with self.database() as connection:
+            return [row[0] for row in connection.execute("SELECT status FROM releases ORDER BY started_at").fetchall()]
 
 
 def opens(login: Part) -> bool:

@@ -8,12 +8,14 @@ import itertools
 import json
 import os
 import signal
+import threading
+import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 
@@ -25,6 +27,15 @@ from tests.release.inventory import Account
 from tests.release.zygote import Ended, Zygote
 
 API = "miyabi-api-local"
+CHANGED: Mapping[str, Any] = {
+    "function": {"memory_mb": 256},
+    "database": {"backup_days": 9, "ingress_cidrs": ("192.0.2.0/24",)},
+    "api": {"rate_limit": 50, "cors_origins": ("https://miyabi.example",)},
+    "log_retention_days": 14,
+}
+"""Settings of an update: something in each service."""
+PATIENCE = 30.0
+"""Seconds until a run is killed even if it did not come to where it was to die."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,31 @@ class Sweep:
         self.cloud.faults.on_call = on_call
         return self.releases.run(flow, **parameters)
 
+    def kill_when(
+        self, true: LiteralString, after: Point, *, first: Callable[[], object] = lambda: None, **parameters: Any
+    ) -> Ended:
+        """Release, and kill the process once a query of the environment's database answers true.
+
+        After the call `after`, `first` is called and then the query asked.
+        """
+        self.cloud.faults.clear()
+        assert after.nth == 1
+
+        def watch() -> None:
+            with self.account.database() as connection:
+                until = time.monotonic() + PATIENCE
+                while connection.execute(true).fetchone() != (True,) and time.monotonic() < until:
+                    time.sleep(0.001)
+            os.kill(self.releases.pid, signal.SIGKILL)
+
+        def on_call(number: int, service: str, operation: str, when: Phase) -> None:
+            if (service, operation, when) == (after.service, after.operation, "after"):
+                first()
+                threading.Thread(target=watch, daemon=True).start()
+
+        self.cloud.faults.on_call = on_call
+        return self.releases.run(**parameters)
+
     def disturb(
         self, fault_for: Callable[[Point], Fault | None], flow: str, **parameters: Any
     ) -> tuple[Ended, list[Point]]:
@@ -107,6 +143,11 @@ class Sweep:
         self.cloud.faults.on_call = on_call
         return self.releases.run(flow, **parameters), met
 
+    @property
+    def wrote(self) -> list[Point]:
+        """What the last run wrote."""
+        return [point for point in points_of(self.cloud.calls) if not point.is_read]
+
     def assert_holds(self, clean: Clean) -> None:
         """The account holds what an undisturbed run leaves in it, and nothing else."""
         assert not (found := difference(clean.inventory, self.account.inventory())), found
@@ -114,14 +155,18 @@ class Sweep:
     def assert_as(self, clean: Clean) -> None:
         """The account is as an undisturbed release leaves it, no release is left open, and the API answers."""
         self.assert_holds(clean)
-        *others, last = [row[0] for row in self.account.rows("SELECT status FROM releases ORDER BY started_at")]
+        *others, last = self.account.release_states()
         assert last == "succeeded", last
         assert set(others) <= {"failed", "succeeded"}, others
-        assert (answer := self.health()).status_code == 200, answer.text
+        assert self.health()["status"] == "ok"
 
-    def health(self) -> httpx.Response:
-        status = httpx.get(f"{self.cloud.aws_endpoint}/_cloud/status").json()
-        return httpx.get(f"{status['apis'][API]['url']}/api/v1/health")
+    def health(self) -> dict[str, str]:
+        """What the API answers: the version that serves."""
+        with httpx.Client(verify=False) as client:  # on loopback; parsing the CA bundle takes longer than asking
+            status = client.get(f"{self.cloud.aws_endpoint}/_cloud/status").json()
+            answer = client.get(f"{status['apis'][API]['url']}/api/v1/health")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
 
 def difference(wanted: Any, found: Any) -> str:

@@ -1,8 +1,8 @@
 """The fault sweep: every AWS call of a run fails once, in each way that AWS knows, and the run completes all the same.
 
 One run for each kind of fault, which meets the first attempt of every call in it; the account has to be what an
-undisturbed run leaves. Kinds that meet code of ours, and not boto3's retries alone, also disturb an update and a
-teardown. `--exhaustive` does so with all of them, and then faults each call of a first release alone.
+undisturbed run leaves. Kinds that meet code of ours, and not boto3's retries alone, also disturb an update, a teardown
+and a release after it. `--exhaustive` does so with all kinds, and then faults each call of a first release alone.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,10 @@ from localcloud.aws.faults import Kind, Phase
 from localcloud.cloud import Cloud
 from tests.release.disturbances import DISTURBANCES, Disturbance, one_call
 from tests.release.scene import Scene
-from tests.release.sweeping import Clean, Point, Sweep, small_backend
+from tests.release.sweeping import CHANGED, Clean, Point, Sweep, small_backend
 from tests.release.zygote import Zygote
 
 pytestmark = pytest.mark.timeout(3600)
-
-CHANGED: Mapping[str, Any] = {
-    "function": {"memory_mb": 256},
-    "database": {"backup_days": 9, "ingress_cidrs": ("192.0.2.0/24",)},
-    "api": {"rate_limit": 50, "cors_origins": ("https://miyabi.example",)},
-    "log_retention_days": 14,
-}
-"""Settings of the update."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ def test_every_call_fails_once(
     exhaustive: bool,
 ) -> None:
     sweep.cloud.reset()
-    stages, met = life if exhaustive or disturbance.tells else life[:1], list[Point]()
+    stages, met = life if exhaustive or disturbance.whole_life else life[:1], list[Point]()
     for stage, clean in zip(stages, cleans, strict=False):
         with scene.configured(**stage.settings):
             met += assert_completes(sweep, stage, clean, disturbance)
