@@ -89,8 +89,9 @@ def choose(
     )
 
 
-def offered_versions(rollout: Rollout) -> list[str]:
-    pages = rollout.aws("rds").get_paginator("describe_db_engine_versions").paginate(Engine=POSTGRES)
+def offered_versions(rollout: Rollout, **only: str) -> list[str]:
+    """Versions that can be had; all majors together are a long list, with every upgrade of each."""
+    pages = rollout.aws("rds").get_paginator("describe_db_engine_versions").paginate(Engine=POSTGRES, **only)
     described = [version for page in pages for version in page["DBEngineVersions"]]
     return [version["EngineVersion"] for version in described if version.get("Status", "available") == "available"]
 
@@ -124,7 +125,8 @@ def choose_engine(rollout: Rollout) -> Engine:
     settings, identifier = rollout.environment.database, rollout.environment.names.database
     rds = rollout.aws("rds")
     existing = absent_as_none(lambda: rds.describe_db_instances(DBInstanceIdentifier=identifier))
-    offered = offered_versions(rollout)
+    family = f"{POSTGRES}{number(settings.engine_version)[0]}"
+    offered = offered_versions(rollout, DBParameterGroupFamily=family) or offered_versions(rollout)
     if existing:
         kept = keep_or_upgrade(settings.engine_version, existing["DBInstances"][0]["EngineVersion"], offered)
         engine = Engine(kept.version, kept.why, offered_zones(rollout, kept.version))
