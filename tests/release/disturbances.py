@@ -81,8 +81,8 @@ class Disturbance:
     name: str
     fault: Callable[[Point, int], Fault | None]
     """For a call, and the number of calls that an undisturbed run makes of its operation."""
-    whole_life: bool = False
-    """It is worth more than a first release: an update and a teardown have other calls that end in code of ours."""
+    stages: int = 1
+    """How many of the stages of a system's life are worth it: the later ones have other calls that end in our code."""
 
     def __str__(self) -> str:
         return self.name
@@ -94,7 +94,7 @@ def each_call(kind: Kind, when: Phase = "before") -> Disturbance:
     def fault(point: Point, calls: int) -> Fault | None:
         return Fault(kind, when=when) if point.nth % 2 and point.nth < 2 * calls else None
 
-    return Disturbance(f"{kind} {when}", fault, whole_life=(kind, when) == ("server-error", "after"))
+    return Disturbance(f"{kind} {when}", fault, stages=4 if (kind, when) == ("server-error", "after") else 1)
 
 
 def each_operation(kind: Kind) -> Disturbance:
@@ -106,7 +106,7 @@ def one_call(it: Point, kind: Kind, when: Phase) -> Disturbance:
     return Disturbance(f"{kind} {when} {it}", lambda point, _: Fault(kind, when=when) if point == it else None)
 
 
-def answers(name: str, errors: Mapping[str, tuple[Error, ...]], *, whole_life: bool = False) -> Disturbance:
+def answers(name: str, errors: Mapping[str, tuple[Error, ...]], *, stages: int = 1) -> Disturbance:
     """The errors that an operation is known to give, one after the other."""
 
     def fault(point: Point, _: int) -> Fault | None:
@@ -116,7 +116,7 @@ def answers(name: str, errors: Mapping[str, tuple[Error, ...]], *, whole_life: b
         code, status, message = known[point.nth - 1]
         return Fault("error", code=code, status=status, message=message)
 
-    return Disturbance(name, fault, whole_life)
+    return Disturbance(name, fault, stages)
 
 
 DISTURBANCES = (
@@ -125,6 +125,6 @@ DISTURBANCES = (
     each_call("server-error", "after"),
     each_call("reset"),
     each_call("reset", "after"),
-    answers("state conflicts", CONFLICTS, whole_life=True),
+    answers("state conflicts", CONFLICTS, stages=3),
     answers("not seen yet", UNSEEN),
 )

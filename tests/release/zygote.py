@@ -103,7 +103,7 @@ def warm_up() -> None:
     session._session.register_component("data_loader", MODELS)
     for service in SERVICES:
         session.client(service)
-    gc.freeze()  # a collection in the child would copy every page
+    gc.disable()  # a child lives for a second, and a collection would copy every page
 
 
 def run(job: dict[str, Any], errors: Path) -> int:
