@@ -24,6 +24,7 @@ def client_error(code: str, message: str = "message", operation: str = "CreateTh
         ),
         (EndpointConnectionError(endpoint_url="http://x"), Temporary),
         (client_error("InvalidParameterValueException", "Unknown runtime"), Permanent),
+        (client_error("OperationAbortedException"), Temporary),
         (client_error("AccessDeniedException"), Permanent),
         (client_error("LimitExceeded"), Permanent),
         (client_error("SimulatorGap"), SimulatorGap),

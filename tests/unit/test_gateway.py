@@ -15,7 +15,7 @@ from tasks.changes import PENDING, Rollout
 from tasks.errors import NotOurs, Permanent, Temporary
 from tasks.functions import ensure_function
 from tasks.gateway import Api, apply_api, described, destroy_api, ensure_api, observe_api, wanted_api
-from tasks.gateway_parts import SeenApi, Spec, plan_api
+from tasks.gateway_parts import SeenApi, Spec, plan_api, remove
 from tasks.probe import probe_api
 from tests.support import answer_call, changes_of, fail_call, make_environment, make_rollout, record_calls
 from tests.unit.deploying import aws, build, killed_at, wire
@@ -313,6 +313,13 @@ def test_conflicts_and_things_not_yet_visible_are_waited_for(world: Environment)
     fail_call(rollout, "lambda", "AddPermission", "ResourceConflictException")
     apply_api(rollout, wanted_api(rollout, alias_arn(rollout)), None)
     assert converge(world)[0].changes == []
+
+
+@pytest.mark.parametrize("kind", ["route", "integration", "API"])
+def test_a_part_that_is_gone_counts_as_removed(world: Environment, kind: str) -> None:
+    rollout = make_rollout(world)
+    seen = apply_api(rollout, wanted_api(rollout, alias_arn(rollout)), None)
+    remove(rollout.aws("apigatewayv2"), seen.id, kind, "gone")
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

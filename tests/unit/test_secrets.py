@@ -23,6 +23,7 @@ from tasks.secrets import (
 )
 from tests.support import (
     answer_call,
+    aws_error,
     before_call,
     changes_of,
     fail_call,
@@ -144,6 +145,23 @@ def test_destroying_twice_is_once(rollout: Rollout) -> None:
     again = make_rollout(rollout.environment)
     destroy_secrets.fn(again)
     assert again.changes == []
+
+
+def test_deleted_and_restored_by_calls_whose_answers_were_lost(rollout: Rollout) -> None:
+    other = make_rollout().aws("secretsmanager")
+
+    def restore_unheard(_: dict[str, Any]) -> None:
+        other.restore_secret(SecretId=DATABASE)
+        raise aws_error("InvalidRequestException")
+
+    ensure_secrets.fn(rollout)
+    before_call(rollout, "secretsmanager", "DeleteSecret", lambda: other.delete_secret(SecretId=DATABASE))
+    destroy_secrets.fn(rollout)
+    answer_call(rollout, "secretsmanager", "RestoreSecret", restore_unheard, times=1)
+    ensure_secrets.fn(rollout)
+    later = make_rollout(rollout.environment)
+    ensure_secrets.fn(later)
+    assert later.changes == []
 
 
 def test_a_secret_of_someone_else_is_refused_until_adopted(rollout: Rollout) -> None:
