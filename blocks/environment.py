@@ -5,6 +5,7 @@ flows, so that a worker anywhere needs no files. It holds no secret: those are i
 """
 
 import ipaddress
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlparse
 
@@ -78,6 +79,35 @@ class ApiSettings(Settings):
     health_path: str = "/api/v1/health"
 
 
+class AgentLimits(Settings):
+    """How many executions at a time. None: as many as come."""
+
+    at_once: int = Field(200, ge=1, description="light ones in one agent worker")
+    isolated: int = Field(4, ge=1, description="those with a process each: the work pool's limit")
+    total: int | None = Field(None, ge=1)
+    per_repository: int | None = Field(None, ge=1)
+    per_parent: int = Field(5, ge=1, description="children of one coordinator (the mission's figure)")
+
+
+class AgentSettings(Settings):
+    """What agents work with. Overridden on a machine by MIYABI_AGENT_*; secrets are named, never held."""
+
+    model: str | None = Field(None, pattern=r"^[a-z-]+:.+$", description="anthropic:NAME or openai:NAME")
+    model_base_url: str | None = Field(None, description="another server that speaks the same protocol")
+    model_key_secret: str | None = Field(None, description="environment variable or secret that holds the model's key")
+    command: tuple[str, ...] = Field(
+        ("miyabi", "agent", "run", "{agent}", "--issue", "{issue}", "--repository", "{repository}"),
+        min_length=1,
+        description="the program of a command agent",
+    )
+    workspace: Path = Field(Path("agents"), description="clones and worktrees; from MIYABI_HOME unless absolute")
+    github_api: str = "https://api.github.com"
+    github_token_secret: str | None = Field(None, description="environment variable or secret that holds the token")
+    issues_directory: Path | None = Field(None, description="issues as JSON files instead of GitHub's")
+    limits: AgentLimits = AgentLimits()
+    lease_s: float = Field(30.0, ge=1, description="an execution whose owner is silent so long is taken over")
+
+
 class Environment(Block):
     """Where a backend runs: account, region, sizes, names. Saved by `miyabi configure`; holds no secret."""
 
@@ -93,6 +123,7 @@ class Environment(Block):
     database: DatabaseSettings = DatabaseSettings()
     function: FunctionSettings = FunctionSettings()
     api: ApiSettings = ApiSettings()
+    agents: AgentSettings = AgentSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
     database_address: str | None = Field(None, description="host:port, where the endpoint's own name cannot be used")

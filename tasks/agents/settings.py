@@ -1,0 +1,42 @@
+"""What agents need to know of where they run: the environment's `agents` section under this machine's variables.
+
+`MIYABI_AGENT_<FIELD>` overrides a field (`MIYABI_AGENT_MODEL=anthropic:…`; lists and tables as JSON). A secret is named,
+never held: its value is read at the moment of use.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from blocks.environment import AgentSettings
+from tasks.errors import Permanent
+
+PREFIX = "MIYABI_AGENT_"
+__all__ = ["AgentSettings", "agent_settings"]
+
+
+def agent_settings(section: AgentSettings | None = None, variables: Mapping[str, str] = os.environ) -> AgentSettings:
+    """The section with `MIYABI_AGENT_*` laid over it. Raises Permanent with all problems."""
+    given = {
+        field: parsed(variables[PREFIX + field.upper()])
+        for field in AgentSettings.model_fields
+        if PREFIX + field.upper() in variables
+    }
+    try:
+        return AgentSettings.model_validate({**(section or AgentSettings()).model_dump(), **given})
+    except ValidationError as error:
+        problems = [f"  - {PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise Permanent("\n".join(["the agents' settings cannot be used:", *problems])) from error
+
+
+def parsed(text: str) -> Any:
+    """Lists and tables are JSON; all else is the text itself."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
