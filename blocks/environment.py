@@ -100,7 +100,14 @@ class AgentSettings(Settings):
         min_length=1,
         description="the program of a command agent",
     )
+    command_variables: tuple[str, ...] = Field(
+        (), description="variables of the worker that the program may see (its keys, say); masked in its output"
+    )
     workspace: Path = Field(Path("agents"), description="clones and worktrees; from MIYABI_HOME unless absolute")
+    clone_url: str | None = Field(
+        None, description="where an absent clone comes from, such as https://github.com/{repository}.git"
+    )
+    keep_worktrees: bool = Field(False, description="leave the worktree when a command agent is done")
     github_api: str = "https://api.github.com"
     github_token_secret: str | None = Field(None, description="environment variable or secret that holds the token")
     issues_directory: Path | None = Field(None, description="issues as JSON files instead of GitHub's")
