@@ -36,7 +36,7 @@ def create_app(backend: Backend) -> FastAPI:
         responses={"default": {"model": errors.Problem}},
     )
     app.state.backend = backend
-    for part in (health, auth, agents, executions, dashboard, repositories):
+    for part in (health, auth, executions, agents, dashboard, repositories):  # /agents/{agent} after /agents/executions
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Requests)

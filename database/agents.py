@@ -1,88 +1,170 @@
 """The 24 agents of Miyabi: 9 for code, 14 for business, 1 for the community.
 
-The colour says with whom an agent may run at the same time: red alone, yellow under conditions, blue and green in
-parallel (blue only reads). The mission's documents give no colour for autofix, waterspider and discord-community;
-theirs are ours, and so are the capabilities where the documents name none.
+An agent is data: who it is, with whom it may run, how it is run, what it is asked and what it answers. The colour says
+with whom it may run at the same time: red alone, yellow under conditions, blue and green in parallel (blue only
+reads). The mission's documents give no colour for autofix, waterspider and discord-community; theirs are ours, and so
+are the timeouts, and the capabilities where the documents name none.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import BaseModel
+
+from database import agent_models as models
+
 Category = Literal["coding", "business", "community"]
 Colour = Literal["red", "yellow", "blue", "green"]
+Kind = Literal["flow", "model", "command"]
 
 
 @dataclass(frozen=True)
 class Agent:
-    """`id` is the `agent_type` of an execution."""
+    """`id` is the `agent_type` of an execution; `name` is how the mission's JSON writes it.
+
+    `kind`: a flow of ours, a talk with a model, or a program in a worktree of its own. `triggers` are the labels of an
+    issue that start it: the mission's, and `agent:<id>` for all. `timeout_s` is for one attempt.
+    """
 
     id: str
     name: str
+    character: str | None
     category: Category
     colour: Colour
+    kind: Kind
     description: str
     capabilities: tuple[str, ...]
+    triggers: tuple[str, ...]
+    timeout_s: int
+    max_attempts: int
+    input: type[BaseModel]
+    output: type[BaseModel]
+
+    @property
+    def isolated(self) -> bool:
+        """True: each in a process of its own. False: many of them in one."""
+        return self.kind == "command"
 
 
-def agent(id: str, name: str, category: Category, colour: Colour, description: str, *capabilities: str) -> Agent:
-    return Agent(id, name, category, colour, description, capabilities)
+def coding(
+    id: str,
+    name: str,
+    character: str | None,
+    colour: Colour,
+    kind: Kind,
+    description: str,
+    *capabilities: str,
+    input: type[BaseModel],
+    output: type[BaseModel],
+    timeout_s: int = 600,
+    max_attempts: int = 3,
+    labels: tuple[str, ...] = (),
+) -> Agent:
+    return Agent(
+        id, name, character, "coding", colour, kind, description, capabilities, (f"agent:{id}", *labels), timeout_s,
+        max_attempts, input, output,
+    )  # fmt: skip
+
+
+def model(
+    id: str,
+    name: str,
+    character: str | None,
+    colour: Colour,
+    description: str,
+    *capabilities: str,
+    category: Category = "business",
+    input: type[BaseModel] = models.Brief,
+    output: type[BaseModel] = models.Report,
+) -> Agent:
+    """An agent that asks a model; ten minutes are a few long answers with what they look up in between."""
+    return Agent(
+        id, name, character, category, colour, "model", description, capabilities, (f"agent:{id}",), 600, 3,
+        input, output,
+    )  # fmt: skip
 
 
 CODING = (
-    agent("coordinator", "CoordinatorAgent", "coding", "red", "Splits an issue into tasks and runs them in order",
-          "Task decomposition", "DAG planning", "Parallel execution"),
-    agent("codegen", "CodeGenAgent", "coding", "green", "Writes the code of a task",
-          "Code generation", "Bug fixing", "Refactoring"),
-    agent("review", "ReviewAgent", "coding", "blue", "Scores a change against the quality gate",
-          "Static analysis", "Security scan", "Quality scoring"),
-    agent("issue", "IssueAgent", "coding", "blue", "Labels an issue and says how urgent it is",
-          "Label inference", "Issue triage", "Priority assessment"),
-    agent("pr", "PRAgent", "coding", "yellow", "Turns finished work into a pull request",
-          "PR generation", "Commit formatting", "Branch management"),
-    agent("deployment", "DeploymentAgent", "coding", "yellow", "Releases a change and watches it",
-          "Deployment", "Health monitoring", "Auto rollback"),
-    agent("autofix", "AutoFixAgent", "coding", "green", "Repairs what a failed check found",
-          "Lint repair", "Build repair", "Test repair"),
-    agent("waterspider", "WaterSpiderAgent", "coding", "yellow", "Keeps the others supplied with work",
-          "Stall detection", "Work supply", "Restart"),
-    agent("refresher", "RefresherAgent", "coding", "yellow", "Brings recorded states in line with the real ones",
-          "State tracking", "Auto-update", "Status sync"),
+    coding("coordinator", "CoordinatorAgent", "しきるん", "red", "flow",
+           "Splits an issue into tasks and runs them in order",
+           "Task decomposition", "DAG planning", "Parallel execution",
+           input=models.CoordinatorInput, output=models.CoordinatorOutput,
+           timeout_s=4 * 3600, labels=("trigger:agent-execute",)),
+    coding("codegen", "CodeGenAgent", "つくるん", "green", "command", "Writes the code of a task",
+           "Code generation", "Bug fixing", "Refactoring",
+           input=models.CodegenInput, output=models.CommandOutput, timeout_s=3600),
+    coding("review", "ReviewAgent", "めだまん", "blue", "flow", "Scores a change against the quality gate",
+           "Static analysis", "Security scan", "Quality scoring",
+           input=models.ReviewInput, output=models.ReviewOutput, timeout_s=900),
+    coding("issue", "IssueAgent", "みつけるん", "blue", "flow", "Labels an issue and says how urgent it is",
+           "Label inference", "Issue triage", "Priority assessment",
+           input=models.IssueInput, output=models.IssueOutput, timeout_s=300),
+    coding("pr", "PRAgent", "まとめるん", "yellow", "command", "Turns finished work into a pull request",
+           "PR generation", "Commit formatting", "Branch management",
+           input=models.PRInput, output=models.PROutput, labels=("trigger:auto-merge",)),
+    coding("deployment", "DeploymentAgent", "はこぶん", "yellow", "flow", "Releases a change and watches it",
+           "Deployment", "Health monitoring", "Auto rollback",
+           input=models.DeploymentInput, output=models.DeploymentOutput, timeout_s=3600, max_attempts=2,
+           labels=("trigger:deploy-staging", "trigger:deploy-production")),
+    coding("autofix", "AutoFixAgent", None, "green", "command", "Repairs what a failed check found",
+           "Lint repair", "Build repair", "Test repair",
+           input=models.AutofixInput, output=models.CommandOutput, timeout_s=1800),
+    coding("waterspider", "WaterSpiderAgent", None, "yellow", "flow", "Keeps the others supplied with work",
+           "Stall detection", "Work supply", "Restart",
+           input=models.WaterspiderInput, output=models.WaterspiderOutput, timeout_s=300),
+    coding("refresher", "RefresherAgent", "ぴかぴかん", "yellow", "flow",
+           "Brings recorded states in line with the real ones",
+           "State tracking", "Auto-update", "Status sync",
+           input=models.RefresherInput, output=models.RefresherOutput, timeout_s=300),
 )  # fmt: skip
 
 BUSINESS = (
-    agent("ai-entrepreneur", "AIEntrepreneurAgent", "business", "red", "Plans a business from the idea to the launch",
+    model("ai-entrepreneur", "AIEntrepreneurAgent", "あきんどさん", "red",
+          "Plans a business from the idea to the launch",
           "Business planning", "Strategy", "Delegation"),
-    agent("product-concept", "ProductConceptAgent", "business", "green", "Finds the concept of a product",
+    model("product-concept", "ProductConceptAgent", "つくろん", "green", "Finds the concept of a product",
           "Value proposition", "Business model", "Positioning"),
-    agent("product-design", "ProductDesignAgent", "business", "green", "Designs what the product contains",
+    model("product-design", "ProductDesignAgent", "かくん", "green", "Designs what the product contains",
           "Content design", "Feature planning", "MVP definition"),
-    agent("funnel-design", "FunnelDesignAgent", "business", "green", "Designs the way from a visitor to a customer",
+    model("funnel-design", "FunnelDesignAgent", "みちびきん", "green", "Designs the way from a visitor to a customer",
           "Customer journey", "Conversion design", "Funnel planning"),
-    agent("persona", "PersonaAgent", "business", "blue", "Describes the customers",
+    model("persona", "PersonaAgent", "なりきりん", "blue", "Describes the customers",
           "Persona creation", "Needs analysis", "Segmentation"),
-    agent("self-analysis", "SelfAnalysisAgent", "business", "blue", "Takes stock of skills and experience",
+    model("self-analysis", "SelfAnalysisAgent", "じぶんさん", "blue", "Takes stock of skills and experience",
           "Skill inventory", "Strength analysis", "Career review"),
-    agent("market-research", "MarketResearchAgent", "business", "blue", "Looks at the market and the competitors",
+    model("market-research", "MarketResearchAgent", "しらべるん", "blue", "Looks at the market and the competitors",
           "Trend research", "Competitor analysis", "Market sizing"),
-    agent("marketing", "MarketingAgent", "business", "green", "Plans and runs campaigns",
+    model("marketing", "MarketingAgent", "ひろめるん", "green", "Plans and runs campaigns",
           "Campaign planning", "Advertising", "SEO"),
-    agent("content-creation", "ContentCreationAgent", "business", "green", "Writes articles and material",
+    model("content-creation", "ContentCreationAgent", "かくちゃん", "green", "Writes articles and material",
           "Writing", "Editing", "Content planning"),
-    agent("sns-strategy", "SNSStrategyAgent", "business", "green", "Plans what is said on social networks",
+    model("sns-strategy", "SNSStrategyAgent", "つぶやきん", "green", "Plans what is said on social networks",
           "Channel strategy", "Post planning", "Engagement"),
-    agent("youtube", "YouTubeAgent", "business", "green", "Plans a channel and its videos",
+    model("youtube", "YouTubeAgent", "どうがん", "green", "Plans a channel and its videos",
           "Channel concept", "Video planning", "Script writing"),
-    agent("sales", "SalesAgent", "business", "green", "Wins customers",
+    model("sales", "SalesAgent", "うるん", "green", "Wins customers",
           "Lead handling", "Proposal writing", "Sales process"),
-    agent("crm", "CRMAgent", "business", "green", "Looks after the customers there are",
+    model("crm", "CRMAgent", "おきゃくさま", "green", "Looks after the customers there are",
           "Customer support", "Retention", "Customer records"),
-    agent("analytics", "AnalyticsAgent", "business", "blue", "Reads the numbers and says what follows",
+    model("analytics", "AnalyticsAgent", "かぞえるん", "blue", "Reads the numbers and says what follows",
           "KPI tracking", "Data analysis", "Reporting"),
 )  # fmt: skip
 
 COMMUNITY = (
-    agent("discord-community", "DiscordCommunityAgent", "community", "green", "Looks after the Discord community",
-          "Moderation", "Announcements", "Member support"),
+    model("discord-community", "DiscordCommunityAgent", None, "green", "Looks after the Discord community",
+          "Moderation", "Announcements", "Member support", category="community"),
 )  # fmt: skip
 
 AGENTS: dict[str, Agent] = {known.id: known for known in CODING + BUSINESS + COMMUNITY}
+
+NAMES: dict[str, Agent] = {
+    text.lower(): known
+    for known in AGENTS.values()
+    for text in (known.id, known.name, f"{known.id}-agent", known.character or known.id)
+}
+"""All that an agent is called in the mission's documents, in lower case."""
+
+
+def find(name: str) -> Agent | None:
+    """The agent of an id, the JSON name, an old id (`codegen-agent`) or a character's name, whatever the case."""
+    return NAMES.get(name.lower())

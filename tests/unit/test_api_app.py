@@ -54,7 +54,10 @@ def test_health_of_a_backend_that_knows_no_database() -> None:
 def test_agents(client: Client) -> None:
     agents = client.get("/agents").json()
     assert [agent["id"] for agent in agents] == list(AGENTS)
-    assert {"id", "name", "category", "description", "capabilities", "colour"} == set(agents[0])
+    assert set(agents[0]) == {
+        "id", "name", "character", "category", "colour", "kind", "description", "capabilities", "triggers",
+        "timeout_s", "max_attempts", "href",
+    }  # fmt: skip
 
 
 def test_the_agents_are_the_mission_s_twenty_four() -> None:
