@@ -8,7 +8,8 @@ back later, also after kill -9.
 from prefect import flow
 
 from flows.migrate import migrate_database
-from flows.opening import ROOT, WORK, Adopt, EnvironmentName, PlanOnly, SourceSpec, opened, planning_twin, run_name
+from flows.opening import ROOT, WORK, opened, planning_twin, run_name
+from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import Foundation, lay_foundation
 from flows.recording import recorded
 from tasks.aliases import ensure_alias, shift_traffic

@@ -11,13 +11,15 @@ from prefect import flow
 from pydantic import Field
 
 from database.migration_files import Migration
-from flows.opening import ROOT, EnvironmentName, PlanOnly, opened, run_name
+from flows.opening import ROOT, opened, run_name
+from flows.parameters import EnvironmentName, PlanOnly, Shown
 from tasks.changes import Rollout
 from tasks.database_snapshots import snapshot_database
 from tasks.migrations import Schema, compare_schema, ensure_schema, list_migrations, read_migrations
 
-Directory = Annotated[str, Field(description="folder of migrations, from the repository's root")]
-Target = Annotated[int | None, Field(description="stop at this version", ge=0)]
+Directory = Annotated[str, Shown("Folder of migrations; a relative one counts from the repository.")]
+Target = Annotated[int | None, Field(ge=0), Shown("Stop at this version. Empty: apply all.")]
+Info = Annotated[bool, Shown("Only list all migrations with their state.")]
 
 
 @flow(name="migrate", flow_run_name=run_name)
@@ -26,7 +28,7 @@ async def migrate(
     directory: Directory = "migrations",
     target_version: Target = None,
     plan_only: PlanOnly = False,
-    info: Annotated[bool, Field(description="only list all migrations with their state")] = False,
+    info: Info = False,
 ) -> None:
     """Apply what the database has not seen, or list it."""
     files = read_migrations(ROOT / directory)

@@ -1,7 +1,4 @@
-"""How a flow begins and ends: load the environment, open the door to AWS, leave the change table whatever happens.
-
-The parameter types are here too, so that the form in the Prefect UI is the same for every flow.
-"""
+"""How a flow begins and ends: load the environment, open the door to AWS, leave the change table whatever happens."""
 
 import hashlib
 import os
@@ -20,13 +17,6 @@ from blocks.environment import Environment
 from tasks.changes import Rollout
 from tasks.errors import Permanent
 from tasks.reports import publish_changes
-
-EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,20}$", description="where: local, staging, …")]
-SourceSpec = Annotated[
-    str, Field(pattern=r"^(python|rust|zip):.+$", description="what: python:FOLDER, rust:FOLDER or zip:FILE")
-]
-PlanOnly = Annotated[bool, Field(description="show what would change; cannot write")]
-Adopt = Annotated[bool, Field(description="take over resources of the right names that we did not make")]
 
 APPROVAL_SECONDS = 24 * 3600
 ROOT = Path(os.environ.get("MIYABI_ROOT") or Path(__file__).resolve().parent.parent)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
-from flows.opening import Adopt, EnvironmentName, PlanOnly, opened, run_name
+from flows.opening import opened, run_name
+from flows.parameters import Adopt, EnvironmentName, PlanOnly, Shown
 from tasks.changes import Rollout
 from tasks.configuration import Wiring
 from tasks.database_engine import choose_engine
@@ -21,7 +21,7 @@ from tasks.network import Network, ensure_network
 from tasks.roles import Role, ensure_role
 from tasks.secrets import Secrets, ensure_database_address, ensure_secrets
 
-ResetPassword = Annotated[bool, Field(description="give the database the password that is in its secret")]
+ResetPassword = Annotated[bool, Shown("Give the database the password that is in its secret.")]
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,8 @@ from prefect import flow
 from database.migration_files import Migration
 from flows.deploy_backend import deploy, package_of
 from flows.migrate import migrate_database
-from flows.opening import (
-    ROOT,
-    Adopt,
-    EnvironmentName,
-    PlanOnly,
-    SourceSpec,
-    approved,
-    opened,
-    planning_twin,
-    run_name,
-)
+from flows.opening import ROOT, approved, opened, planning_twin, run_name
+from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import lay_foundation
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout

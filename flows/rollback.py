@@ -10,11 +10,14 @@ from uuid import UUID
 from prefect import flow
 from pydantic import Field
 
-from flows.opening import EnvironmentName, PlanOnly, opened, run_name
+from flows.opening import opened, run_name
+from flows.parameters import EnvironmentName, PlanOnly, Shown
 from flows.recording import UNDOERS
 from tasks.undo import replay_undo
 
-ReleaseId = Annotated[str | None, Field(description="a release's id; empty: the last one", pattern=r"^[0-9a-f-]{36}$")]
+ReleaseId = Annotated[
+    str | None, Field(pattern=r"^[0-9a-f-]{36}$"), Shown("A release's id. Empty: the last release that moved traffic.")
+]
 
 
 @flow(name="rollback", flow_run_name=run_name)

@@ -6,7 +6,8 @@ leaves it, a missing permission say, stands beside the checks that fail.
 
 from prefect import flow
 
-from flows.opening import ROOT, EnvironmentName, SourceSpec, opened, run_name
+from flows.opening import ROOT, opened, run_name
+from flows.parameters import EnvironmentName, SourceSpec
 from tasks.bundling.sources import load_manifest, parse_source
 from tasks.gateway import inspect_api
 from tasks.smoke import checks_for, smoke_api

@@ -8,9 +8,9 @@ everything stands. Every step tolerates that its thing is gone already.
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
-from flows.opening import EnvironmentName, PlanOnly, opened, planning_twin, run_name
+from flows.opening import opened, planning_twin, run_name
+from flows.parameters import EnvironmentName, PlanOnly, Shown
 from tasks.changes import Rollout
 from tasks.database_groups import destroy_database_groups
 from tasks.databases import destroy_database
@@ -23,14 +23,15 @@ from tasks.roles import destroy_role
 from tasks.secrets import destroy_secrets
 from tasks.uploads import destroy_uploads
 
-Confirm = Annotated[str, Field(description="the environment's name again, to show that you mean it")]
+Confirm = Annotated[str, Shown("The environment's name again, to show that you mean it.")]
+FinalSnapshot = Annotated[bool, Shown("Keep the data as a last snapshot.")]
 
 
 @flow(name="teardown", flow_run_name=run_name)
 async def teardown(
     environment: EnvironmentName = "local",
     confirm: Confirm = "",
-    final_snapshot: Annotated[bool, Field(description="keep the data as a snapshot")] = True,
+    final_snapshot: FinalSnapshot = True,
     plan_only: PlanOnly = False,
 ) -> None:
     """Destroy what releases made in an environment."""

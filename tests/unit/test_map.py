@@ -11,7 +11,7 @@ from deployments.apply import BadDeployments, full_name, read_deployments
 from deployments.cli import main
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"__init__", "opening", "recording"}
+SHARED = {"__init__", "opening", "parameters", "recording"}
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem not in SHARED)
 
 
