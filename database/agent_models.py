@@ -56,19 +56,6 @@ class IssueText(AgentInput):
     labels: list[Line] = Field([], max_length=100)
 
 
-class Brief(AgentInput):
-    """What a model agent is asked, in words."""
-
-    brief: Text = Field("", description="What is wanted, for whom, and what is known.")
-
-
-class Report(AgentOutput):
-    """What a model agent answers, in words."""
-
-    summary: str
-    report: str
-
-
 # coordinator
 
 

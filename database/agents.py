@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from database import agent_models as models
+from database import business_models
 
 Category = Literal["coding", "business", "community"]
 Colour = Literal["red", "yellow", "blue", "green"]
@@ -74,13 +75,11 @@ def model(
     description: str,
     *capabilities: str,
     category: Category = "business",
-    input: type[BaseModel] = models.Brief,
-    output: type[BaseModel] = models.Report,
 ) -> Agent:
     """An agent that asks a model; ten minutes are a few long answers with what they look up in between."""
     return Agent(
         id, name, character, category, colour, "model", description, capabilities, (f"agent:{id}",), 600, 3,
-        input, output,
+        *business_models.MODELS[id],
     )  # fmt: skip
 
 
