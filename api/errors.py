@@ -1,6 +1,6 @@
 """What a caller is told when something fails: `{error, message, details?}`, whatever failed.
 
-`error` is one of the kinds that the mission's backend knows. What went wrong inside is for the log, where the request
+`error` is one of the kinds that the mission's backend knows, or `method_not_allowed`. What went wrong inside is for the log, where the request
 id leads; text of the database or of a program never leaves the process.
 """
 
@@ -27,6 +27,7 @@ Kind = Literal[
     "jwt_error",
     "authorization_error",
     "not_found",
+    "method_not_allowed",
     "validation_error",
     "configuration_error",
     "server_error",
@@ -38,12 +39,18 @@ STATUS: dict[Kind, int] = {
     "jwt_error": 401,
     "authorization_error": 403,
     "not_found": 404,
+    "method_not_allowed": 405,
     "validation_error": 400,
     "configuration_error": 500,
     "server_error": 500,
     "internal_error": 500,
 }
-KIND: dict[int, Kind] = {401: "authentication_error", 403: "authorization_error", 404: "not_found"}
+KIND: dict[int, Kind] = {
+    401: "authentication_error",
+    403: "authorization_error",
+    404: "not_found",
+    405: "method_not_allowed",
+}
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def test_the_agents_are_the_mission_s_twenty_four() -> None:
 @pytest.mark.parametrize(("method", "path", "status", "kind"), [
     ("GET", "/nothing-here", 404, "not_found"),
     ("GET", "/agents/", 404, "not_found"),
-    ("DELETE", "/health", 405, "validation_error"),
+    ("DELETE", "/health", 405, "method_not_allowed"),
     ("GET", "/repositories", 401, "authentication_error"),
     ("GET", "/agents/executions", 401, "authentication_error"),
     ("POST", "/agents/execute", 401, "authentication_error"),
