@@ -1,7 +1,7 @@
 """What a caller is told when something fails: `{error, message, details?}`, whatever failed.
 
-`error` is one of the kinds that the mission's backend knows, or `method_not_allowed`. What went wrong inside is for the log, where the request
-id leads; text of the database or of a program never leaves the process.
+`error` is one of the kinds that the mission's backend knows, or `method_not_allowed`. What went wrong inside is for the
+log, where the request id leads; text of the database or of a program never leaves the process.
 """
 
 import logging
