@@ -39,10 +39,6 @@ def make_ready(home: Path, ports: Mapping[str, int], report: Report) -> None:
 
     register(home, ports, report)
     recover(PrefectApi(f"http://127.0.0.1:{ports['prefect']}/api"), load_state(home).started, report)
-    told = home / "database-port"
-    if told.is_file() and told.read_text() != str(ports["postgres"]):
-        report("  the database has moved to another port: run `miyabi release`, so that the backend finds it")
-    told.write_text(str(ports["postgres"]))
 
 
 def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:

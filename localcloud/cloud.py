@@ -155,6 +155,7 @@ class Cloud:
         self._stops.append(self.services.stop)
         self.state.start()
         self._stops.append(self.state.stop)
+        self.services.settle_in()
         dispatcher = Dispatcher()
         endpoint = Server(AwsFront(self, dispatcher), port=self.aws_port)
         self.aws_port = endpoint.port

@@ -7,7 +7,7 @@ cloud that died in the middle goes on where it was.
 import json
 import logging
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +58,13 @@ class Databases:
         if not self._file.exists():
             return {}
         return {identifier: Login(**login) for identifier, login in json.loads(self._file.read_text()).items()}
+
+    def move(self) -> list[Login]:
+        """Every login, with the port that the server has today; remembered so."""
+        logins = {name: replace(login, port=self.server.port) for name, login in self.logins().items()}
+        if logins != self.logins():
+            self._write(logins)
+        return list(logins.values())
 
     def ensure(self, identifier: str, *, username: str, password: str, dbname: str) -> None:
         """Make the role and the database, or bring them up to date."""

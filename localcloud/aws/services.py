@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
-from localcloud.aws import account, apis, distributions, functions, rds
+from localcloud.aws import account, apis, distributions, functions, rds, rds_moves
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -21,6 +21,11 @@ class Services:
         apis.install(cloud)
         account.install(cloud)
         distributions.install(cloud)
+
+    def settle_in(self) -> None:
+        """Before anything is served: let what was saved find the databases where they are today."""
+        if self._databases.databases:
+            rds_moves.follow(self._cloud, self._databases.databases.move())
 
     def resume(self) -> None:
         """Go on with what an earlier cloud's end interrupted."""

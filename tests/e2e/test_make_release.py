@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -180,5 +181,19 @@ def test_yesterdays_resources_are_there_today(machine: Machine) -> None:
     machine.run(BIN / "miyabi", "down")
     machine.run(BIN / "miyabi", "up")
     assert machine.status()["api_url"] == before
+    assert health(machine).status_code == 200
+    assert "everything is as it should be" in machine.run(BIN / "miyabi", "plan")
+
+
+def test_a_database_on_another_port_is_found_by_what_runs(machine: Machine) -> None:
+    """RDS endpoints never move; PostgreSQL's port does, when another program has taken it meanwhile."""
+    address = machine.aws("rds", "describe-db-instances")["DBInstances"][0]["Endpoint"]
+    machine.run(BIN / "miyabi", "down")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", address["Port"]))
+        taken.listen()
+        machine.run(BIN / "miyabi", "up")
+    moved = machine.aws("rds", "describe-db-instances")["DBInstances"][0]["Endpoint"]
+    assert moved["Port"] != address["Port"]
     assert health(machine).status_code == 200
     assert "everything is as it should be" in machine.run(BIN / "miyabi", "plan")

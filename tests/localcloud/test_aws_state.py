@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import boto3
+import psycopg
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -223,3 +224,33 @@ def test_an_unreadable_file_is_put_aside(home, postgres):
         assert [g["logGroupName"] for g in second.client("logs").describe_log_groups()["logGroups"]] == ["kept"]
     assert list((home / "secrets" / "aws").glob("secretsmanager.unreadable-*"))
     assert "the saved state of secretsmanager is unreadable and was moved to" in second.log.read_text()
+
+
+def test_what_leads_to_a_database_follows_it_to_another_port(home, postgres):
+    login = {"host": "127.0.0.1", "port": postgres.port, "username": "state_admin", "password": SECRET}
+    login |= {"dbname": "state"}
+    url = f"postgresql://state_admin:{SECRET}@127.0.0.1:{{}}/state"
+    with Process(home, postgres.port) as first:
+        make_everything(first)
+        first.client("secretsmanager").create_secret(Name="login", SecretString=json.dumps(login))
+        functions = first.client("lambda")
+        variables = {"DATABASE_URL": url.format(postgres.port), "OTHER": "as it was"}
+        functions.update_function_configuration(FunctionName="function", Environment={"Variables": variables})
+        functions.get_waiter("function_updated_v2").wait(FunctionName="function")
+        assert functions.publish_version(FunctionName="function")["Version"] == "2"
+    port = free_port()
+    with Process(home, port) as second:
+        secret = second.client("secretsmanager").get_secret_value(SecretId="login")
+        assert json.loads(secret["SecretString"]) == login | {"port": port}
+        assert second.client("secretsmanager").get_secret_value(SecretId="secret")["SecretString"] == SECRET
+        functions = second.client("lambda")
+        for version in ("$LATEST", "2"):
+            found = functions.get_function_configuration(FunctionName="function", Qualifier=version)["Environment"]
+            assert found["Variables"] == {"DATABASE_URL": url.format(port), "OTHER": "as it was"}
+        (instance,) = second.client("rds").describe_db_instances()["DBInstances"]
+        assert instance["Endpoint"]["Port"] == port
+        assert json.loads((home / "secrets" / "rds.json").read_text())["database"]["port"] == port
+        assert SECRET not in second.log.read_text()
+    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+        admin.execute("DROP DATABASE state WITH (FORCE)")
+        admin.execute("DROP ROLE state_admin")
