@@ -5,6 +5,7 @@ keeps bodies of up to 128 MB in memory and remembers which backend a host name b
 second: reference/performance.md §0.3).
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +91,8 @@ class Server:
     def stop(self) -> None:
         """Close every connection; returns when the threads have ended (5 seconds at most)."""
         self._stopping = True
-        self._server.pull_trigger()
+        with contextlib.suppress(OSError):  # the loop was between two turns, has ended, and has closed its trigger
+            self._server.pull_trigger()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
