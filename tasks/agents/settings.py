@@ -1,7 +1,7 @@
 """What agents need to know of where they run: the environment's `agents` section under this machine's variables.
 
-`MIYABI_AGENT_<FIELD>` overrides a field (`MIYABI_AGENT_MODEL=anthropic:…`; lists and tables as JSON). A secret is named,
-never held: its value is read at the moment of use.
+`MIYABI_AGENT_<FIELD>` overrides a field (`MIYABI_AGENT_MODEL=anthropic:…`; lists and tables as JSON). A secret is
+named, never held: its value is read at the moment of use.
 """
 
 import json

@@ -1,0 +1,10 @@
+"""Which code does an agent's work: agent id → runner. The registry, with kinds and models, is database/agents.py.
+
+A runner's module imports what is slow (pydantic-ai, 1 s) inside its functions: every flow run's process imports this.
+"""
+
+from collections.abc import Mapping
+
+from tasks.agents.context import Runner
+
+RUNNERS: Mapping[str, Runner] = {}
