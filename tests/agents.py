@@ -7,13 +7,13 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from database.queue import Claim
-
 from blocks.environment import AgentSettings
 from database.agents import AGENTS
+from database.queue import Claim
 from tasks.agents.context import AgentContext, Child, ChildRequest, Help
 
 
@@ -45,7 +45,7 @@ class Scene:
         claim = Claim(
             id=self.id, agent_type=agent, repository_id=uuid4(), repository="hana/shop", issue_number=issue,
             user_id=uuid4(), priority="P2", options={}, input=given, attempt=1, max_attempts=3, timeout_seconds=None,
-            parent_id=None, flow_run_id=None,
+            parent_id=None, flow_run_id=None, created_at=datetime.now(UTC),
         )  # fmt: skip
         help = Help(
             owner="test", steps=self, write=lambda level, text, data: self.lines.append((level, text, data)),

@@ -21,10 +21,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from blocks.environment import AgentSettings
 from database.agents import Agent
+from database.asking import Child, ChildRequest
 from tasks.errors import Permanent
 
 if TYPE_CHECKING:
     from database.queue import Claim  # type: ignore[import-not-found, unused-ignore]
+
+__all__ = ["AgentContext", "AgentResult", "Child", "ChildRequest", "Escalation", "Help", "Runner"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,35 +62,6 @@ class AgentResult:
 Runner = Callable[["AgentContext"], Awaitable[AgentResult]]
 
 
-@dataclass(frozen=True)
-class ChildRequest:
-    """An execution that an agent asks for, in its own repository and for its own user."""
-
-    agent_type: str
-    input: Mapping[str, Any] = field(default_factory=dict)
-    issue_number: int | None = None
-    priority: str | None = None
-    """None: the parent's."""
-
-
-@dataclass(frozen=True)
-class Child:
-    """How a child stands. `result` is what its row holds: the agent's output under `data`, with metrics."""
-
-    id: UUID
-    agent_type: str
-    status: str
-    result: Any = None
-    result_summary: str | None = None
-    quality_score: int | None = None
-    pr_number: int | None = None
-    error_message: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ("completed", "failed", "cancelled")
-
-
 class Recorded(Protocol):
     """A step that is done, as it was written down."""
 
@@ -107,7 +81,7 @@ class Steps(Protocol):
 
 
 class Family(Protocol):
-    """Children of executions (database/children.py)."""
+    """Children of executions (database/asking.py)."""
 
     async def add(self, parent: UUID, key: str, requests: Sequence[ChildRequest]) -> list[UUID]: ...
     async def look(self, ids: Sequence[UUID]) -> list[Child]: ...
