@@ -5,6 +5,11 @@ A runner's module imports what is slow (pydantic-ai, 1 s) inside its functions: 
 
 from collections.abc import Mapping
 
+from tasks.agents.commands import run_autofix, run_codegen, run_pr
 from tasks.agents.context import Runner
 
-RUNNERS: Mapping[str, Runner] = {}
+RUNNERS: Mapping[str, Runner] = {
+    "codegen": run_codegen,
+    "autofix": run_autofix,
+    "pr": run_pr,
+}
