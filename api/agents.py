@@ -7,14 +7,14 @@ from fastapi import APIRouter
 
 from api import PREFIX
 from api.errors import ApiError
-from database.agents import AGENTS, Agent, Category, Colour, Kind, find
+from database.agents import AGENTS, Agent, Category, Colour, Kind, Needs, find
 
 router = APIRouter(prefix=f"{PREFIX}/agents", tags=["agents"])
 
 
 @dataclass(frozen=True)
 class KnownAgent:
-    """An agent without its models; they are at `href`. `timeout_s` is in seconds and for one attempt."""
+    """An agent without its models; they are at `href`, relative to this. `timeout_s` is for one attempt."""
 
     id: str
     name: str
@@ -27,6 +27,7 @@ class KnownAgent:
     triggers: tuple[str, ...]
     timeout_s: int
     max_attempts: int
+    needs: Needs
     href: str
 
 
@@ -55,4 +56,4 @@ async def get_agent(agent: str) -> AgentDetail:
 
 def known(agent: Agent) -> KnownAgent:
     shown = {field.name: getattr(agent, field.name) for field in fields(KnownAgent) if field.name != "href"}
-    return KnownAgent(**shown, href=f"{PREFIX}/agents/{agent.id}")
+    return KnownAgent(**shown, href=f"agents/{agent.id}")

@@ -6,8 +6,9 @@ reads). The mission's documents give no colour for autofix, waterspider and disc
 are the timeouts, and the capabilities where the documents name none.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -17,6 +18,7 @@ from database import business_models
 Category = Literal["coding", "business", "community"]
 Colour = Literal["red", "yellow", "blue", "green"]
 Kind = Literal["flow", "model", "command"]
+Needs = Literal["nothing", "issue", "issue or input"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Agent:
     triggers: tuple[str, ...]
     timeout_s: int
     max_attempts: int
+    needs: Needs
     input: type[BaseModel]
     output: type[BaseModel]
 
@@ -45,6 +48,14 @@ class Agent:
     def isolated(self) -> bool:
         """True: each in a process of its own. False: many of them in one."""
         return self.kind == "command"
+
+    def lacks(self, issue_number: int | None, input: Mapping[str, Any]) -> str | None:
+        """What it cannot begin without and was not given."""
+        if self.needs == "nothing" or issue_number is not None:
+            return None
+        if self.needs == "issue":
+            return f"{self.id} works on an issue; give its issue_number"
+        return None if input else f"{self.id} has to know what to work on; give an issue_number or an input"
 
 
 def coding(
@@ -59,11 +70,12 @@ def coding(
     output: type[BaseModel],
     timeout_s: int = 600,
     max_attempts: int = 3,
+    needs: Needs = "nothing",
     labels: tuple[str, ...] = (),
 ) -> Agent:
     return Agent(
         id, name, character, "coding", colour, kind, description, capabilities, (f"agent:{id}", *labels), timeout_s,
-        max_attempts, input, output,
+        max_attempts, needs, input, output,
     )  # fmt: skip
 
 
@@ -79,7 +91,7 @@ def model(
     """An agent that asks a model; ten minutes are a few long answers with what they look up in between."""
     return Agent(
         id, name, character, category, colour, "model", description, capabilities, (f"agent:{id}",), 600, 3,
-        *business_models.MODELS[id],
+        "issue or input", *business_models.MODELS[id],
     )  # fmt: skip
 
 
@@ -88,26 +100,26 @@ CODING = (
            "Splits an issue into tasks and runs them in order",
            "Task decomposition", "DAG planning", "Parallel execution",
            input=models.CoordinatorInput, output=models.CoordinatorOutput,
-           timeout_s=4 * 3600, labels=("trigger:agent-execute",)),
+           timeout_s=4 * 3600, needs="issue or input", labels=("trigger:agent-execute",)),
     coding("codegen", "CodeGenAgent", "つくるん", "green", "command", "Writes the code of a task",
            "Code generation", "Bug fixing", "Refactoring",
-           input=models.CodegenInput, output=models.CommandOutput, timeout_s=3600),
+           input=models.CodegenInput, output=models.CommandOutput, needs="issue", timeout_s=3600),
     coding("review", "ReviewAgent", "めだまん", "blue", "flow", "Scores a change against the quality gate",
            "Static analysis", "Security scan", "Quality scoring",
            input=models.ReviewInput, output=models.ReviewOutput, timeout_s=900),
     coding("issue", "IssueAgent", "みつけるん", "blue", "flow", "Labels an issue and says how urgent it is",
            "Label inference", "Issue triage", "Priority assessment",
-           input=models.IssueInput, output=models.IssueOutput, timeout_s=300),
+           input=models.IssueInput, output=models.IssueOutput, needs="issue or input", timeout_s=300),
     coding("pr", "PRAgent", "まとめるん", "yellow", "command", "Turns finished work into a pull request",
            "PR generation", "Commit formatting", "Branch management",
-           input=models.PRInput, output=models.PROutput, labels=("trigger:auto-merge",)),
+           input=models.PRInput, output=models.PROutput, needs="issue", labels=("trigger:auto-merge",)),
     coding("deployment", "DeploymentAgent", "はこぶん", "yellow", "flow", "Releases a change and watches it",
            "Deployment", "Health monitoring", "Auto rollback",
            input=models.DeploymentInput, output=models.DeploymentOutput, timeout_s=3600, max_attempts=2,
            labels=("trigger:deploy-staging", "trigger:deploy-production")),
     coding("autofix", "AutoFixAgent", None, "green", "command", "Repairs what a failed check found",
            "Lint repair", "Build repair", "Test repair",
-           input=models.AutofixInput, output=models.CommandOutput, timeout_s=1800),
+           input=models.AutofixInput, output=models.CommandOutput, needs="issue", timeout_s=1800),
     coding("waterspider", "WaterSpiderAgent", None, "yellow", "flow", "Keeps the others supplied with work",
            "Stall detection", "Work supply", "Restart",
            input=models.WaterspiderInput, output=models.WaterspiderOutput, timeout_s=300),

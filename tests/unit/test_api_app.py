@@ -56,7 +56,7 @@ def test_agents(client: Client) -> None:
     assert [agent["id"] for agent in agents] == list(AGENTS)
     assert set(agents[0]) == {
         "id", "name", "character", "category", "colour", "kind", "description", "capabilities", "triggers",
-        "timeout_s", "max_attempts", "href",
+        "timeout_s", "max_attempts", "needs", "href",
     }  # fmt: skip
 
 
