@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from pydantic import BaseModel, TypeAdapter
 
 from blocks.environment import AgentSettings
@@ -74,9 +75,9 @@ class Recorded(Protocol):
 class Steps(Protocol):
     """Where steps are written down (database/recorder.py)."""
 
-    async def start_step(self, execution_id: UUID, number: int, name: str) -> None: ...
+    async def start_step(self, execution_id: UUID, owner: str, number: int, name: str) -> None: ...
     async def finish_step(
-        self, execution_id: UUID, owner: str, number: int, *, output: Any = None, error: str | None = None
+        self, execution_id: UUID, owner: str, number: int, name: str, *, output: Any = None, error: str | None = None
     ) -> None: ...
 
 
@@ -85,6 +86,9 @@ class Family(Protocol):
 
     async def add(self, parent: UUID, key: str, requests: Sequence[ChildRequest]) -> list[UUID]: ...
     async def look(self, ids: Sequence[UUID]) -> list[Child]: ...
+    async def call(
+        self, function: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
 
 
 Write = Callable[[Level, str, Mapping[str, Any]], None]
@@ -158,17 +162,17 @@ class AgentContext:
         return cast(T, await self._help.show(name, partial(self._do, number, name, work, kind)))
 
     async def _do(self, number: int, name: str, work: Callable[[], Any], kind: TypeAdapter[Any]) -> Any:
-        steps, me = self._help.steps, self.claim.id
-        await steps.start_step(me, number, name)
+        steps, mine = self._help.steps, (self.claim.id, self._help.owner, number, name)
+        await steps.start_step(*mine)
         token = _number.set(number)
         try:
             output = await called(work)
         except Exception as error:
-            await steps.finish_step(me, self._help.owner, number, error=f"{type(error).__name__}: {error}")
+            await steps.finish_step(*mine, error=f"{type(error).__name__}: {error}")
             raise
         finally:
             _number.reset(token)
-        await steps.finish_step(me, self._help.owner, number, output=kind.dump_python(output, mode="json"))
+        await steps.finish_step(*mine, output=kind.dump_python(output, mode="json"))
         return output
 
     async def children(self, requests: Sequence[ChildRequest], *, name: str = "Ask for children") -> list[UUID]:
