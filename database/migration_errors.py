@@ -1,14 +1,17 @@
 """The errors of migrations. Each says in sqlx's words what is wrong, then where and what to do.
 
 MigrationError
+├── WrongUsage           what was asked for cannot be; nothing was tried
+│   ├── NoDirectory
+│   ├── VersionNotPresent    the target is no file's version
+│   └── BadConnectionString
 ├── BadDirectory         the files; every problem of every file, before the database is touched
-├── VersionNotPresent    the target is no file's version
 ├── CannotConnect
 ├── LedgerConflict       what is recorded does not fit the files; before anything is applied
 │   ├── Dirty            a row says that its migration stopped halfway
 │   ├── VersionMissing   applied, and its file is gone
 │   ├── VersionMismatch  applied, and its file was changed
-│   └── VersionTooOld    the target lies below what is applied
+│   └── VersionTooOld    the target lies below what is applied: wrong usage, too
 ├── ExecuteMigration     PostgreSQL refused a statement of a file
 └── Execute              any other error of the database
 """
@@ -20,6 +23,19 @@ class MigrationError(Exception):
     """The root."""
 
 
+class WrongUsage(MigrationError):
+    """The mistake lies in the command, not in the files or the database: exit code 2."""
+
+
+class NoDirectory(WrongUsage):
+    def __init__(self, directory: str) -> None:
+        super().__init__(f"there is no directory {directory!r}: name the one that holds the migrations")
+
+
+class BadConnectionString(WrongUsage):
+    """The message does not repeat it: it holds the password, perhaps in the wrong place."""
+
+
 class BadDirectory(MigrationError):
     def __init__(self, directory: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -27,7 +43,7 @@ class BadDirectory(MigrationError):
         super().__init__("\n".join(lines + [f"  - {problem}" for problem in problems]))
 
 
-class VersionNotPresent(MigrationError):
+class VersionNotPresent(WrongUsage):
     def __init__(self, version: int) -> None:
         super().__init__(
             f"migration {version} is not present in the migration source: name the version of one of its files"
@@ -58,7 +74,7 @@ class VersionMismatch(LedgerConflict):
     pass
 
 
-class VersionTooOld(LedgerConflict):
+class VersionTooOld(LedgerConflict, WrongUsage):
     pass
 
 

@@ -101,7 +101,8 @@ def missing(entry: Entry) -> str:
     file = f"{entry.version}_{entry.description.replace(' ', '_')}.sql"
     return (
         f"migration {entry.version} was previously applied but is missing in the resolved migrations\n"
-        f"  {file}: put the file back, or run with the newer files that know it; or ignore what is missing"
+        f"  {file}: put the file back, or run with the newer files that know it; "
+        "`miyabi migrate --ignore-missing` passes over it"
     )
 
 

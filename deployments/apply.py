@@ -12,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.settings import PREFECT_API_URL
 from prefect_aws import AwsCredentials
 
-from deployments.settings import BadEnvironment, LocalCloud, environment_names, read_environment
+from deployments.settings import BadEnvironment, LocalCloud, environment_names, read_environments
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED_KEYS = frozenset(
@@ -62,8 +64,7 @@ def full_name(entry: dict[str, Any]) -> str:
 
 async def save_environments(names: list[str], cloud: LocalCloud | None, report: Report) -> None:
     """Save the blocks of these environments. Keys that a person entered in a credentials block stay."""
-    for name in names:
-        environment = read_environment(name, cloud)
+    for name, environment in zip(names, read_environments(names, cloud), strict=True):
         block_name = f"miyabi-{name}"
         credentials = environment.credentials
         kept = await saved_credentials(block_name)
@@ -129,6 +130,9 @@ def main() -> int:
     except (BadDeployments, BadEnvironment) as error:
         print(error, file=sys.stderr)
         return 2
+    except httpx.TransportError as error:
+        print(f"Prefect does not answer at {PREFECT_API_URL.value()}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -7,7 +7,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration.
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,8 +33,13 @@ def checked_source(_context: click.Context, _option: click.Parameter, source: st
     kind, _, where = source.partition(":")
     if kind not in ("python", "rust", "zip") or not where:
         raise click.BadParameter("write it as python:FOLDER, rust:FOLDER or zip:FILE")
+    return f"{kind}:{whole_path(where)}"
+
+
+def whole_path(where: str) -> str:
+    """A path that is there from here as a whole path, since a flow counts from the repository; any other as it is."""
     here = Path(where).expanduser()
-    return f"{kind}:{here.resolve()}" if here.exists() and Path.cwd() != ROOT else source
+    return str(here.resolve()) if here.exists() and Path.cwd() != ROOT else where
 
 
 source_option = click.option(
@@ -58,10 +63,12 @@ def up() -> None:
     """Start the embedded cloud: PostgreSQL, AWS, Prefect and a worker."""
     from deployments import stack
     from deployments.prefect_api import PrefectRefused
-    from deployments.register import RegistrationFailed, make_ready
+    from deployments.register import BadFiles, RegistrationFailed, make_ready
 
     try:
         status = stack.up(click.echo, after_ready=make_ready)
+    except BadFiles as error:
+        fail(f"the stack is up, with what was saved before:\n{error}", USAGE)
     except (stack.StackError, RegistrationFailed, PrefectRefused) as error:
         fail(str(error), FAILED)
     click.echo(f"ready: {status.prefect_ui}")
@@ -81,15 +88,23 @@ def down() -> None:
 @main.command()
 @json_option
 def status(as_json: bool) -> None:
-    """What runs, and where."""
+    """What runs, and where. Exit code 1 when nothing does, or something is not well."""
     from deployments import stack
 
     facts = stack.status_json()
     if as_json:
         click.echo(json.dumps(facts, indent=2))
-        return
+    else:
+        show_status(facts)
+    services = facts["services"].values()
+    sys.exit(DONE if services and all(services) else FAILED)
+
+
+def show_status(facts: Mapping[str, Any]) -> None:
     for name, healthy in facts["services"].items():
         click.echo(f"  {'✓' if healthy else '✗'} {name}")
+    if not any(facts["services"].values()):
+        click.echo("nothing runs; start it with `miyabi up`")
     for key in ("prefect_ui", "aws_endpoint", "api_url", "site_url"):
         if facts[key]:
             click.echo(f"{key:<14}{facts[key]}")
@@ -100,13 +115,16 @@ def status(as_json: bool) -> None:
 def configure() -> None:
     """Save the environments as blocks, and the deployments of prefect.yaml, in Prefect."""
     from deployments import stack
-    from deployments.register import RegistrationFailed, register_anyway
+    from deployments.register import BadFiles, RegistrationFailed, register_anyway
 
+    prefect_url()
     now = stack.status()
     try:
         register_anyway(click.echo, (now.home, now.ports) if now.prefect_api else None)
+    except BadFiles as error:
+        fail(f"nothing was saved:\n{error}", USAGE)
     except RegistrationFailed as error:
-        fail(str(error), USAGE)
+        fail(str(error), FAILED)
 
 
 @main.command()
@@ -132,23 +150,38 @@ def plan(environment: str, source: str | None, as_json: bool) -> None:
 
 @main.command()
 @environment_option
-@click.option("--directory", "--source", default="migrations", show_default=True, help="Folder of migrations.")
+@click.option("--directory", "--source", default=None, help="Folder of migrations.  [default: migrations]")
 @click.option("--target-version", type=int, default=None, help="Stop at this version.")
 @click.option("--dry-run", is_flag=True, help="List what would be applied.")
 @click.option("--info", is_flag=True, help="List all migrations with their state.")
-def migrate(environment: str, directory: str, target_version: int | None, dry_run: bool, info: bool) -> None:
+@click.option("--ignore-missing", is_flag=True, help="Pass over applied migrations whose files are not there.")
+def migrate(
+    environment: str,
+    directory: str | None,
+    target_version: int | None,
+    dry_run: bool,
+    info: bool,
+    ignore_missing: bool,
+) -> None:
     """Apply migrations, by sqlx's contract, to the environment's database or to DATABASE_URL."""
-    dsn = os.environ.get("DATABASE_URL")
-    if dsn:
-        from database.migrate_cli import main as migrate_directly
+    from database import migrate_cli
+    from database.migration_errors import MigrationError
 
-        sys.exit(migrate_directly(directory, dsn, target_version, dry_run, info))
+    if dsn := os.environ.get("DATABASE_URL"):
+        folder = directory or "migrations"
+        sys.exit(migrate_cli.main(folder, dsn, target_version, dry_run, info, ignore_missing=ignore_missing))
+    folder = whole_path(directory) if directory else "migrations"
+    try:
+        migrate_cli.read(ROOT / folder, target_version)
+    except MigrationError as error:
+        fail(f"error: {error}", migrate_cli.exit_code(error))
     parameters = {
         "environment": environment,
-        "directory": directory,
+        "directory": folder,
         "target_version": target_version,
         "plan_only": dry_run,
         "info": info,
+        "ignore_missing": ignore_missing,
     }
     run_flow("migrate", environment, parameters, as_json=False, artifact=None)
 

@@ -16,11 +16,17 @@ from localcloud.state import load_state
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("prefect.yaml", "blocks/*.py", "flows/*.py", "deployments/*.py", "deployments/environments/*.toml")
+BAD_FILES = 2
+"""The exit code of `deployments.apply` when it is the files that are wrong."""
 Report = Callable[[str], None]
 
 
 class RegistrationFailed(Exception):
     """Prefect did not take the environments or deployments; the message is what it said."""
+
+
+class BadFiles(RegistrationFailed):
+    """An environment file or prefect.yaml is wrong; the message lists every problem."""
 
 
 def register(home: Path, ports: Mapping[str, int], report: Report) -> None:
@@ -53,7 +59,8 @@ def run_apply(environment: Mapping[str, str], arguments: list[str], report: Repo
             report(f"  registered {line.strip()}")
         errors = process.stderr.read()
     if process.returncode:
-        raise RegistrationFailed(errors.strip() or f"{' '.join(command[1:3])} ended with {process.returncode}")
+        said = errors.strip() or f"{' '.join(command[1:3])} ended with {process.returncode}"
+        raise BadFiles(said) if process.returncode == BAD_FILES else RegistrationFailed(said)
 
 
 def endpoints(ports: Mapping[str, int]) -> list[str]:

@@ -7,7 +7,7 @@ will run a function there, is laid over `local` when it is configured.
 import platform
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,20 @@ def read_environment(name: str, cloud: LocalCloud | None = None, folder: Path = 
     if name == "local" and cloud is not None:
         settings = cloud.overlay(settings)
     return build_environment(name, settings)
+
+
+def read_environments(names: Sequence[str], cloud: LocalCloud | None) -> list[Environment]:
+    """All of them. Raises BadEnvironment with the problems of every file, so that none is saved unless all can be."""
+    found: list[Environment] = []
+    problems: list[str] = []
+    for name in names:
+        try:
+            found.append(read_environment(name, cloud))
+        except BadEnvironment as error:
+            problems.append(str(error))
+    if problems:
+        raise BadEnvironment("\n".join(problems))
+    return found
 
 
 def build_environment(name: str, settings: Mapping[str, Any]) -> Environment:

@@ -19,6 +19,7 @@ from tasks.migrations import Schema, compare_schema, ensure_schema, list_migrati
 
 Directory = Annotated[str, Shown("Folder of migrations; a relative one counts from the repository.")]
 Target = Annotated[int | None, Field(ge=0), Shown("Stop at this version. Empty: apply all.")]
+IgnoreMissing = Annotated[bool, Shown("Pass over applied migrations whose files are not there.")]
 Info = Annotated[bool, Shown("Only list all migrations with their state.")]
 
 
@@ -29,6 +30,7 @@ async def migrate(
     target_version: Target = None,
     plan_only: PlanOnly = False,
     info: Info = False,
+    ignore_missing: IgnoreMissing = False,
 ) -> None:
     """Apply what the database has not seen, or list it."""
     files = read_migrations(ROOT / directory)
@@ -36,12 +38,14 @@ async def migrate(
         if info:
             list_migrations(rollout, files)
         else:
-            migrate_database(rollout, files, target=target_version)
+            migrate_database(rollout, files, target=target_version, ignore_missing=ignore_missing)
 
 
-def migrate_database(rollout: Rollout, files: Sequence[Migration], *, target: int | None = None) -> Schema:
+def migrate_database(
+    rollout: Rollout, files: Sequence[Migration], *, target: int | None = None, ignore_missing: bool = False
+) -> Schema:
     """Compare; take a snapshot where there is something to lose; apply."""
-    schema = compare_schema(rollout, files, target)
+    schema = compare_schema(rollout, files, target, ignore_missing=ignore_missing)
     if schema.pending and schema.version:
         snapshot_database(rollout, schema=schema.version)
-    return ensure_schema(rollout, files, schema, target)
+    return ensure_schema(rollout, files, schema, target, ignore_missing=ignore_missing)

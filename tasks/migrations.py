@@ -44,7 +44,9 @@ def read_migrations(directory: Path) -> list[Migration]:
 
 
 @step("Compare the schema", retries=2)
-def compare_schema(rollout: Rollout, files: Sequence[Migration], target: int | None = None) -> Schema:
+def compare_schema(
+    rollout: Rollout, files: Sequence[Migration], target: int | None = None, *, ignore_missing: bool = False
+) -> Schema:
     """What the database has not seen, up to a target. Refuses whatever the runner would refuse; writes nothing."""
     with explained():
         if target is not None and all(migration.version != target for migration in files):
@@ -53,17 +55,25 @@ def compare_schema(rollout: Rollout, files: Sequence[Migration], target: int | N
             forward = [migration for migration in files if not migration.is_down]
             return Schema(0, tuple(m for m in forward if target is None or m.version <= target))
         with connect(database_dsn(rollout).get_secret_value()) as connection:
-            pending = runner.outstanding(connection, files, target=target)
+            pending = runner.outstanding(connection, files, target=target, ignore_missing=ignore_missing)
             applied = [s.migration.version for s in runner.info(connection, files) if s.applied_checksum is not None]
         return Schema(max(applied, default=0), tuple(m for m in pending if target is None or m.version <= target))
 
 
 @step("Apply migrations", retries=2)
-def ensure_schema(rollout: Rollout, files: Sequence[Migration], schema: Schema, target: int | None = None) -> Schema:
+def ensure_schema(
+    rollout: Rollout,
+    files: Sequence[Migration],
+    schema: Schema,
+    target: int | None = None,
+    *,
+    ignore_missing: bool = False,
+) -> Schema:
     """Apply what is pending, by sqlx's contract; the schema afterwards."""
 
     def apply() -> Schema:
-        runner.run(database_dsn(rollout).get_secret_value(), files, target=target, log=logger.info)
+        dsn = database_dsn(rollout).get_secret_value()
+        runner.run(dsn, files, target=target, ignore_missing=ignore_missing, log=logger.info)
         return Schema(schema.after, ())
 
     with explained():

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from database import releases
 from database.migration_connect import PATIENCE, connect
-from database.migration_errors import CannotConnect
+from database.migration_errors import BadConnectionString, CannotConnect
 from database.releases import Connection, NotRunning, Outcome, Request
 from tasks.changes import Rollout
 from tasks.errors import Permanent, Temporary
@@ -44,6 +44,8 @@ class Store:
                 yield connection
         except CannotConnect as error:
             raise Temporary(f"the record of releases cannot be reached: {error}") from error
+        except BadConnectionString as error:
+            raise Permanent(f"the record of releases cannot be reached: {error}") from error
         except NotRunning as error:
             raise Permanent(f"{error}: another run has taken its place, so this one stops") from error
         except psycopg.errors.UndefinedTable as error:

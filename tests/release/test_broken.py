@@ -141,7 +141,7 @@ def test_a_stopped_database_is_said_at_once(scene: Scene) -> None:
     assert scene.writes == []
     assert_clear(scene, ended, f"database {DATABASE!r} is stopped", "start-db-instance")
     ended = scene.run("migrate")
-    assert_clear(scene, ended, "Check that the database runs and that we may use it")
+    assert_clear(scene, ended, "check that PostgreSQL runs there and lets us in")
     rds.start_db_instance(DBInstanceIdentifier=DATABASE)
     wait_for(scene, "available")
     assert scene.last_release() == before

@@ -1,6 +1,7 @@
 """The words of the command that need no database."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,34 @@ def test_bad_files_end_it_before_any_connection(tmp_path: Path) -> None:
     assert lines[0].startswith("error: while resolving migrations: 1 problem(s)")
 
 
-def test_an_unknown_target_ends_it_before_any_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            {"target_version": 7},
+            "error: migration 7 is not present in the migration source: name the version of one of its files",
+        ),
+        (
+            {"directory": "no/such"},
+            "error: there is no directory 'no/such': name the one that holds the migrations",
+        ),
+        (
+            {"dsn": "garbage"},
+            "error: DATABASE_URL is not one that PostgreSQL understands: "
+            "write postgresql://user:password@host:port/database",
+        ),
+    ],
+    ids=["target", "directory", "database"],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
     lines: list[str] = []
-    assert main(tmp_path, "postgresql://127.0.0.1:1/nowhere", target_version=7, write=lines.append) == 1
-    assert lines == ["error: migration 7 is not present in the migration source: name the version of one of its files"]
+    asked = {"directory": tmp_path, "dsn": "postgresql://127.0.0.1:1/nowhere", **wrong}
+    assert main(**asked, write=lines.append) == 2
+    assert lines == [said]
+
+
+def test_a_database_that_is_not_there_is_work_that_failed(tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert main(tmp_path, "postgresql://me:hidden-word@127.0.0.1:1/nowhere", write=lines.append) == 1
+    assert lines[0].startswith("error: no connection to host '127.0.0.1', port '1'")
+    assert "hidden-word" not in lines[0]

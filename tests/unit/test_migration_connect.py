@@ -1,11 +1,13 @@
 """Connecting with patience, and without showing the password."""
 
 import socket
+import time
+import traceback
 
 import pytest
 
 from database.migration_connect import connect
-from database.migration_errors import CannotConnect
+from database.migration_errors import BadConnectionString, CannotConnect
 
 
 class Clock:
@@ -35,9 +37,38 @@ def test_a_refused_connection_is_tried_again_for_ten_seconds() -> None:
     assert "hidden-word" not in str(caught.value)
 
 
-@pytest.mark.parametrize("dsn", ["postgresql://me:hidden-word@[", "host=x hidden-word", "postgresql://h/x?nonsense=1"])
-def test_a_bad_connection_string_is_not_repeated(dsn: str) -> None:
+def test_without_patience_a_refused_connection_is_reported_at_once_with_what_was_tried() -> None:
     with pytest.raises(CannotConnect) as caught:
-        connect(dsn, sleep=pytest.fail)
-    assert "hidden-word" not in str(caught.value)
-    assert caught.value.__cause__ is None
+        connect("postgresql://me:hidden-word@127.0.0.1:1/x", patience=0, sleep=pytest.fail)
+    assert str(caught.value) == (
+        "no connection to host '127.0.0.1', port '1', dbname 'x', user 'me': Connection refused; "
+        "check that PostgreSQL runs there and lets us in"
+    )
+
+
+def test_a_server_that_says_nothing_is_given_three_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(CannotConnect, match=r"connection timeout expired \(tried for 3 s\)"):
+            connect(f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x", patience=0)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        ("postgresql://me:hidden-word@[", "X is not one that PostgreSQL understands: write postgresql://"),
+        ("host=x hidden-word", "X is not one that PostgreSQL understands"),
+        ("postgresql://h/x?nonsense=1", "X is not one that PostgreSQL understands"),
+        ("postgresql://me:hidden-word/x", "X has no number between 1 and 65535 as its port"),
+        ("postgresql://127.0.0.1:70000/x", "X has no number between 1 and 65535 as its port"),
+        ("postgresql://127.0.0.1:1/x?sslmode=hidden-word", "X has a value for sslmode that PostgreSQL does not know"),
+        ("host=127.0.0.1 port=1 keepalives_idle=hidden-word", "X has a value for keepalives_idle"),
+        ("host=127.0.0.1 port=1 connect_timeout=hidden-word", "X has a value for connect_timeout"),
+    ],
+)
+def test_a_bad_connection_string_is_not_repeated(dsn: str, said: str) -> None:
+    with pytest.raises(BadConnectionString) as caught:
+        connect(dsn, name="X", sleep=pytest.fail)
+    assert str(caught.value).startswith(said)
+    assert "hidden-word" not in "".join(traceback.format_exception(caught.value))
