@@ -240,13 +240,9 @@ ANALYZE;
     ("query", "index"),
     [
         (
-            "SELECT id FROM agent_executions WHERE status = 'pending' ORDER BY priority, created_at, id "
-            "LIMIT 1 FOR UPDATE SKIP LOCKED",
+            "SELECT id FROM agent_executions WHERE status = 'pending' AND agent_type = 'codegen' "
+            "ORDER BY priority, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
             "idx_agent_executions_pending",
-        ),
-        (
-            "SELECT id FROM agent_executions WHERE status = 'running' AND lease_expires_at < now()",
-            "idx_agent_executions_leases",
         ),
         (
             "SELECT * FROM agent_executions WHERE user_id = %(user)s ORDER BY created_at DESC, id LIMIT 20",

@@ -1,0 +1,326 @@
+-- lock --
+-- Who takes work does so one after the other: what the rules allow depends on what is taken already. It is sent in one
+-- message with the statement it guards, so nobody holds it while a client thinks. The number is ours alone.
+SELECT pg_advisory_xact_lock(20261121000013);
+
+-- permitted --
+-- The rows that may be taken now, best first; `take` and `reserve` go on from here.
+--   occupied   what runs, or is on its way through Prefect
+--   working    of these, what counts against the limits: a parent whose children have not ended waits for them
+--   waiting    of each agent type the first rows that nothing occupied forbids
+--   ranked     how these stand to each other
+WITH occupied AS MATERIALIZED (
+    SELECT id, agent_type, repository_id, parent_id, ancestors, agent_type = ANY (%(red)s::text[]) AS red
+    FROM agent_executions
+    WHERE status = 'running'
+    UNION ALL
+    SELECT id, agent_type, repository_id, parent_id, ancestors, agent_type = ANY (%(red)s::text[])
+    FROM agent_executions
+    WHERE status = 'pending' AND dispatched_until > now()
+), working AS MATERIALIZED (
+    SELECT o.repository_id
+    FROM occupied AS o
+    WHERE (%(total)s::integer IS NOT NULL OR %(per_repository)s::integer IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM agent_executions AS c WHERE c.parent_id = o.id AND c.status IN ('pending', 'running')
+        )
+), in_repository AS MATERIALIZED (
+    SELECT repository_id, count(*) AS n FROM working WHERE repository_id IS NOT NULL GROUP BY repository_id
+), of_parent AS MATERIALIZED (
+    SELECT parent_id, count(*) AS n FROM occupied WHERE parent_id IS NOT NULL GROUP BY parent_id
+), waiting AS MATERIALIZED (
+    SELECT c.*
+    FROM unnest(%(agent_types)s::text[]) AS wanted (agent_type)
+    CROSS JOIN LATERAL (
+        SELECT
+            e.id, e.agent_type, e.repository_id, e.parent_id, e.ancestors, e.priority, e.created_at,
+            e.agent_type = ANY (%(red)s::text[]) AS red
+        FROM agent_executions AS e
+        WHERE e.status = 'pending' AND e.agent_type = wanted.agent_type
+            AND (e.run_after IS NULL OR e.run_after <= now())
+            AND (e.dispatched_until IS NULL OR e.dispatched_until <= now())
+            AND (%(only)s::uuid IS NULL OR e.id = %(only)s::uuid)
+            AND e.id <> ALL (%(running)s::uuid[])
+            AND (
+                e.repository_id IN (SELECT repository_id FROM in_repository WHERE n >= %(per_repository)s::integer)
+            ) IS NOT TRUE
+            AND (e.parent_id IN (SELECT parent_id FROM of_parent WHERE n >= %(per_parent)s::integer)) IS NOT TRUE
+            AND (
+                (e.agent_type, e.repository_id) IN (
+                    SELECT agent_type, repository_id FROM occupied
+                    WHERE agent_type = ANY (%(yellow)s::text[]) AND repository_id IS NOT NULL
+                )
+            ) IS NOT TRUE
+            -- Red runs alone in its repository, but for its ancestors and descendants. The sets are looked up for
+            -- every row; the exact question is asked of the few that have such relatives.
+            AND (
+                (
+                    (e.repository_id IN (SELECT repository_id FROM occupied WHERE red)) IS NOT TRUE
+                    AND (
+                        e.agent_type <> ALL (%(red)s::text[])
+                        OR (e.repository_id IN (SELECT repository_id FROM occupied)) IS NOT TRUE
+                    )
+                )
+                OR (
+                    (e.ancestors <> '{}' OR e.id IN (SELECT unnest(ancestors) FROM occupied))
+                    AND NOT EXISTS (
+                        SELECT FROM occupied AS o
+                        WHERE o.repository_id = e.repository_id
+                            AND (o.red OR e.agent_type = ANY (%(red)s::text[]))
+                            AND o.id <> ALL (e.ancestors) AND e.id <> ALL (o.ancestors)
+                    )
+                )
+            )
+        ORDER BY e.priority, e.created_at, e.id
+        LIMIT %(window)s
+    ) AS c
+    ORDER BY c.priority, c.created_at, c.id
+    LIMIT %(window)s
+), ranked AS (
+    SELECT
+        w.*,
+        row_number() OVER (PARTITION BY w.repository_id ORDER BY w.priority, w.created_at, w.id) AS nth_here,
+        row_number() OVER (PARTITION BY w.repository_id, w.agent_type ORDER BY w.priority, w.created_at, w.id)
+            AS nth_of_type,
+        row_number() OVER (PARTITION BY w.parent_id ORDER BY w.priority, w.created_at, w.id) AS nth_of_parent,
+        count(*) FILTER (WHERE w.red)
+            OVER (PARTITION BY w.repository_id ORDER BY w.priority, w.created_at, w.id) AS reds_so_far
+    FROM waiting AS w
+), chosen AS (
+    SELECT r.id
+    FROM ranked AS r
+    WHERE (
+            r.parent_id IS NULL
+            OR r.nth_of_parent + coalesce((SELECT n FROM of_parent AS p WHERE p.parent_id = r.parent_id), 0)
+                <= %(per_parent)s::integer
+        ) AND (
+            r.repository_id IS NULL
+            OR (
+                CASE WHEN r.red THEN r.nth_here = 1 ELSE r.reds_so_far = 0 END
+                AND (r.agent_type <> ALL (%(yellow)s::text[]) OR r.nth_of_type = 1)
+                AND (
+                    %(per_repository)s::integer IS NULL
+                    OR r.nth_here
+                        + coalesce((SELECT n FROM in_repository AS h WHERE h.repository_id = r.repository_id), 0)
+                        <= %(per_repository)s::integer
+                )
+                -- A red one that waits holds back what comes after it in its repository, or its turn would never
+                -- come. Not the descendants of those it waits for.
+                AND (
+                    EXISTS (SELECT FROM occupied AS o WHERE o.id = ANY (r.ancestors))
+                    OR NOT EXISTS (
+                        SELECT FROM agent_executions AS first
+                        WHERE first.status = 'pending' AND first.repository_id = r.repository_id
+                            AND first.agent_type = ANY (%(red)s::text[])
+                            AND (first.priority, first.created_at, first.id) < (r.priority, r.created_at, r.id)
+                            AND (first.run_after IS NULL OR first.run_after <= now())
+                            AND (first.dispatched_until IS NULL OR first.dispatched_until <= now())
+                    )
+                )
+            )
+        )
+    ORDER BY r.priority, r.created_at, r.id
+    LIMIT greatest(0, least(%(limit)s, %(total)s::integer - (SELECT count(*) FROM working)))
+), free AS (
+    SELECT e.id
+    FROM agent_executions AS e JOIN chosen USING (id)
+    WHERE e.status = 'pending'
+    FOR UPDATE OF e SKIP LOCKED
+);
+
+-- take --
+-- `more` says whether another look may find more.
+, taken AS (
+    UPDATE agent_executions AS e
+    SET status = 'running', attempt = e.attempt + 1, dispatch = e.dispatch + 1,
+        lease_owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_s)s), heartbeat_at = now(),
+        started_at = coalesce(e.started_at, now()), run_after = NULL, dispatched_until = NULL
+    FROM free
+    WHERE e.id = free.id
+    RETURNING e.*
+)
+SELECT
+    t.id, t.agent_type, t.repository_id, r.full_name AS repository, t.issue_number, t.user_id, t.priority,
+    coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
+    t.flow_run_id, t.created_at, (SELECT count(*) FROM waiting) > (SELECT count(*) FROM taken) AS more
+FROM taken AS t LEFT JOIN repositories AS r ON r.id = t.repository_id
+ORDER BY t.priority, t.created_at, t.id;
+
+-- reserve --
+, taken AS (
+    UPDATE agent_executions AS e
+    SET dispatched_until = now() + make_interval(secs => %(hold_s)s)
+    FROM free
+    WHERE e.id = free.id
+    RETURNING e.*
+)
+SELECT
+    t.id, t.agent_type, t.repository_id, r.full_name AS repository, t.issue_number, t.user_id, t.priority,
+    coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
+    t.flow_run_id, t.created_at, t.dispatch,
+    (SELECT count(*) FROM waiting) > (SELECT count(*) FROM taken) AS more
+FROM taken AS t LEFT JOIN repositories AS r ON r.id = t.repository_id
+ORDER BY t.priority, t.created_at, t.id;
+
+-- take_reserved --
+-- The rules were asked when it was reserved.
+WITH taken AS (
+    UPDATE agent_executions AS e
+    SET status = 'running', attempt = e.attempt + 1, dispatch = e.dispatch + 1,
+        lease_owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_s)s), heartbeat_at = now(),
+        started_at = coalesce(e.started_at, now()), run_after = NULL, dispatched_until = NULL
+    WHERE e.id = %(only)s AND e.status = 'pending' AND e.dispatched_until > now()
+    RETURNING e.*
+)
+SELECT
+    t.id, t.agent_type, t.repository_id, r.full_name AS repository, t.issue_number, t.user_id, t.priority,
+    coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
+    t.flow_run_id, t.created_at
+FROM taken AS t LEFT JOIN repositories AS r ON r.id = t.repository_id;
+
+-- agent_type --
+SELECT agent_type FROM agent_executions WHERE id = %(only)s AND status = 'pending';
+
+-- submitted --
+UPDATE agent_executions
+SET flow_run_id = %(flow_run_id)s, dispatched_until = now() + make_interval(secs => %(patience_s)s)
+WHERE id = %(execution_id)s AND dispatch = %(dispatch)s AND status = 'pending';
+
+-- withdraw --
+UPDATE agent_executions
+SET dispatch = dispatch + 1, dispatched_until = NULL,
+    attempt = attempt + %(used)s,
+    run_after = now() + make_interval(secs => %(delay_s)s),
+    status = CASE WHEN attempt + %(used)s >= max_attempts THEN 'failed' ELSE 'pending' END,
+    completed_at = CASE WHEN attempt + %(used)s >= max_attempts THEN now() END,
+    error_message = coalesce(%(error)s, error_message)
+WHERE id = %(execution_id)s AND dispatch = %(dispatch)s AND status = 'pending'
+RETURNING status;
+
+-- renew --
+-- In the order of their ids, as all statements that lock many rows do: two of them cannot wait for each other.
+WITH mine AS (
+    SELECT id FROM agent_executions
+    WHERE id = ANY (%(executions)s) AND status = 'running' AND lease_owner = %(owner)s
+    ORDER BY id
+    FOR NO KEY UPDATE
+)
+UPDATE agent_executions AS e
+SET lease_expires_at = now() + make_interval(secs => %(lease_s)s), heartbeat_at = now()
+FROM mine
+WHERE e.id = mine.id
+RETURNING e.id, e.cancel_requested_at IS NOT NULL AS cancel;
+
+-- link --
+UPDATE agent_executions
+SET flow_run_id = %(flow_run_id)s
+WHERE id = %(execution_id)s AND status = 'running' AND lease_owner = %(owner)s
+RETURNING id;
+
+-- give_back --
+-- One that is to be cancelled has nobody to do it later.
+WITH mine AS (
+    SELECT id,
+        CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
+             WHEN %(used)s AND attempt >= max_attempts THEN 'failed'
+             ELSE 'pending' END AS next
+    FROM agent_executions
+    WHERE id = %(execution_id)s AND status = 'running' AND lease_owner = %(owner)s
+    FOR NO KEY UPDATE
+)
+UPDATE agent_executions AS e
+SET status = mine.next,
+    attempt = e.attempt - CASE WHEN %(used)s THEN 0 ELSE 1 END,
+    lease_owner = NULL, lease_expires_at = NULL,
+    run_after = CASE WHEN mine.next = 'pending' THEN now() + make_interval(secs => %(delay_s)s) END,
+    completed_at = CASE WHEN mine.next <> 'pending' THEN now() END,
+    cancelled_at = CASE WHEN mine.next = 'cancelled' THEN now() END,
+    error_message = coalesce(%(error)s, e.error_message)
+FROM mine
+WHERE e.id = mine.id
+RETURNING e.status;
+
+-- reap --
+-- A server that has just started gives the owners time to come back: their leases ran out while it was away. A row
+-- that runs without a lease was not started by us, and is not started again: nobody knows what it did.
+WITH expired AS (
+    SELECT id,
+        CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
+             WHEN attempt >= max_attempts OR lease_expires_at IS NULL THEN 'failed'
+             ELSE 'pending' END AS next,
+        CASE WHEN lease_expires_at IS NULL THEN 'it ran for an hour without a lease, so no worker of ours has it'
+             ELSE format(
+                 'its worker %%s stopped answering in attempt %%s of %%s: the lease ran out at %%s UTC',
+                 quote_literal(lease_owner), attempt, max_attempts,
+                 to_char(lease_expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+             ) END AS reason
+    FROM agent_executions
+    WHERE status = 'running'
+        AND (lease_expires_at < now() OR (lease_expires_at IS NULL AND updated_at < now() - interval '1 hour'))
+        AND now() > pg_postmaster_start_time() + make_interval(secs => %(grace_s)s)
+    ORDER BY id
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE agent_executions AS e
+SET status = expired.next, lease_owner = NULL, lease_expires_at = NULL,
+    completed_at = CASE WHEN expired.next <> 'pending' THEN now() END,
+    cancelled_at = CASE WHEN expired.next = 'cancelled' THEN now() END,
+    error_message = expired.reason
+FROM expired
+WHERE e.id = expired.id
+RETURNING e.id, e.status;
+
+-- request_cancel --
+-- Itself and its descendants: what waits is cancelled at once, what runs is asked to stop.
+WITH RECURSIVE tree AS (
+    SELECT id FROM agent_executions WHERE id = %(execution_id)s
+    UNION
+    SELECT e.id FROM agent_executions AS e JOIN tree ON e.parent_id = tree.id
+), open AS (
+    SELECT e.id, e.status
+    FROM agent_executions AS e JOIN tree USING (id)
+    WHERE e.status IN ('pending', 'running')
+    ORDER BY e.id
+    FOR NO KEY UPDATE OF e
+), asked AS (
+    UPDATE agent_executions AS e
+    SET cancel_requested_at = coalesce(e.cancel_requested_at, now()),
+        status = CASE open.status WHEN 'pending' THEN 'cancelled' ELSE open.status END,
+        cancelled_at = CASE open.status WHEN 'pending' THEN now() END,
+        completed_at = CASE open.status WHEN 'pending' THEN now() END
+    FROM open
+    WHERE e.id = open.id
+    RETURNING e.id, e.status
+)
+SELECT coalesce(asked.status, e.status)
+FROM agent_executions AS e LEFT JOIN asked USING (id)
+WHERE e.id = %(execution_id)s;
+
+-- retry --
+-- With all its attempts anew; the finished steps stay finished.
+UPDATE agent_executions
+SET status = 'pending', attempt = 0, started_at = NULL, completed_at = NULL, run_after = NULL, error_message = NULL,
+    lease_owner = NULL, lease_expires_at = NULL, dispatched_until = NULL, cancel_requested_at = NULL
+WHERE id = %(execution_id)s AND status = 'failed'
+RETURNING id;
+
+-- refuse_unknown --
+UPDATE agent_executions
+SET status = 'failed', completed_at = now(),
+    error_message = format('there is no agent %%s', quote_literal(agent_type))
+WHERE status = 'pending' AND agent_type <> ALL (%(known)s::text[])
+RETURNING id;
+
+-- linked --
+SELECT
+    id, agent_type, status, flow_run_id, attempt, dispatch, lease_owner, lease_expires_at < now() AS lease_expired,
+    cancel_requested_at IS NOT NULL AS cancel_requested, completed_at, error_message
+FROM agent_executions
+WHERE flow_run_id IS NOT NULL
+    AND (
+        status = 'running'
+        OR (status = 'pending' AND dispatched_until IS NOT NULL)
+        OR (completed_at > now() - make_interval(secs => %(ended_within_s)s))
+    )
+ORDER BY completed_at DESC NULLS FIRST
+LIMIT %(limit)s;

@@ -1,0 +1,93 @@
+-- start_steps --
+-- Rows are locked in the order of their ids, here and below: two statements cannot wait for each other. The lock keeps
+-- the lease as it is until the step is written. A finished step stays as it is.
+WITH given AS (
+    SELECT *
+    FROM unnest(%(executions)s::uuid[], %(owners)s::text[], %(numbers)s::integer[], %(names)s::text[])
+        AS g (execution_id, owner, number, name)
+), held AS MATERIALIZED (
+    SELECT id, lease_owner
+    FROM agent_executions
+    WHERE id = ANY (%(executions)s::uuid[]) AND status = 'running'
+    ORDER BY id
+    FOR SHARE
+), written AS (
+    INSERT INTO execution_steps AS s (execution_id, number, name)
+    SELECT g.execution_id, g.number, g.name
+    FROM given AS g JOIN held ON held.id = g.execution_id AND held.lease_owner = g.owner
+    ON CONFLICT (execution_id, number) DO UPDATE
+    SET name = excluded.name, status = 'running', output = NULL, error = NULL, started_at = now(), completed_at = NULL
+    WHERE s.status <> 'completed'
+)
+SELECT id, lease_owner FROM held;
+
+-- finish_steps --
+WITH given AS (
+    SELECT *
+    FROM unnest(
+        %(executions)s::uuid[], %(owners)s::text[], %(numbers)s::integer[], %(names)s::text[], %(outputs)s::jsonb[],
+        %(errors)s::text[]
+    ) AS g (execution_id, owner, number, name, output, error)
+), held AS MATERIALIZED (
+    SELECT id, lease_owner
+    FROM agent_executions
+    WHERE id = ANY (%(executions)s::uuid[]) AND status = 'running'
+    ORDER BY id
+    FOR SHARE
+), written AS (
+    INSERT INTO execution_steps AS s (execution_id, number, name, status, output, error, completed_at)
+    SELECT
+        g.execution_id, g.number, g.name, CASE WHEN g.error IS NULL THEN 'completed' ELSE 'failed' END, g.output,
+        g.error, now()
+    FROM given AS g JOIN held ON held.id = g.execution_id AND held.lease_owner = g.owner
+    ON CONFLICT (execution_id, number) DO UPDATE
+    SET status = excluded.status, output = excluded.output, error = excluded.error, completed_at = now()
+    WHERE s.status <> 'completed'
+)
+SELECT id, lease_owner FROM held;
+
+-- finish_executions --
+-- One that this owner has already ended in the same way is what a repeated statement finds: it is fine.
+WITH given AS (
+    SELECT *
+    FROM unnest(
+        %(executions)s::uuid[], %(owners)s::text[], %(statuses)s::text[], %(results)s::jsonb[], %(summaries)s::text[],
+        %(scores)s::integer[], %(pull_requests)s::integer[], %(errors)s::text[]
+    ) AS g (execution_id, owner, status, result, summary, score, pull_request, error)
+), mine AS MATERIALIZED (
+    SELECT e.id, e.status, e.lease_owner
+    FROM agent_executions AS e JOIN given AS g ON g.execution_id = e.id AND g.owner = e.lease_owner
+    WHERE e.status IN ('running', g.status)
+    ORDER BY e.id
+    FOR NO KEY UPDATE OF e
+), ended AS (
+    UPDATE agent_executions AS e
+    SET status = g.status, completed_at = now(), lease_expires_at = NULL,
+        cancelled_at = CASE WHEN g.status = 'cancelled' THEN now() END,
+        result = g.result, result_summary = g.summary, quality_score = g.score,
+        pr_number = coalesce(g.pull_request, e.pr_number), error_message = g.error
+    FROM given AS g JOIN mine ON mine.id = g.execution_id AND mine.status = 'running'
+    WHERE e.id = g.execution_id
+), given_up AS (
+    UPDATE execution_steps AS s
+    SET status = 'failed', error = g.status, completed_at = now()
+    FROM given AS g JOIN mine ON mine.id = g.execution_id
+    WHERE g.status <> 'completed' AND s.execution_id = g.execution_id AND s.status = 'running'
+)
+SELECT id, lease_owner FROM mine;
+
+-- finished_steps --
+SELECT execution_id, number, name, output
+FROM execution_steps
+WHERE execution_id = ANY (%(executions)s::uuid[]) AND status = 'completed'
+ORDER BY execution_id, number;
+
+-- finished_step --
+SELECT name, output
+FROM execution_steps
+WHERE execution_id = %(execution_id)s AND number = %(number)s AND status = 'completed';
+
+-- is_held --
+SELECT EXISTS (
+    SELECT FROM agent_executions WHERE id = %(execution_id)s AND status = 'running' AND lease_owner = %(owner)s
+) AS held;
