@@ -14,7 +14,7 @@ from api import PREFIX, __version__, agents, auth, dashboard, errors, executions
 from api.backend import Backend, from_environment
 from api.requests import Requests
 
-EXPOSED = ["X-Next-Cursor", "X-Request-Id"]
+EXPOSED = ["Location", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
 
 
 def create_app(backend: Backend) -> FastAPI:

@@ -1,60 +1,46 @@
 """Asking for an agent's work and watching it: one row in the database, and nobody has to be awake to take it.
 
 `Idempotency-Key` makes asking twice safe. Lists are pages by position, not by number: `X-Next-Cursor` of one answer is
-`before` of the next request. A log is read on with `since`, the `sequence` of the last line seen.
+`before` of the next request. A log is read on with `since`, the `sequence` of the last line seen, or as it is written
+with `Accept: text/event-stream` (api/streams.py).
+
+Who may: the owner of a repository that belongs to no organization may do everything with it, so a fresh account can
+start at once. In an organization its roles decide: agents.execute to ask and to retry, agents.stop to cancel,
+agents.read to look at what others asked for; who has asked always sees it. Unseen is 404, seen and not allowed 403.
 """
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from fastapi import Request as HttpRequest
 
 from api import PREFIX
 from api.auth import CurrentCaller
 from api.backend import CurrentBackend
 from api.errors import ApiError
+from api.execution_requests import NewExecution
+from api.streams import EventStream, is_wanted
 from database import executions
-from database.agents import AGENTS
-from database.executions import Cursor, Execution, ExecutionDetail, Filter, KeyReused, LogLine, Request
+from database.executions import (
+    Cursor,
+    Execution,
+    ExecutionDetail,
+    Filter,
+    KeyReused,
+    Log,
+    LogLine,
+    NotPermitted,
+    WrongState,
+)
 
 router = APIRouter(prefix=f"{PREFIX}/agents", tags=["executions"])
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    use_worktree: bool = False
-    auto_pr: bool = False
-    slack_notify: bool = False
-
-
-class NewExecution(BaseModel):
-    """`input` is the agent's own affair."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    repository_id: UUID
-    agent_type: str
-    issue_number: int | None = Field(None, ge=1, le=2**31 - 1)
-    priority: Literal["P0", "P1", "P2", "P3"] = "P2"
-    options: Options = Options()
-    input: dict[str, JsonValue] = {}
-
-    @field_validator("agent_type")
-    @classmethod
-    def is_known(cls, agent_type: str) -> str:
-        if agent_type not in AGENTS:
-            raise ValueError(f"no such agent; there are {', '.join(AGENTS)}")
-        return agent_type
-
-    def request(self) -> Request:
-        values: dict[str, Any] = self.model_dump()
-        return Request(**values)
 
 
 @router.post("/execute", status_code=202, summary="Ask an agent to work")
@@ -62,15 +48,14 @@ def execute(
     body: NewExecution,
     caller: CurrentCaller,
     backend: CurrentBackend,
+    response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Execution:
-    try:
-        with backend.pool.connection() as connection:
-            made = executions.create(connection, caller.user_id, body.request(), key=idempotency_key)
-    except KeyReused:
-        raise ApiError("validation_error", "This Idempotency-Key was used for another request", status=422) from None
+    with refusals(), backend.pool.connection() as connection:
+        made = executions.create(connection, caller.user_id, body.request(), key=idempotency_key)
     if made is None:
         raise ApiError("not_found", "You have no such repository")
+    response.headers["Location"] = f"executions/{made.id}"  # relative: a gateway may have put a prefix before our path
     return made
 
 
@@ -82,10 +67,11 @@ def list_executions(
     status: Status | None = None,
     agent_type: str | None = None,
     repository_id: UUID | None = None,
+    parent_id: UUID | None = None,
     before: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> list[Execution]:
-    wanted, after = Filter(status, agent_type, repository_id), read_cursor(before)
+    wanted, after = Filter(status, agent_type, repository_id, parent_id), read_cursor(before)
     with backend.pool.connection() as connection:
         found = executions.page(connection, caller.user_id, wanted, before=after, limit=limit + 1)
     if len(found) > limit:
@@ -93,28 +79,88 @@ def list_executions(
     return found[:limit]
 
 
-@router.get("/executions/{execution_id}", summary="One execution, with its input and result")
+@router.get("/executions/{execution_id}", summary="One execution, with its input, steps and result")
 def get_execution(execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> ExecutionDetail:
     with backend.pool.connection() as connection:
-        execution = executions.get(connection, caller.user_id, execution_id)
-    if execution is None:
-        raise ApiError("not_found", "You have no such execution")
-    return execution
+        return seen(executions.get(connection, caller.user_id, execution_id))
 
 
-@router.get("/executions/{execution_id}/logs", summary="What the agent said, in order")
+@router.get(
+    "/executions/{execution_id}/logs",
+    summary="What the agent said, in order; as it says it with Accept: text/event-stream",
+    response_model=list[LogLine],
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 def get_logs(
     execution_id: UUID,
     caller: CurrentCaller,
     backend: CurrentBackend,
+    http: HttpRequest,
+    response: Response,
     since: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-) -> list[LogLine]:
-    with backend.pool.connection() as connection:
-        lines = executions.logs(connection, caller.user_id, execution_id, since=since, limit=limit)
-    if lines is None:
+    last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
+) -> Response | list[LogLine]:
+    """A page may be shorter than `limit`; an empty one is the end, so far. `X-Execution-Status` is the status before
+    the lines were read: after an end none follow. Lambda sends no streams, but pages.
+    """
+
+    def read(after: int) -> Log:
+        with backend.pool.connection() as connection:
+            return seen(executions.logs(connection, caller.user_id, execution_id, since=after, limit=limit))
+
+    start = max(since, last_event_id)
+    log = read(start)
+    if is_wanted(http):
+        return EventStream(read, log, since=start)
+    response.headers["X-Execution-Status"] = log.status
+    return log.lines
+
+
+@router.post(
+    "/executions/{execution_id}/cancel",
+    status_code=202,
+    summary="Cancel it: 200 if it was waiting, 202 if it runs and is being stopped, 409 if it has ended",
+    responses={200: {"model": Execution}},
+)
+def cancel_execution(
+    execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend, response: Response
+) -> Execution:
+    with refusals("cancelled while it waits or runs"), backend.pool.connection() as connection:
+        moved = seen(executions.cancel(connection, caller.user_id, execution_id))
+    response.status_code = 200 if moved.status == "cancelled" else 202
+    return moved
+
+
+@router.post("/executions/{execution_id}/retry", status_code=202, summary="Try a failed one again")
+def retry_execution(execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> Execution:
+    with refusals("tried again once it has failed"), backend.pool.connection() as connection:
+        return seen(executions.retry(connection, caller.user_id, execution_id))
+
+
+T = TypeVar("T")
+
+
+def seen(found: T | None) -> T:
+    if found is None:
         raise ApiError("not_found", "You have no such execution")
-    return lines
+    return found
+
+
+@contextmanager
+def refusals(rule: str = "") -> Iterator[None]:
+    """Answers for what the store refuses. `rule` says when this can be done."""
+    try:
+        yield
+    except NotPermitted as permission:
+        text = f"You do not have the permission {permission} in the organization of this repository"
+        raise ApiError("authorization_error", text) from None
+    except WrongState as status:
+        text = f"This execution is {status}; it can only be {rule}"
+        raise ApiError("validation_error", text, status=409, details={"status": str(status)}) from None
+    except KeyReused:
+        text = "This Idempotency-Key was used for another request"
+        raise ApiError("validation_error", text, status=422) from None
 
 
 def write_cursor(last: Execution) -> str:

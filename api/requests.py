@@ -15,11 +15,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import internal_error, response
+from api.errors import ApiError, internal_error, response
 from api.logs import request_id
 
 logger = logging.getLogger(__name__)
 BODY_LIMIT = 1024 * 1024
+TOO_LARGE = ApiError("validation_error", f"The body is larger than {BODY_LIMIT} bytes", status=413)
 GOOD_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -47,7 +48,10 @@ class Requests:
             await send(message)
 
         try:
-            await self.app(scope, limited(scope, receive), answer)
+            if declared(scope) > BODY_LIMIT:
+                await response(TOO_LARGE)(scope, receive, answer)
+            else:
+                await self.app(scope, limited(receive), answer)
         except Exception as error:
             log_unforeseen(error)
             if status:
@@ -65,9 +69,14 @@ def find_id(scope: Scope) -> str:
     return given if GOOD_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def limited(scope: Scope, receive: Receive) -> Receive:
-    """Read no more than `BODY_LIMIT` bytes, whatever `Content-Length` says."""
-    too_large = HTTPException(413, f"The body is larger than {BODY_LIMIT} bytes")
+def declared(scope: Scope) -> int:
+    """The body's size as the caller says: one that is too large need not be read at all."""
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def limited(receive: Receive) -> Receive:
+    """Read no more than `BODY_LIMIT` bytes, whatever the caller says."""
     seen = 0
 
     async def read() -> Message:
@@ -75,7 +84,7 @@ def limited(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > BODY_LIMIT:
-            raise too_large
+            raise HTTPException(TOO_LARGE.status, TOO_LARGE.message)
         return message
 
     return read

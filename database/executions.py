@@ -1,10 +1,12 @@
-"""Executions of agents, as their owner asks for them and sees them.
+"""Executions of agents, as people ask for them, see them, cancel them and have them tried again.
 
-A request is one INSERT of a `pending` row; whoever runs agents takes it from there. All reads are limited to the rows
-of one user: a row of another user is the same as no row.
+A request is one INSERT of a `pending` row; whoever runs agents takes it from there. What a user may not see is the same
+as no row. In a repository without an organization its owner may do everything and others nothing; in one of an
+organization the schema's `has_permission` decides: agents.read, agents.execute (also to retry), agents.stop.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,11 +18,21 @@ from psycopg.types.json import Jsonb
 from database.queries import load
 
 SQL = load("executions.sql")
+QUEUE = load("queue.sql")
+PAGE_BYTES = 2_000_000
 Connection = psycopg.Connection[Any]
 
 
 class KeyReused(Exception):
     """The idempotency key belongs to an earlier, different request of this user."""
+
+
+class NotPermitted(Exception):
+    """The user sees it and may not do this with it. The message is the permission that is missing."""
+
+
+class WrongState(Exception):
+    """The execution is past this, or not there yet. The message is its status."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class Request:
     priority: str = "P2"
     options: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=dict)
+    max_attempts: int = 3
 
 
 @dataclass(frozen=True)
@@ -56,14 +69,34 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class ExecutionDetail(Execution):
-    """With what was asked and what came out, which can be large."""
+class Step:
+    """A part of an execution that is not done twice. `number` counts from 1."""
 
+    number: int
+    name: str
+    status: str
+    error: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ExecutionDetail(Execution):
+    """With what was asked and what came out, which can be large. `repository` is owner/name."""
+
+    repository: str | None
     options: dict[str, Any]
     input: dict[str, Any]
     result: Any
     attempt: int
     max_attempts: int
+    timeout_seconds: int | None
+    flow_run_id: UUID | None
+    parent_id: UUID | None
+    heartbeat_at: datetime | None
+    cancel_requested_at: datetime | None
+    cancelled_at: datetime | None
+    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,6 +113,22 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class Log:
+    """Lines, and the execution's status before they were read: once that is an end, no line comes after them."""
+
+    status: str
+    lines: list[LogLine]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Its status, and whether the user who asks has the permission in question."""
+
+    status: str
+    permitted: bool
+
+
+@dataclass(frozen=True)
 class Cursor:
     """The last row seen."""
 
@@ -92,12 +141,14 @@ class Filter:
     status: str | None = None
     agent_type: str | None = None
     repository_id: UUID | None = None
+    parent_id: UUID | None = None
 
 
 def create(connection: Connection, user_id: UUID, request: Request, *, key: str | None = None) -> Execution | None:
-    """Write the request down; None if the repository is not this user's.
+    """Write the request down; None if the user sees no such repository.
 
     With a key the second call of the same request returns the first one's row; another request raises `KeyReused`.
+    Raises `NotPermitted`.
     """
     values = asdict(request) | {
         "user_id": user_id,
@@ -108,17 +159,25 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
     with connection.cursor(row_factory=class_row(Execution)) as cursor:
         if made := cursor.execute(SQL["create"], values).fetchone():
             return made
-        if key is None:
-            return None
-        earlier = cursor.execute(SQL["find_by_key"], values).fetchone()
-    if earlier and not connection.execute(SQL["is_same_request"], values).fetchone() == (True,):
-        raise KeyReused
-    return earlier
+        earlier = key and cursor.execute(SQL["find_by_key"], values).fetchone()
+    if earlier:
+        if connection.execute(SQL["is_same_request"], values).fetchone() != (True,):
+            raise KeyReused
+        return earlier
+    if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
+        raise NotPermitted("agents.execute")
+    return None
 
 
 def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionDetail | None:
+    """One execution with its steps, as far as they have come."""
+    values = {"user_id": user_id, "execution_id": execution_id}
     with connection.cursor(row_factory=class_row(ExecutionDetail)) as cursor:
-        return cursor.execute(SQL["get"], {"user_id": user_id, "execution_id": execution_id}).fetchone()
+        found = cursor.execute(SQL["get"], values).fetchone()
+    if found is None:
+        return None
+    with connection.cursor(row_factory=class_row(Step)) as cursor:
+        return replace(found, steps=cursor.execute(SQL["steps"], values).fetchall())
 
 
 def page(
@@ -135,12 +194,60 @@ def page(
         return cursor.execute(SQL["page"], values).fetchall()
 
 
-def logs(
-    connection: Connection, user_id: UUID, execution_id: UUID, *, since: int = 0, limit: int = 1000
-) -> list[LogLine] | None:
-    """The log after line `since`, in order; None if there is no such execution of this user."""
-    values = {"user_id": user_id, "execution_id": execution_id, "since": since, "limit": limit}
-    if connection.execute(SQL["is_owner"], values).fetchone() != (True,):
+def logs(connection: Connection, user_id: UUID, execution_id: UUID, *, since: int = 0, limit: int = 1000) -> Log | None:
+    """The log after line `since`, in order, about `PAGE_BYTES` of it; None if the user sees no such execution."""
+    now = standing(connection, user_id, execution_id, "agents.read")
+    if now is None:
         return None
+    values = {"execution_id": execution_id, "since": since, "limit": limit, "bytes": PAGE_BYTES}
     with connection.cursor(row_factory=class_row(LogLine)) as cursor:
-        return cursor.execute(SQL["logs"], values).fetchall()
+        return Log(now.status, cursor.execute(SQL["logs"], values).fetchall())
+
+
+def cancel(connection: Connection, user_id: UUID, execution_id: UUID) -> Execution | None:
+    """Cancel what is pending, ask the owner of what is running to stop; its descendants too. Twice is once.
+
+    None if the user sees no such execution. Raises `NotPermitted`, and `WrongState` if it has ended.
+    """
+    if not may(connection, user_id, execution_id, "agents.stop", when=("pending", "running")):
+        return None
+    (status,) = connection.execute(QUEUE["request_cancel"], {"execution_id": execution_id}).fetchone() or ("gone",)
+    if status not in ("cancelled", "running"):  # it ended in between
+        raise WrongState(status)
+    return row(connection, execution_id)
+
+
+def retry(connection: Connection, user_id: UUID, execution_id: UUID) -> Execution | None:
+    """Put a failed execution back into the queue, with all its attempts; finished steps stay finished.
+
+    None if the user sees no such execution. Raises `NotPermitted`, and `WrongState` if it has not failed.
+    """
+    if not may(connection, user_id, execution_id, "agents.execute", when=("failed",)):
+        return None
+    if connection.execute(QUEUE["retry"], {"execution_id": execution_id}).fetchone() is None:
+        raise WrongState("pending")  # someone else was faster
+    return row(connection, execution_id)
+
+
+def may(connection: Connection, user_id: UUID, execution_id: UUID, permission: str, *, when: Collection[str]) -> bool:
+    """False if the user does not see it. Raises `NotPermitted`, and `WrongState` if its status is none of `when`."""
+    now = standing(connection, user_id, execution_id, permission)
+    if now is None:
+        return False
+    if not now.permitted:
+        raise NotPermitted(permission)
+    if now.status not in when:
+        raise WrongState(now.status)
+    return True
+
+
+def standing(connection: Connection, user_id: UUID, execution_id: UUID, permission: str) -> Standing | None:
+    """How it stands with an execution, and whether the user has the permission; None if the user does not see it."""
+    values = {"user_id": user_id, "execution_id": execution_id, "permission": permission}
+    with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        return cursor.execute(SQL["standing"], values).fetchone()
+
+
+def row(connection: Connection, execution_id: UUID) -> Execution | None:
+    with connection.cursor(row_factory=class_row(Execution)) as cursor:
+        return cursor.execute(SQL["row"], {"execution_id": execution_id}).fetchone()

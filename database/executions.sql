@@ -1,10 +1,14 @@
 -- create --
--- Nothing is returned if the repository is not the user's, or the user has used this key before.
+-- Nothing is returned if the user may not execute agents on the repository, or has used this key before.
+-- A repository without an organization is its owner's; in an organization the roles of has_permission decide.
 INSERT INTO agent_executions
-    (user_id, repository_id, agent_type, issue_number, status, priority, options, input, idempotency_key)
-SELECT user_id, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s, %(key)s
+    (user_id, repository_id, agent_type, issue_number, status, priority, options, input, idempotency_key, max_attempts)
+SELECT %(user_id)s, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s, %(key)s,
+    %(max_attempts)s
 FROM repositories
-WHERE id = %(repository_id)s AND user_id = %(user_id)s
+WHERE id = %(repository_id)s
+    AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
+        ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
 ON CONFLICT DO NOTHING
 RETURNING
     id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
@@ -24,12 +28,30 @@ SELECT repository_id = %(repository_id)s AND agent_type = %(agent_type)s AND pri
 FROM agent_executions
 WHERE user_id = %(user_id)s AND idempotency_key = %(key)s;
 
+-- sees_repository --
+SELECT EXISTS (
+    SELECT FROM repositories
+    WHERE id = %(repository_id)s
+        AND (user_id = %(user_id)s OR has_permission(%(user_id)s, organization_id, 'repositories.read'))
+) AS seen;
+
 -- get --
+-- One's own, and those in an organization where one may read agents.
 SELECT
-    id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
-    quality_score, pr_number, error_message, created_at, updated_at, options, input, result, attempt, max_attempts
-FROM agent_executions
-WHERE id = %(execution_id)s AND user_id = %(user_id)s;
+    e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
+    e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
+    r.full_name AS repository, e.options, e.input, e.result, e.attempt, e.max_attempts, e.timeout_seconds,
+    e.flow_run_id, e.parent_id, e.heartbeat_at, e.cancel_requested_at, e.cancelled_at
+FROM agent_executions AS e
+LEFT JOIN repositories AS r ON r.id = e.repository_id
+WHERE e.id = %(execution_id)s
+    AND (e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read'));
+
+-- steps --
+SELECT number, name, status, error, started_at, completed_at
+FROM execution_steps
+WHERE execution_id = %(execution_id)s
+ORDER BY number;
 
 -- page --
 -- Newest first. `before` is the last row of the page before: its time, and its id because times can be equal.
@@ -41,16 +63,40 @@ WHERE user_id = %(user_id)s
     AND (%(status)s::text IS NULL OR status = %(status)s::text)
     AND (%(agent_type)s::text IS NULL OR agent_type = %(agent_type)s::text)
     AND (%(repository_id)s::uuid IS NULL OR repository_id = %(repository_id)s::uuid)
+    AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s::uuid)
     AND (%(before_at)s::timestamptz IS NULL OR (created_at, id) < (%(before_at)s::timestamptz, %(before_id)s::uuid))
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s;
 
--- logs --
-SELECT l.sequence, l.id, l.execution_id, l.log_level, l.message, l.timestamp, l.metadata
-FROM execution_logs AS l
-WHERE l.execution_id = %(execution_id)s AND l.sequence > %(since)s
-ORDER BY l.sequence
-LIMIT %(limit)s;
+-- standing --
+-- Of an execution that the user sees, and whether the user may do more with it than look.
+SELECT e.status,
+    CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+        ELSE has_permission(%(user_id)s, r.organization_id, %(permission)s) END AS permitted
+FROM agent_executions AS e
+LEFT JOIN repositories AS r ON r.id = e.repository_id
+WHERE e.id = %(execution_id)s
+    AND (e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read'));
 
--- is_owner --
-SELECT EXISTS (SELECT FROM agent_executions WHERE id = %(execution_id)s AND user_id = %(user_id)s) AS owned;
+-- logs --
+-- An answer of Lambda has at most 6 MB: a page ends with the line that fills `bytes`.
+SELECT sequence, id, execution_id, log_level, message, timestamp, metadata
+FROM (
+    SELECT l.*, sum(l.size) OVER (ORDER BY l.sequence) - l.size AS before
+    FROM (
+        SELECT *, octet_length(message) + coalesce(octet_length(metadata::text), 0) AS size
+        FROM execution_logs
+        WHERE execution_id = %(execution_id)s AND sequence > %(since)s
+        ORDER BY sequence
+        LIMIT %(limit)s
+    ) AS l
+) AS sized
+WHERE before < %(bytes)s
+ORDER BY sequence;
+
+-- row --
+SELECT
+    id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
+    quality_score, pr_number, error_message, created_at, updated_at
+FROM agent_executions
+WHERE id = %(execution_id)s;

@@ -137,25 +137,30 @@ def test_a_token_outlives_its_account_but_opens_nothing(hana: Client, migrated: 
 
 
 def test_an_execution_is_a_pending_row(hana: Client, repository_id: str, migrated: str) -> None:
-    answer = execute(hana, repository_id, options={"use_worktree": True}, input={"hint": "水"}, priority="P1")
+    answer = execute(hana, repository_id, options={"use_worktree": True}, input={"instructions": "水"}, priority="P1")
     assert answer.status_code == 202
     assert set(answer.json()) == EXECUTION
     assert (answer.json()["status"], answer.json()["priority"], answer.json()["started_at"]) == ("pending", "P1", None)
-    detail = hana.get(f"/agents/executions/{answer.json()['id']}")
+    assert answer.headers["location"] == f"executions/{answer.json()['id']}"
+    detail = hana.get(f"/agents/{answer.headers['location']}")
     assert detail.status_code == 200
-    assert detail.json() == answer.json() | {
+    unset = ["result", "timeout_seconds", "flow_run_id", "parent_id", "heartbeat_at", "cancel_requested_at",
+             "cancelled_at"]  # fmt: skip
+    assert detail.json() == answer.json() | dict.fromkeys(unset) | {
+        "repository": "hana/garden",
         "options": {"use_worktree": True, "auto_pr": False, "slack_notify": False},
-        "input": {"hint": "水"},
-        "result": None,
+        "input": {"instructions": "水"},
         "attempt": 0,
         "max_attempts": 3,
+        "steps": [],
     }
     owners = sql(migrated, "SELECT u.github_id FROM agent_executions e JOIN users u ON u.id = e.user_id")
     assert owners == [(42,)]
 
 
-def test_every_agent_can_be_asked_also_without_an_issue(hana: Client, repository_id: str) -> None:
-    answers = [execute(hana, repository_id, agent_type=agent_id, issue_number=None) for agent_id in AGENTS]
+def test_every_agent_can_be_asked_by_any_of_its_names(hana: Client, repository_id: str) -> None:
+    names = [agent.character or agent.name for agent in AGENTS.values()]
+    answers = [execute(hana, repository_id, agent_type=name) for name in names]
     assert [answer.json().get("agent_type") for answer in answers] == list(AGENTS)
 
 
@@ -167,10 +172,11 @@ def test_an_unknown_repository_and_another_s_are_the_same(kenji: Client, reposit
 
 
 def test_an_idempotency_key_makes_one_execution(hana: Client, kenji: Client, repository_id: str) -> None:
-    first, again = (execute(hana, repository_id, key="k-1", input={"a": 1, "b": 2}) for _ in range(2))
+    input = {"instructions": "a", "base": "main"}
+    first, again = (execute(hana, repository_id, key="k-1", input=input) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json() == again.json()
-    other = execute(hana, repository_id, key="k-1", input={"a": 1})
+    other = execute(hana, repository_id, key="k-1", input={"instructions": "a"})
     assert (other.status_code, other.json()["error"]) == (422, "validation_error")
     assert execute(hana, repository_id, key="k-2").json()["id"] != first.json()["id"]
     kenjis = kenji.post("/repositories", json={"full_name": "hana/garden"}).json()["id"]
@@ -180,7 +186,7 @@ def test_an_idempotency_key_makes_one_execution(hana: Client, kenji: Client, rep
 @pytest.mark.parametrize("value", ["\x00", "\ud800"])
 def test_a_value_that_postgres_cannot_hold_is_refused(hana: Client, repository_id: str, value: str) -> None:
     answers = [
-        execute(hana, repository_id, input={"text": value}),
+        execute(hana, repository_id, input={"instructions": value}),
         execute(hana, repository_id, input={value: 1}),
         hana.post("/auth/mock", json={"github_id": 1, "email": f"a{value}@b.c"}),
     ]
@@ -188,7 +194,7 @@ def test_a_value_that_postgres_cannot_hold_is_refused(hana: Client, repository_i
 
 
 def test_numbers_that_json_does_not_have_are_refused(hana: Client, repository_id: str) -> None:
-    body = f'{{"repository_id": "{repository_id}", "agent_type": "review", "input": {{"x": NaN}}}}'
+    body = f'{{"repository_id": "{repository_id}", "agent_type": "review", "input": {{"threshold": NaN}}}}'
     answer = hana.post("/agents/execute", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
 

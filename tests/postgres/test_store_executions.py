@@ -66,8 +66,8 @@ def test_a_page_far_down_reads_no_more_rows_than_the_first(migrated: str, user_i
         connection.execute("ANALYZE agent_executions")
         far = executions.page(connection, user_id, Filter(), limit=4000)[-1]
         before = Cursor(far.created_at, far.id)
-        values = {"user_id": user_id, "status": None, "agent_type": None, "repository_id": None, "limit": 50,
-                  "before_at": before.created_at, "before_id": before.id}  # fmt: skip
+        values = {"user_id": user_id, "status": None, "agent_type": None, "repository_id": None, "parent_id": None,
+                  "limit": 50, "before_at": before.created_at, "before_id": before.id}  # fmt: skip
         query = "EXPLAIN (ANALYZE, FORMAT JSON) " + executions.SQL["page"]
         row = psycopg.ClientCursor(connection).execute(query.encode(), values).fetchone()
     assert row

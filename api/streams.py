@@ -1,0 +1,73 @@
+"""A log as it is written, as server-sent events, until the execution has ended.
+
+Events: `log` (a line; its id is the `sequence`), `status` (when it changes), `end` (the last one). A stream that ends
+without `end` was cut off: a browser's EventSource then asks again by itself, with the last id it saw.
+The table is asked, not listened to: no connection is held while nothing happens. Stop a server that has streams with
+`uvicorn --timeout-graceful-shutdown 5`: it waits for them otherwise.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import psycopg
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from pydantic import TypeAdapter
+from starlette.concurrency import run_in_threadpool
+
+from api.errors import ApiError, log_database_error
+from database.executions import Log, LogLine
+from database.pool import Unavailable
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
+MEDIA_TYPE = "text/event-stream"
+SHORTEST_S, LONGEST_S = 0.1, 1.0
+SIGN_OF_LIFE_S = 15.0
+MANY = 100
+LINE = TypeAdapter(LogLine)
+
+
+def is_wanted(request: Request) -> bool:
+    """Lambda cannot stream: its answer is whole or not at all."""
+    return MEDIA_TYPE in request.headers.get("accept", "") and "aws.event" not in request.scope
+
+
+class EventStream(StreamingResponse):
+    """The log from `first` on. `read` gives some of the lines after the number `since`, the first ones."""
+
+    def __init__(self, read: Callable[[int], Log], first: Log, *, since: int) -> None:
+        headers = {"X-Accel-Buffering": "no"}  # a proxy (nginx) would wait for more
+        super().__init__(events(read, first, since=since), media_type=MEDIA_TYPE, headers=headers)
+
+
+async def events(
+    read: Callable[[int], Log], log: Log, *, since: int, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> AsyncIterator[bytes]:
+    """Asks at once while there is much to tell, and ever more seldom while there is nothing."""
+    told, pause, silence = "", SHORTEST_S, 0.0
+    while True:
+        for line in log.lines:
+            since = line.sequence
+            yield b"id: %d\nevent: log\ndata: %s\n\n" % (since, LINE.dump_json(line))
+        if log.status != told:
+            yield event("status", log.status)
+            told = log.status
+        if log.status in ENDED and not log.lines:
+            yield event("end", log.status)
+            return
+        if log.status not in ENDED and len(log.lines) < MANY:
+            pause, silence = (SHORTEST_S, 0.0) if log.lines else (min(2 * pause, LONGEST_S), silence + pause)
+            if silence > SIGN_OF_LIFE_S:
+                yield b": still here\n\n"
+                silence = 0.0
+            await sleep(pause)
+        try:
+            log = await run_in_threadpool(read, since)
+        except (Unavailable, psycopg.Error, ApiError) as error:
+            log_database_error(error)
+            return
+
+
+def event(name: str, status: str) -> bytes:
+    return f"event: {name}\ndata: {json.dumps({'status': status})}\n\n".encode()

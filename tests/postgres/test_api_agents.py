@@ -1,0 +1,255 @@
+"""Who may ask agents, cancel and retry; what an agent's input has to be; and the steps of an execution."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from tests.backend import Client, make_backend
+
+
+@pytest.fixture
+def visitor(migrated: str) -> Iterator[Client]:
+    backend = make_backend(migrated)
+    yield Client(backend)
+    backend.pool.close()
+
+
+@pytest.fixture
+def hana(visitor: Client) -> Client:
+    return visitor.sign_in(42, "hana@example.com")
+
+
+@pytest.fixture
+def kenji(visitor: Client) -> Client:
+    return visitor.sign_in(43, "kenji@example.com")
+
+
+@pytest.fixture
+def garden(hana: Client) -> str:
+    return str(hana.post("/repositories", json={"full_name": "hana/garden"}).json()["id"])
+
+
+def sql(dsn: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def execute(client: Client, repository_id: str, agent: str = "codegen", **changes: Any) -> Any:
+    body = {"repository_id": repository_id, "issue_number": 270, "agent_type": agent, **changes}
+    return client.post("/agents/execute", json=body)
+
+
+def asked(client: Client, repository_id: str, **changes: Any) -> str:
+    return str(execute(client, repository_id, **changes).json()["id"])
+
+
+def moves(dsn: str, execution_id: str, *statuses: str) -> None:
+    for status in statuses:
+        sql(dsn, "UPDATE agent_executions SET status = %s WHERE id = %s", status, execution_id)
+
+
+def organization(dsn: str, repository_id: str, **roles: str) -> None:
+    """Give the repository to a new organization with these members, by the name in their address."""
+    made = sql(dsn, "INSERT INTO organizations (name, slug) VALUES ('Garden', 'garden') RETURNING id")[0][0]
+    sql(dsn, "UPDATE repositories SET organization_id = %s WHERE id = %s", made, repository_id)
+    for name, role in roles.items():
+        add = "INSERT INTO organization_members (organization_id, user_id, role) SELECT %s, id, %s::org_member_role"
+        sql(dsn, f"{add} FROM users WHERE email = %s", made, role, f"{name}@example.com")
+
+
+def problems(answer: Any) -> dict[str, str]:
+    assert (answer.status_code, answer.json()["error"]) == (422, "validation_error"), answer.text
+    return {problem["field"]: problem["problem"] for problem in answer.json()["details"]}
+
+
+def test_all_problems_of_an_input_are_told_with_those_around_it(hana: Client, garden: str) -> None:
+    wrong = {"max_parallel": 9, "plan_only": "perhaps", "x": 1, "issue": {"body": 5}}
+    found = problems(execute(hana, garden, "coordinator", priority="P9", input=wrong))
+    assert set(found) == {
+        "body.priority", "body.input.max_parallel", "body.input.plan_only", "body.input.x", "body.input.issue.title",
+        "body.input.issue.body",
+    }  # fmt: skip
+
+
+def test_names_that_would_be_options_or_lead_elsewhere_are_refused(hana: Client, garden: str) -> None:
+    for ref in ("--upload-pack=x", "a b", "../main", "main;ls", ""):
+        assert set(problems(execute(hana, garden, "codegen", input={"base": ref}))) == {"body.input.base"}, ref
+    for path in ("/etc/passwd", "a/../../b", "-r"):
+        assert set(problems(execute(hana, garden, "review", input={"paths": [path]}))) == {"body.input.paths.0"}, path
+
+
+def test_an_agent_is_told_what_to_work_on(hana: Client, garden: str) -> None:
+    for agent in ("codegen", "coordinator", "persona"):
+        assert "issue_number" in problems(execute(hana, garden, agent, issue_number=None))["body.input"], agent
+    assert execute(hana, garden, "persona", issue_number=None, input={"brief": "お客さま"}).status_code == 202
+    assert execute(hana, garden, "refresher", issue_number=None).status_code == 202
+
+
+def test_an_input_is_bounded_as_a_whole(hana: Client, garden: str) -> None:
+    fits = {"files": ["水" * 499] * 160, "instructions": "x" * 20_000}
+    assert execute(hana, garden, input=fits).status_code == 202
+    assert "262144 bytes" in problems(execute(hana, garden, input=fits | {"x": "x" * 5000}))["body.input"]
+
+
+def test_a_deeply_nested_input_is_refused(hana: Client, garden: str) -> None:
+    for depth in (300, 50_000):
+        nested = "[" * depth + "]" * depth
+        body = (
+            f'{{"repository_id": "{garden}", "agent_type": "codegen", "issue_number": 1, "input": {{"a": {nested}}}}}'
+        )
+        answer = hana.post("/agents/execute", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code in {400, 422}, answer.json()["error"]) == (True, "validation_error")
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(hana: Client) -> None:
+    answer = hana.post("/agents/execute", content=b"", headers={"Content-Length": str(10 * 1024 * 1024)})
+    assert (answer.status_code, answer.json()["error"]) == (413, "validation_error")
+
+
+def test_attempts_are_the_agent_s_own(hana: Client, garden: str) -> None:
+    for agent in ("deployment", "codegen"):
+        known = hana.get(f"/agents/{agent}").json()
+        detail = hana.get(f"/agents/executions/{asked(hana, garden, agent=agent)}").json()
+        assert (detail["max_attempts"], detail["timeout_seconds"]) == (known["max_attempts"], None)
+
+
+def test_what_waits_is_cancelled_at_once(hana: Client, garden: str, migrated: str) -> None:
+    path = f"/agents/executions/{asked(hana, garden)}"
+    answer = hana.post(f"{path}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    detail = hana.get(path).json()
+    assert detail["cancelled_at"] == detail["completed_at"] == detail["cancel_requested_at"]
+    assert hana.post(f"{path}/cancel").status_code == 409
+
+
+def test_who_runs_it_is_told_to_stop(hana: Client, garden: str, migrated: str) -> None:
+    execution_id = asked(hana, garden)
+    moves(migrated, execution_id, "running")
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute("LISTEN agent_cancellations")
+        answers = [hana.post(f"/agents/executions/{execution_id}/cancel") for _ in range(2)]
+        told = list(connection.notifies(timeout=2, stop_after=1))
+    assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(202, "running")] * 2
+    assert [notice.payload for notice in told] == [execution_id]
+    assert hana.get(f"/agents/executions/{execution_id}").json()["cancel_requested_at"]
+
+
+def test_cancelling_a_parent_cancels_its_children(hana: Client, garden: str, migrated: str) -> None:
+    parent, child = asked(hana, garden, agent="coordinator"), asked(hana, garden)
+    sql(migrated, "UPDATE agent_executions SET parent_id = %s WHERE id = %s", parent, child)
+    moves(migrated, parent, "running")
+    assert hana.post(f"/agents/executions/{parent}/cancel").status_code == 202
+    children = hana.get(f"/agents/executions?parent_id={parent}").json()
+    assert [(row["id"], row["status"]) for row in children] == [(child, "cancelled")]
+
+
+def test_a_failed_one_is_tried_again_with_all_its_attempts(hana: Client, garden: str, migrated: str) -> None:
+    execution_id = asked(hana, garden)
+    retry = f"/agents/executions/{execution_id}/retry"
+    refused = hana.post(retry)
+    assert (refused.status_code, refused.json()["details"]) == (409, {"status": "pending"})
+    moves(migrated, execution_id, "running", "failed")
+    sql(migrated, "UPDATE agent_executions SET attempt = 3, error_message = 'x' WHERE id = %s", execution_id)
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute("LISTEN agent_executions")
+        answer = hana.post(retry)
+        assert len(list(connection.notifies(timeout=2, stop_after=1))) == 1
+    assert (answer.status_code, answer.json()["status"], answer.json()["error_message"]) == (202, "pending", None)
+    detail = hana.get(f"/agents/executions/{execution_id}").json()
+    assert detail["attempt"] < detail["max_attempts"]
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+def test_what_has_ended_is_not_cancelled(hana: Client, garden: str, migrated: str, end: str) -> None:
+    execution_id = asked(hana, garden)
+    moves(migrated, execution_id, "running", end)
+    answer = hana.post(f"/agents/executions/{execution_id}/cancel")
+    assert (answer.status_code, answer.json()["error"]) == (409, "validation_error")
+    assert end in answer.json()["message"]
+
+
+def test_steps_and_the_flow_run_are_shown(hana: Client, garden: str, migrated: str) -> None:
+    execution_id, flow_run_id = asked(hana, garden), str(uuid4())
+    sql(migrated, "UPDATE agent_executions SET flow_run_id = %s WHERE id = %s", flow_run_id, execution_id)
+    add = "INSERT INTO execution_steps (execution_id, number, name, status, error) VALUES (%s, %s, %s, %s, %s)"
+    sql(migrated, add, execution_id, 2, "Write code", "failed", "the disk is full")
+    sql(migrated, add, execution_id, 1, "Read the issue", "completed", None)
+    detail = hana.get(f"/agents/executions/{execution_id}").json()
+    assert detail["flow_run_id"] == flow_run_id
+    assert [(step["number"], step["status"], step["error"]) for step in detail["steps"]] == [
+        (1, "completed", None), (2, "failed", "the disk is full"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["owner", "admin", "member"])
+def test_members_work_with_each_other_s_executions(
+    hana: Client, kenji: Client, garden: str, migrated: str, role: str
+) -> None:
+    execution_id = asked(hana, garden)
+    assert kenji.get(f"/agents/executions/{execution_id}").status_code == 404
+    organization(migrated, garden, hana="owner", kenji=role)
+    assert kenji.get(f"/agents/executions/{execution_id}/logs").status_code == 200
+    assert execute(kenji, garden).status_code == 202
+    assert kenji.post(f"/agents/executions/{execution_id}/cancel").status_code == 200
+    failed = asked(hana, garden)
+    moves(migrated, failed, "running", "failed")
+    assert kenji.post(f"/agents/executions/{failed}/retry").status_code == 202
+
+
+def test_a_viewer_looks_and_does_no_more(hana: Client, kenji: Client, garden: str, migrated: str) -> None:
+    execution_id = asked(hana, garden)
+    organization(migrated, garden, hana="owner", kenji="viewer")
+    assert kenji.get(f"/agents/executions/{execution_id}").status_code == 200
+    for answer, permission in [
+        (execute(kenji, garden), "agents.execute"),
+        (kenji.post(f"/agents/executions/{execution_id}/cancel"), "agents.stop"),
+        (kenji.post(f"/agents/executions/{execution_id}/retry"), "agents.execute"),
+    ]:
+        assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
+        assert permission in answer.json()["message"]
+    assert sql(migrated, "SELECT status FROM agent_executions") == [("pending",)]
+
+
+def test_who_has_left_the_organization_sees_their_own_and_stops_nothing(
+    hana: Client, kenji: Client, garden: str, migrated: str
+) -> None:
+    organization(migrated, garden, hana="owner", kenji="member")
+    execution_id = asked(kenji, garden)
+    sql(migrated, "DELETE FROM organization_members WHERE role = 'member'")
+    assert kenji.get(f"/agents/executions/{execution_id}").status_code == 200
+    assert kenji.post(f"/agents/executions/{execution_id}/cancel").status_code == 403
+    assert execute(kenji, garden).status_code == 404
+    assert kenji.get(f"/agents/executions/{asked(hana, garden)}").status_code == 404
+
+
+def test_one_s_repository_in_an_organization_is_not_one_s_own_any_more(
+    hana: Client, garden: str, migrated: str
+) -> None:
+    organization(migrated, garden)
+    assert execute(hana, garden).status_code == 403
+
+
+def test_what_is_not_there_cannot_be_moved(hana: Client, kenji: Client, garden: str) -> None:
+    for execution_id in (asked(hana, garden), str(uuid4())):
+        for verb in ("cancel", "retry"):
+            answer = kenji.post(f"/agents/executions/{execution_id}/{verb}")
+            assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+
+
+def test_a_page_of_a_log_fits_into_an_answer_of_lambda(hana: Client, garden: str, migrated: str) -> None:
+    path = f"/agents/executions/{asked(hana, garden)}"
+    add = """
+        INSERT INTO execution_logs (execution_id, log_level, message, metadata)
+        SELECT %s, 'INFO', repeat('x', 16384), '{"a": 1}' FROM generate_series(1, 300)
+    """
+    sql(migrated, add, path.rpartition("/")[2])
+    pages, since = [], 0
+    while page := hana.get(f"{path}/logs?since={since}").json():
+        pages.append(len(page))
+        since = page[-1]["sequence"]
+    assert sum(pages) == 300
+    assert pages[0] == pages[1] == 2_000_000 // 16_392 + 1
