@@ -89,12 +89,26 @@ class AgentLimits(Settings):
     per_parent: int = Field(5, ge=1, description="children of one coordinator (the mission's figure)")
 
 
+class ModelLimits(Settings):
+    """What one execution may ask of a model."""
+
+    requests: int = Field(15, ge=1, le=100, description="answers, with those that only call tools or are sent back")
+    tool_calls: int = Field(40, ge=0, le=500)
+    tokens: int = Field(400_000, ge=1000, description="read and written, together")
+    answer_tokens: int = Field(16_000, ge=100, description="written in one answer")
+    answer_s: float = Field(180.0, gt=0, description="seconds to wait for one answer")
+    corrections: int = Field(2, ge=0, le=10, description="answers that do not fit and are sent back with the reason")
+    tries: int = Field(4, ge=1, le=10, description="to get one answer from a server that is busy")
+    patience_s: float = Field(60.0, ge=0, description="the longest pause between tries that a server may ask for")
+
+
 class AgentSettings(Settings):
     """What agents work with. Overridden on a machine by MIYABI_AGENT_*; secrets are named, never held."""
 
     model: str | None = Field(None, pattern=r"^[a-z-]+:.+$", description="anthropic:NAME or openai:NAME")
     model_base_url: str | None = Field(None, description="another server that speaks the same protocol")
     model_key_secret: str | None = Field(None, description="environment variable or secret that holds the model's key")
+    model_limits: ModelLimits = ModelLimits()
     command: tuple[str, ...] = Field(
         ("miyabi", "agent", "run", "{agent}", "--issue", "{issue}", "--repository", "{repository}"),
         min_length=1,
