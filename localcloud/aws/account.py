@@ -1,5 +1,6 @@
 """The services around the main ones: IAM, CloudWatch Logs, Secrets Manager, EC2's security groups and endpoints."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from moto.iam.models import IAMBackend
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend
+from moto.logs.utils import EventMessageFilter
 from moto.secretsmanager.exceptions import InvalidRequestException
 from moto.secretsmanager.models import SecretsManagerBackend
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 """Days that a log group may keep its events."""
+PLAIN_PATTERN = re.compile(r'[A-Za-z][^\s"?]*( +[^\s"?-][^\s"]*)*|"[^"]*"')
+"""A filter of log events that is words, all of which must be there, or one quoted phrase."""
 
 
 def install(cloud: "Cloud") -> None:
@@ -57,6 +61,13 @@ def _install_logs(patches: Patches) -> None:
                 value=retention_in_days,
             )
         original(backend, log_group_name, retention_in_days)
+
+    @patches.wrap(EventMessageFilter, "__init__")
+    def pattern(original: Any, message_filter: Any, wanted: str) -> None:
+        """moto finds words and one quoted phrase; to anything else it answers with every event."""
+        if wanted and not PLAIN_PATTERN.fullmatch(wanted):
+            raise NotImplementedError(f"the filter pattern {wanted!r}")
+        original(message_filter, wanted)
 
 
 def _install_secrets(patches: Patches) -> None:

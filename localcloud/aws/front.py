@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 from waitress.channel import ClientDisconnected
 
-from localcloud.aws import functions
+from localcloud.aws import functions, offered
 from localcloud.aws.faults import Dropped, Fault
+from localcloud.aws.function_names import Refused, plainly_named
 from localcloud.aws.operations import UNKNOWN, Operation, operation_of
 from localcloud.aws.wire import Answer, StartResponse, error_answer, json_answer
 
@@ -81,15 +82,21 @@ class Front:
         return faults.reach(call, "after", operation) or answer
 
     def _execute(self, operation: Operation, environ: dict[str, Any]) -> Answer:
+        if reason := offered.why_not(operation):
+            return gap(operation, reason)
         if operation.dry_run:  # which moto does for half of EC2, and for the other half all the same
             message = "Request would have succeeded, but DryRun flag is set."
             return error_answer("ec2", code="DryRunOperation", message=message, status=412)
         try:
+            if operation.service == "lambda":
+                environ = plainly_named(environ, operation, account=self.cloud.account_id, region=self.cloud.region)
             if operation.is_read or operation.name in UNLOCKED:
                 answer = self._moto(environ)
             else:
                 with self.cloud.state.writing(operation.service):
                     answer = self._moto(environ)
+        except Refused as refused:
+            return refused.answer
         except NotImplementedError as error:
             return gap(operation, f"the embedded cloud does not have it: {error}")
         except Exception as error:

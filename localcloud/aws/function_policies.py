@@ -8,7 +8,11 @@ import json
 import re
 from typing import Any
 
-from moto.awslambda.exceptions import GenericResourcNotFound, InvalidParameterValueException
+from moto.awslambda.exceptions import (
+    GenericResourcNotFound,
+    InvalidParameterValueException,
+    PreconditionFailedException,
+)
 from moto.awslambda.models import LambdaBackend
 from moto.awslambda.policy import Policy
 from moto.awslambda.responses import LambdaResponse
@@ -24,6 +28,8 @@ def install(patches: Patches) -> None:
     def add(original: Any, policy: Any, raw: str, qualifier: str | None = None) -> Any:
         wanted = json.loads(raw)
         name = wanted.get("StatementId", "")
+        if qualifier == "$LATEST":
+            raise InvalidParameterValueException("We currently do not support adding policies for $LATEST.")
         _check_statement(wanted)
         if any(statement["Sid"] == name for statement in statements_of(policy, qualifier)):
             raise rules.Conflict(
@@ -52,9 +58,24 @@ def _install_remove(patches: Patches) -> None:
         policy = response.backend.get_function(name, qualifier).policy
         for statement in statements_of(policy, qualifier):
             if statement["Sid"] == wanted:
+                _check_revision(policy, response.querystring.get("RevisionId", [""])[0])
                 policy.statements.remove(statement)
                 return 204, {"status": 204}, ""
         raise GenericResourcNotFound()
+
+
+def forget(function: Any, qualifier: str) -> None:
+    """Drop the policy of an alias or version that is no more."""
+    for statement in statements_of(function.policy, qualifier):
+        function.policy.statements.remove(statement)
+
+
+def _check_revision(policy: Any, given: str) -> None:
+    if given and given != policy.revision:
+        raise PreconditionFailedException(
+            "The RevisionId provided does not match the latest RevisionId for the Lambda function or alias. Call the "
+            "GetPolicy API to retrieve the latest RevisionId for your resource."
+        )
 
 
 def statements_of(policy: Any, qualifier: str | None) -> list[dict[str, Any]]:

@@ -36,6 +36,8 @@ RESERVED_VARIABLES = frozenset({
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 })  # fmt: skip
+NOT_HERE = ("Layers", "FileSystemConfigs", "DeadLetterConfig", "ImageConfig", "CodeSigningConfigArn")
+"""Settings that moto keeps and that a process here would not see."""
 VARIABLES_LIMIT = 4096
 UNZIPPED_LIMIT = 262_144_000
 REQUEST_LIMIT = 70_167_211
@@ -90,6 +92,8 @@ def check_create(backend: Any, spec: Mapping[str, Any]) -> None:
 
 def check_configuration(backend: Any, spec: Mapping[str, Any]) -> None:
     """The settings that create and update have in common; those that are not given are not checked."""
+    if missing := [name for name in NOT_HERE if spec.get(name)]:
+        raise NotImplementedError(f"{missing[0]} of a function")
     _check_runtime(spec.get("Runtime"))
     _check_range(spec.get("MemorySize"), "memorySize", 128, 10240)
     _check_range(spec.get("Timeout"), "timeout", 1, 900)

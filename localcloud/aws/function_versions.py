@@ -10,6 +10,7 @@ from moto.awslambda.exceptions import InvalidParameterValueException, Validation
 from moto.awslambda.models import LambdaAlias, LambdaBackend, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
 
+from localcloud.aws import function_policies
 from localcloud.aws import function_rules as rules
 from localcloud.aws.patches import Patches
 
@@ -25,12 +26,27 @@ def install(patches: Patches) -> None:
     _install_publish(patches)
     _install_delete(patches)
     _install_aliases(patches)
+    _install_lists(patches)
 
 
 def all_versions(backend: Any) -> Iterator[Any]:
     """Every function's $LATEST and published versions."""
     for group in list(backend._lambdas._functions.values()):
         yield from (version for version in (group["latest"], *group["versions"]) if version is not None)
+
+
+def _install_lists(patches: Patches) -> None:
+    @patches.wrap(LambdaResponse, "list_versions_by_function")
+    def versions(original: Any, response: Any) -> Any:
+        response.backend.get_function(response.uri_match["FunctionName"])  # which says that there is none
+        return original(response)
+
+    @patches.wrap(LambdaResponse, "list_aliases")
+    def aliases(original: Any, response: Any) -> Any:
+        status, headers, body = original(response)
+        wanted = response.querystring.get("FunctionVersion", [None])[0]
+        found = [alias for alias in json.loads(body)["Aliases"] if wanted in (None, alias["FunctionVersion"])]
+        return status, headers, json.dumps({"Aliases": found})
 
 
 def _install_publish(patches: Patches) -> None:
@@ -80,6 +96,7 @@ def _install_delete(patches: Patches) -> None:
         function = storage.get_function_by_name_or_arn_with_qualifier(name, qualifier)
         if qualifier is not None:
             _check_unused(storage, name, str(function.version))
+            function_policies.forget(function, str(function.version))
         original(storage, name, qualifier)
 
 
@@ -141,4 +158,5 @@ def _install_alias_shape(patches: Patches) -> None:
     @patches.wrap(LambdaBackend, "delete_alias")
     def delete(original: Any, backend: Any, name: str, function_name: str) -> None:
         backend.get_alias(name, function_name)  # which says that there is none
+        function_policies.forget(backend.get_function(function_name), name)
         original(backend, name, function_name)

@@ -65,6 +65,7 @@ def _install_state(patches: Patches, *, lasting: float) -> None:
         function.updating_until = time.time() + lasting
 
     _install_shape(patches)
+    _install_arn(patches)
 
 
 def _install_shape(patches: Patches) -> None:
@@ -81,6 +82,16 @@ def _install_shape(patches: Patches) -> None:
                 "LastUpdateStatusReasonCode": "Creating",
             }
         return {key: value for key, value in shown.items() if value is not None}
+
+
+def _install_arn(patches: Patches) -> None:
+    @patches.wrap(LambdaResponse, "_set_configuration_qualifier")
+    def named(original: Any, response: Any, shown: dict[str, Any], name: str, qualifier: str | None) -> dict[str, Any]:
+        """The ARN ends in the qualifier that was asked for: an alias is not shown by its version's."""
+        shown = original(shown, name, qualifier)
+        if qualifier:
+            shown["FunctionArn"] = ":".join([*shown["FunctionArn"].split(":")[:7], qualifier])
+        return shown
 
 
 def _logging(wanted: dict[str, Any] | None, function: Any) -> dict[str, Any]:
