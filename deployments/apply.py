@@ -20,7 +20,8 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
 from prefect_aws import AwsCredentials
 
-from deployments.settings import BadEnvironment, LocalCloud, environment_names, read_environments
+from deployments.environment_files import BadEnvironment, environment_names
+from deployments.settings import LocalCloud, read_environments
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED_KEYS = frozenset(
@@ -69,11 +70,21 @@ async def save_environments(names: list[str], cloud: LocalCloud | None, report: 
         credentials = environment.credentials
         kept = await saved_credentials(block_name)
         if kept is not None and name != "local":
-            credentials = kept.model_copy(update={"region_name": credentials.region_name})
+            credentials = merged(kept, credentials)
         await credentials.asave(block_name, overwrite=True)
         environment.credentials = credentials
         await environment.asave(name, overwrite=True)
         report(f"environment {name}")
+
+
+def merged(kept: AwsCredentials, wanted: AwsCredentials) -> AwsCredentials:
+    """What is saved with what the file says: the region alone where a person entered keys, for those are used then."""
+    update: dict[str, Any] = {"region_name": wanted.region_name}
+    if not kept.aws_access_key_id:
+        endpoint = {"endpoint_url": wanted.aws_client_parameters.endpoint_url}
+        update["profile_name"] = wanted.profile_name
+        update["aws_client_parameters"] = kept.aws_client_parameters.model_copy(update=endpoint)
+    return kept.model_copy(update=update)
 
 
 async def saved_credentials(block_name: str) -> AwsCredentials | None:

@@ -52,7 +52,21 @@ source_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands of this file, and `agents`, a group in a file of its own that is read when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), "agents"])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "agents":
+            from deployments.cli_agents import agents
+
+            return agents
+        return super().get_command(context, name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="miyabi-pipelines", message="%(version)s")
 def main() -> None:
     """Take a backend from its repository to a running system, and keep it healthy."""
@@ -190,12 +204,15 @@ def run_flow(
     flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None
 ) -> NoReturn:
     """Run a deployment, show its progress, print its artifact, exit by its outcome."""
+    from deployments import drift
     from deployments.prefect_api import PrefectApi, PrefectAway, PrefectRefused
     from deployments.watch import Watcher
 
     show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
     prefect = PrefectApi(prefect_url())
     try:
+        if stale := drift.warning(prefect, environment):
+            show("\n".join(f"! {line}" for line in stale.splitlines()))
         run = prefect.run(f"{flow}/{environment}", parameters)
         url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
         show(f"{flow} {environment}  {url}")

@@ -6,7 +6,6 @@ will run a function there, is laid over `local` when it is configured.
 
 import platform
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,7 @@ from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import ValidationError
 
 from blocks.environment import Environment
-
-FOLDER = Path(__file__).parent / "environments"
-
-
-class BadEnvironment(Exception):
-    """An environment file that cannot be used; the message lists every problem."""
+from deployments.environment_files import FOLDER, BadEnvironment, read_file
 
 
 @dataclass(frozen=True)
@@ -49,20 +43,9 @@ class LocalCloud:
         }
 
 
-def environment_names() -> list[str]:
-    """The environments that have a file."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
 def read_environment(name: str, cloud: LocalCloud | None = None, folder: Path = FOLDER) -> Environment:
     """The environment a file describes. Raises BadEnvironment with all problems at once."""
-    path = folder / f"{name}.toml"
-    if not path.is_file():
-        raise BadEnvironment(f"there is no environment {name!r}; known: {', '.join(environment_names())}")
-    try:
-        settings: dict[str, Any] = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise BadEnvironment(f"{path.name}: {error}") from error
+    settings = read_file(name, folder)
     if name == "local" and "endpoint_url" in settings:
         raise BadEnvironment("local.toml: take `endpoint_url` out; `miyabi up` says where the embedded cloud is")
     if name == "local" and cloud is not None:
@@ -70,13 +53,13 @@ def read_environment(name: str, cloud: LocalCloud | None = None, folder: Path = 
     return build_environment(name, settings)
 
 
-def read_environments(names: Sequence[str], cloud: LocalCloud | None) -> list[Environment]:
+def read_environments(names: Sequence[str], cloud: LocalCloud | None, folder: Path = FOLDER) -> list[Environment]:
     """All of them. Raises BadEnvironment with the problems of every file, so that none is saved unless all can be."""
     found: list[Environment] = []
     problems: list[str] = []
     for name in names:
         try:
-            found.append(read_environment(name, cloud))
+            found.append(read_environment(name, cloud, folder))
         except BadEnvironment as error:
             problems.append(str(error))
     if problems:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from blocks.environment import is_loopback
-from deployments.settings import BadEnvironment, LocalCloud, build_environment, environment_names, read_environment
+from deployments.environment_files import BadEnvironment, environment_names
+from deployments.settings import LocalCloud, build_environment, read_environment, read_environments
 
 CLOUD = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580", "127.0.0.1:54329")
 
@@ -78,6 +79,13 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 def test_misspelt_top_level_settings_are_refused() -> None:
     with pytest.raises(BadEnvironment, match=r"unknown setting.*'databse'"):
         build_environment("staging", {"account_id": "1" * 12, "region": "us-east-1", "databse": {}})
+
+
+def test_of_several_bad_files_each_is_named(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text("x = [")
+    (tmp_path / "two.toml").write_text('account_id = "12"\nregion = "us-east-1"\n')
+    with pytest.raises(BadEnvironment, match=r"(?s)^one\.toml: .*\ntwo\.toml has 1 problem"):
+        read_environments(["one", "two"], None, folder=tmp_path)
 
 
 def test_unknown_environment_lists_the_known() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deployments.settings import environment_names
+from deployments.environment_files import environment_names
 from tests.unit.test_map import FLOWS
 
 
