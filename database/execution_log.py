@@ -98,6 +98,8 @@ class LogWriter:
     async def flush(self, execution_id: UUID | None = None) -> None:
         """Wait until all lines taken so far are in Postgres, of this execution at least."""
         with self._changed:
+            if self._written == self._taken:
+                return
             done: Future[None] = Future()
             self._flushes.append((self._taken, done))
             self._changed.notify()
@@ -160,7 +162,9 @@ class LogWriter:
 
     def _tell_flushed(self) -> None:
         while self._flushes and self._flushes[0][0] <= self._written:
-            self._flushes.popleft()[1].set_result(None)
+            done = self._flushes.popleft()[1]
+            if done.set_running_or_notify_cancel():  # False: whoever waited was cancelled
+                done.set_result(None)
 
 
 class LogLost(Exception):
