@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from click.testing import CliRunner, Result
 
 from api.agents import get_agent, known
 from database.agents import AGENTS
 from deployments import agent_text as text
-from deployments.api_client import Api, ApiFailed, ApiRefused
+from deployments.api_client import Api, ApiRefused
 from deployments.cli import main
 
 ID, OTHER = "3f2a9c1e-0000-4000-8000-000000000001", "3f2ab000-0000-4000-8000-000000000002"
@@ -252,48 +251,6 @@ def test_without_a_token_the_terminal_has_an_account(api: CannedApi) -> None:
     api.on("POST /auth/mock", {"error": "authorization_error", "message": "Mock login is off"}, status=403)
     with pytest.raises(ApiRefused, match=r"set MIYABI_API_TOKEN.*Mock login is off"):
         Api(api.url).repositories()
-
-
-def transport(*answers: httpx.Response | Exception) -> tuple[httpx.MockTransport, list[httpx.Request]]:
-    left, seen = list(answers), list[httpx.Request]()
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        found = left.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    return httpx.MockTransport(answer), seen
-
-
-def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
-    wire, seen = transport(httpx.ReadError("lost"), httpx.Response(503, json={}), httpx.Response(202, json=ROW))
-    pauses: list[float] = []
-    assert Api("http://api", token="t", transport=wire, sleep=pauses.append).execute({}) == ROW
-    assert len({request.headers["idempotency-key"] for request in seen}) == 1
-    assert pauses == [0.2, 0.5]
-
-
-def test_what_must_not_be_done_twice_is_not_asked_for_twice() -> None:
-    wire, seen = transport(httpx.ReadError("lost"))
-    with pytest.raises(ApiFailed, match="does not answer at http://api/api/v1: lost"):
-        Api("http://api", token="t", transport=wire).retry(ID)
-    assert len(seen) == 1
-
-
-def test_an_expired_mock_token_is_renewed() -> None:
-    login = [httpx.Response(200, json={"access_token": str(n)}) for n in (1, 2)]
-    expired = httpx.Response(401, json={"error": "jwt_error", "message": "The token has expired"})
-    wire, seen = transport(login[0], expired, login[1], httpx.Response(200, json=[GARDEN]))
-    assert Api("http://api", transport=wire, sleep=lambda _s: None).repositories() == [GARDEN]
-    assert seen[-1].headers["authorization"] == "Bearer 2"
-
-
-def test_an_answer_that_is_no_json_is_quoted() -> None:
-    wire, _ = transport(httpx.Response(413, text="<h1>Too large</h1>"))
-    with pytest.raises(ApiRefused, match=r"the API answered 413: <h1>Too large</h1>"):
-        Api("http://api", token="t", transport=wire).execute({})
 
 
 @pytest.mark.parametrize(("said", "shown"), [
