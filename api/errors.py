@@ -111,7 +111,10 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
 async def on_bad_request(_request: Request, error: Exception) -> JSONResponse:
     """All problems at once. The values are not repeated: one of them may be a secret."""
     assert isinstance(error, RequestValidationError)
-    problems = [{"field": ".".join(map(str, p["loc"])), "problem": p["msg"]} for p in error.errors()]
+    problems = [
+        {"field": ".".join(map(str, p["loc"])), "problem": p["msg"].removeprefix("Value error, ")}
+        for p in error.errors()
+    ]
     status = 400 if any(p["type"] == "json_invalid" for p in error.errors()) else 422
     text = "The body is not JSON" if status == 400 else f"{len(problems)} problem(s) in the request"
     return response(ApiError("validation_error", text, status=status, details=problems))

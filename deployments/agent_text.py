@@ -26,8 +26,8 @@ def table(rows: Sequence[Sequence[str]], *, titles: Sequence[str]) -> str:
     cells = [titles, *rows]
     widths = [max(width(row[column]) for row in cells) for column in range(len(titles))]
     lines = [[padded(cell, size) for cell, size in zip(row, widths, strict=True)] for row in cells]
-    painted = [[paint(cell, cell.strip()) for cell in line] for line in lines[1:]]
-    return "\n".join("  ".join(line).rstrip() for line in [[click.style(t, dim=True) for t in lines[0]], *painted])
+    painted = ["  ".join(paint(cell, cell.strip()) for cell in line).rstrip() for line in lines[1:]]
+    return "\n".join([click.style("  ".join(lines[0]).rstrip(), dim=True), *painted])
 
 
 def executions_table(rows: Sequence[Row], repositories: Mapping[str, str], now: datetime) -> str:
@@ -115,7 +115,8 @@ def step_line(step: Row) -> str:
 def outcome(row: Row, now: datetime) -> str:
     """How it ended, in a line, and why."""
     said = row["error_message"] or row["result_summary"]
-    line = f"{title(row)}: {paint(row['status'], row['status'])} after {took(row, now) or 'no time'}"
+    when = f"after {took(row, now)}" if row["started_at"] else "before it began"
+    line = f"{title(row)}: {paint(row['status'], row['status'])} {when}"
     return f"{line}\n{harmless(said)}" if said else line
 
 
