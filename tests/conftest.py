@@ -1,7 +1,8 @@
 """What the whole suite shares: one PostgreSQL and one embedded cloud a session, and a machine kept out.
 
 moto's state is global to a process, so there can be one cloud; a test that needs it empty asks for `aws` or calls
-`cloud.reset()`. Credentials and settings of the machine are dropped before anything is imported.
+`cloud.reset()`. Credentials and settings of the machine are dropped before anything is imported, and connections to
+other machines are refused: no test can reach AWS or a paid model.
 """
 
 import os
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.loopback import close_the_world
+
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
     from localcloud.postgres import Postgres
 
-for variable in [name for name in os.environ if name.startswith(("AWS_", "PREFECT_", "MIYABI_", "DATABASE_URL"))]:
+OURS = ("AWS_", "PREFECT_", "MIYABI_", "DATABASE_URL", "ANTHROPIC_", "OPENAI_", "GITHUB_TOKEN")
+for variable in [name for name in os.environ if name.startswith(OURS)]:
     del os.environ[variable]
+close_the_world()
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 0.1 s for each empty account otherwise; nobody asks for them
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
