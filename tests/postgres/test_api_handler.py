@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from api.tokens import issue
+from database import executions, repositories, users
 from tests.backend import JWT_SECRET, NOWHERE
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +23,7 @@ import json, sys
 from types import SimpleNamespace
 from api.handler import handler
 
-loaded = sorted({name.partition(".")[0] for name in sys.modules})
+loaded = sorted({n if n.startswith("database.") else n.partition(".")[0] for n in sys.modules})
 context = SimpleNamespace(aws_request_id="c0ffee00-aaaa-bbbb-cccc-123456789abc")
 answers = [handler(event, context) for event in json.load(sys.stdin)]
 print(json.dumps({"loaded": loaded, "answers": answers}))
@@ -77,6 +80,21 @@ def test_a_body_in_base64_is_read(migrated: str) -> None:
     assert [problem["field"] for problem in json.loads(answers[0]["body"])["details"]] == ["body.email"]
 
 
+def test_a_stream_is_a_page(migrated: str) -> None:
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        user = users.sign_in_mock(connection, 42, "hana@example.com", name=None, avatar_url="")
+        assert user
+        repository, _ = repositories.register(connection, user.id, "hana/garden")
+        made = executions.create(connection, user.id, executions.Request(repository.id, "review"))
+        assert made
+    token = issue(JWT_SECRET, user, "access", lifetime_s=60)
+    path = f"/api/v1/agents/executions/{made.id}/logs"
+    wanted = event("GET", path, accept="text/event-stream", authorization=f"Bearer {token}")
+    answers, _, _ = invoke(wanted, DATABASE_URL=migrated)
+    assert (answers[0]["statusCode"], answers[0]["body"]) == (200, "[]")
+    assert answers[0]["headers"]["x-execution-status"] == "pending"
+
+
 def test_a_function_that_is_told_no_environment_is_production() -> None:
     answers, _, _ = invoke(event("POST", "/api/v1/auth/mock", {"github_id": 1, "email": "a@b.c"}), DATABASE_URL=NOWHERE)
     assert answers[0]["statusCode"] == 403
@@ -93,7 +111,8 @@ def test_it_starts_without_a_database_and_without_any_secret() -> None:
 def test_its_start_loads_what_it_needs_and_no_more() -> None:
     _, _, loaded = invoke(DATABASE_URL=NOWHERE)
     heavy = {"boto3", "botocore", "prefect", "sqlalchemy", "httpx", "blocks", "tasks", "flows", "deployments",
-             "localcloud", "email_validator", "uvicorn", "jinja2", "requests"}  # fmt: skip
+             "localcloud", "email_validator", "uvicorn", "jinja2", "requests", "psycopg_pool", "database.queue",
+             "database.recorder", "database.execution_log", "database.asking", "database.migrations"}  # fmt: skip
     assert heavy & set(loaded) == set()
 
 
