@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -143,7 +143,11 @@ class AgentContext:
         """A line for the execution's log, and the flow run's. Never a secret."""
         self._help.write(level, message, metadata)
 
-    async def step(self, name: str, function: Callable[P, Awaitable[T] | T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    @overload
+    async def step(self, name: str, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def step(self, name: str, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Do one step, once: what an earlier attempt finished is not done again, its recorded output is returned.
 
         Steps are numbered in the order of these calls, which must be the same in every attempt. The output is recorded
@@ -157,9 +161,9 @@ class AgentContext:
                     f"step {number} was {known.name!r} in an earlier attempt and is {name!r} now: the agent's code has "
                     "changed in between; ask for it again as a new execution"
                 )
-            return cast(T, kind.validate_python(known.output))
+            return kind.validate_python(known.output)
         work = partial(function, *args, **kwargs)
-        return cast(T, await self._help.show(name, partial(self._do, number, name, work, kind)))
+        return await self._help.show(name, partial(self._do, number, name, work, kind))
 
     async def _do(self, number: int, name: str, work: Callable[[], Any], kind: TypeAdapter[Any]) -> Any:
         steps, mine = self._help.steps, (self.claim.id, self._help.owner, number, name)
