@@ -49,10 +49,15 @@ async def asked(folder: Path, *arguments: str) -> bool:
     return (await output_of(["git", *arguments], cwd=folder, env=environment()))[0] == 0
 
 
-def folder_of(settings: AgentSettings, repository: str) -> Path:
-    if not REPOSITORY.fullmatch(repository):  # it becomes a path and an argument
+def named(repository: str) -> str:
+    """The name, if GitHub could have given it: it becomes a path and an argument. Raises Permanent if not."""
+    if not REPOSITORY.fullmatch(repository):
         raise Permanent(f"the repository {repository!r} is not called as GitHub has it: owner/name")
-    return settings.workspace.absolute() / repository
+    return repository
+
+
+def folder_of(settings: AgentSettings, repository: str) -> Path:
+    return settings.workspace.absolute() / named(repository)
 
 
 async def fresh_clone(settings: AgentSettings, repository: str, *, waiting: Waiting) -> Path:
