@@ -111,9 +111,9 @@ async def work(context: AgentContext, place: Place, *, of_tasks: bool = False) -
         place = Place(place.name, place.branch, place.base, await task_branches(clone, place.branch))
     me = f"execution {context.claim.id} ({context.agent.id})"
     async with worktree(clone, place, me=me, waiting=waiting, keep=context.settings.keep_worktrees) as tree:
-        start: str = await context.step("Note where the work begins", tree.head)
+        start = await context.step("Note where the work begins", tree.head)
         name = f"Run {Path(command[0]).name}"
-        done: Performance = await context.step(name, perform, context, command, tree, start)
+        done = await context.step(name, perform, context, command, tree, start)
     return done, tree
 
 

@@ -21,7 +21,7 @@ from tasks.errors import Permanent, Temporary
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PIECE = 64 * 1024
 LONGEST = 16 * 1024
-"""A line is cut here, in bytes."""
+"""Bytes of a line; what is longer is cut."""
 
 Stream = Literal["stdout", "stderr"]
 Said = Callable[[Stream, str], None]
@@ -46,12 +46,13 @@ async def run(
     said: Said,
     env: Mapping[str, str] | None = None,
     holding: Sequence[int] = (),
+    longest: int = LONGEST,
     grace_s: float = 5.0,
 ) -> int:
     """Run a program to its end; returns its exit status, negative for the signal that ended it.
 
     `holding` are file descriptors (locks) that stay open until the last of the program is gone, even if this process
-    dies before. Raises Permanent if the program cannot be started.
+    dies before. Lines are cut after `longest` bytes. Raises Permanent if the program cannot be started.
     """
     ours, theirs = socket.socketpair()
     with ours:
@@ -61,17 +62,19 @@ async def run(
                 cwd=cwd, env=environment() if env is None else env, start_new_session=True, pass_fds=holding,
                 stdin=theirs.fileno(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
-        await finished(process, ours, said, grace_s)
+        await finished(process, ours, said, longest, grace_s)
         return exit_status(ours, command[0])
 
 
-async def finished(process: asyncio.subprocess.Process, wire: socket.socket, said: Said, grace_s: float) -> None:
+async def finished(
+    process: asyncio.subprocess.Process, wire: socket.socket, said: Said, longest: int, grace_s: float
+) -> None:
     """Hand on what it says until it has ended; when cancelled, stop it first."""
     assert process.stdout is not None
     assert process.stderr is not None
     tasks = [
-        asyncio.create_task(hand_on(process.stdout, "stdout", said)),
-        asyncio.create_task(hand_on(process.stderr, "stderr", said)),
+        asyncio.create_task(hand_on(process.stdout, "stdout", said, longest)),
+        asyncio.create_task(hand_on(process.stderr, "stderr", said, longest)),
         asyncio.create_task(process.wait()),
     ]
     try:
@@ -101,25 +104,25 @@ def exit_status(wire: socket.socket, program: str) -> int:
     return int(told["code"])
 
 
-async def hand_on(reader: asyncio.StreamReader, stream: Stream, said: Said) -> None:
+async def hand_on(reader: asyncio.StreamReader, stream: Stream, said: Said, longest: int) -> None:
     """Each line without its end; of a progress bar (`\\r`) the last state. Bytes that are no UTF-8 are marked."""
     rest, lost = b"", 0
     while piece := await reader.read(PIECE):
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            said(stream, readable(line, lost))
+            said(stream, readable(line, lost, longest))
             lost = 0
-        lost += max(0, len(rest) - LONGEST)
-        rest = rest[:LONGEST]
+        lost += max(0, len(rest) - longest)
+        rest = rest[:longest]
     if rest:
-        said(stream, readable(rest, lost))
+        said(stream, readable(rest, lost, longest))
 
 
-def readable(line: bytes, lost: int = 0) -> str:
+def readable(line: bytes, lost: int, longest: int) -> str:
     """A line as text; `lost` bytes of it were thrown away before."""
     shown = line.rstrip(b"\r").rpartition(b"\r")[2]
-    cut = lost + max(0, len(shown) - LONGEST)
-    text = shown[:LONGEST].decode(errors="replace")
+    cut = lost + max(0, len(shown) - longest)
+    text = shown[:longest].decode(errors="replace")
     return f"{text} … ({cut} bytes more)" if cut else text
 
 
