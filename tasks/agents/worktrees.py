@@ -6,6 +6,7 @@ in it would be lost: commits are on the branch, and one with uncommitted work is
 """
 
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,3 +136,24 @@ async def clear(clone: Path, tree: Worktree, waiting: Waiting) -> None:
             await git(clone, "worktree", "remove", str(tree.path))
     except Permanent as error:
         waiting.say(f"{tree.path} stays: {error}")
+
+
+@contextlib.asynccontextmanager
+async def snapshot(clone: Path, commit: str, name: str) -> AsyncIterator[Path]:
+    """A commit's files in a folder of their own, `.worktrees/<name>`, which goes afterwards."""
+    git_folder = clone / (await git(clone, "rev-parse", "--git-common-dir"))
+    path = clone / FOLDER / name
+    await drop(clone, path)
+    ignore_worktrees(git_folder)
+    await git(clone, "worktree", "add", "--quiet", "--detach", str(path), commit)
+    try:
+        yield path
+    finally:
+        await drop(clone, path)
+
+
+async def drop(clone: Path, path: Path) -> None:
+    """Remove a worktree with all that is in it. One that an earlier attempt left half made is no worktree to git."""
+    if path.exists() and not await asked(clone, "worktree", "remove", "--force", str(path)):
+        shutil.rmtree(path)
+    await git(clone, "worktree", "prune")
