@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from tasks.agents.commands import run_autofix, run_codegen, run_pr
 from tasks.agents.context import Runner
+from tasks.agents.model_agents import MODEL_RUNNERS
 
 RUNNERS: Mapping[str, Runner] = {
     "codegen": run_codegen,
     "autofix": run_autofix,
     "pr": run_pr,
+    **MODEL_RUNNERS,
 }
