@@ -62,14 +62,17 @@ def candidates(asked: str, offered: Iterable[str], region: str = "the region") -
     return [Candidate(version, f"{why}; {version} is the newest {number(asked)[0]}.x that fits") for version in same]
 
 
-def keep_or_upgrade(asked: str, current: str, offered: Iterable[str]) -> Candidate:
-    """The version for an instance that runs `current`. Raises Rejected for another major."""
+def keep_or_upgrade(asked: str, current: str, offered: Callable[[], Iterable[str]]) -> Candidate:
+    """The version for an instance that runs `current`. Raises Rejected for another major.
+
+    What is offered is asked for only if a newer version is wanted: that list is RDS's slowest answer.
+    """
     if number(asked)[0] != number(current)[0]:
         raise Rejected(
             "database.engine_version",
             [f"{asked!r} is another major than the running {current!r}: a release does not migrate between majors"],
         )
-    if number(asked) > number(current) and asked in set(offered):
+    if number(asked) > number(current) and asked in set(offered()):
         return Candidate(asked, f"upgrade from {current}, as the environment asks")
     return Candidate(current, "the instance runs it")
 
@@ -126,12 +129,15 @@ def choose_engine(rollout: Rollout) -> Engine:
     rds = rollout.aws("rds")
     existing = absent_as_none(lambda: rds.describe_db_instances(DBInstanceIdentifier=identifier))
     family = f"{POSTGRES}{number(settings.engine_version)[0]}"
-    offered = offered_versions(rollout, DBParameterGroupFamily=family) or offered_versions(rollout)
+
+    def offered() -> list[str]:
+        return offered_versions(rollout, DBParameterGroupFamily=family) or offered_versions(rollout)
+
     if existing:
         kept = keep_or_upgrade(settings.engine_version, existing["DBInstances"][0]["EngineVersion"], offered)
         engine = Engine(kept.version, kept.why, offered_zones(rollout, kept.version))
     else:
-        asked = candidates(settings.engine_version, offered, rollout.environment.region)
+        asked = candidates(settings.engine_version, offered(), rollout.environment.region)
         engine = choose(asked, lambda version: offered_zones(rollout, version), settings)
     logger.info("PostgreSQL %s for %s: %s", engine.version, identifier, engine.why)
     return engine

@@ -60,12 +60,17 @@ def test_never_another_major(asked: str) -> None:
     ],
 )
 def test_an_instance_keeps_its_minor_unless_asked_exactly(asked: str, current: str, expected: str) -> None:
-    assert keep_or_upgrade(asked, current, OFFERED).version == expected
+    assert keep_or_upgrade(asked, current, lambda: OFFERED).version == expected
+
+
+@pytest.mark.parametrize("asked", ["15.4", "15.15", "15"])
+def test_what_is_offered_is_not_asked_where_it_decides_nothing(asked: str) -> None:
+    assert keep_or_upgrade(asked, "15.15", lambda: pytest.fail("asked")).version == "15.15"
 
 
 def test_an_instance_of_another_major_is_refused() -> None:
     with pytest.raises(Rejected, match="another major"):
-        keep_or_upgrade("16.2", "15.15", OFFERED)
+        keep_or_upgrade("16.2", "15.15", lambda: OFFERED)
 
 
 @pytest.mark.parametrize(
