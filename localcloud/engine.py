@@ -4,11 +4,14 @@ Prefect's own engine with swifter imports. That the pool names a command at all 
 starts a second interpreter before it, only to prepare a workspace that a local run does not need.
 """
 
+import os
 import runpy
 
 from localcloud.imports import large_imports
+from localcloud.prefect_settings import FLOW_RUN
 
 if __name__ == "__main__":
+    os.environ.update(FLOW_RUN)
     with large_imports():
         import prefect_aws  # noqa: F401
     runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
