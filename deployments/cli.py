@@ -149,7 +149,7 @@ def configure() -> None:
 def release(environment: str, source: str | None, adopt: bool, as_json: bool) -> None:
     """Release: build, check, provision, migrate, deploy, smoke-test, shift traffic."""
     parameters = {"environment": environment, "adopt": adopt} | ({"source": source} if source else {})
-    run_flow("release", environment, parameters, as_json=as_json, artifact="release")
+    run_flow("release", environment, parameters, as_json=as_json, artifact="release", label="release")
 
 
 @main.command()
@@ -159,7 +159,7 @@ def release(environment: str, source: str | None, adopt: bool, as_json: bool) ->
 def plan(environment: str, source: str | None, as_json: bool) -> None:
     """Show what a release would change. Cannot write."""
     parameters = {"environment": environment, "plan_only": True} | ({"source": source} if source else {})
-    run_flow("release", environment, parameters, as_json=as_json, artifact="changes")
+    run_flow("release", environment, parameters, as_json=as_json, artifact="planned-changes", label="changes")
 
 
 @main.command()
@@ -201,70 +201,28 @@ def migrate(
 
 
 def run_flow(
-    flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None
+    flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None, label: str = ""
 ) -> NoReturn:
-    """Run a deployment, show its progress, print its artifact, exit by its outcome."""
-    from deployments import drift
+    """Run a deployment, show its progress, print its artifact (as JSON under `label`), exit by its outcome."""
     from deployments.prefect_api import PrefectApi, PrefectAway, PrefectRefused
-    from deployments.watch import Watcher
+    from deployments.runs import run_deployment
 
     show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
     prefect = PrefectApi(prefect_url())
     try:
-        if stale := drift.warning(prefect, environment):
-            show("\n".join(f"! {line}" for line in stale.splitlines()))
-        run = prefect.run(f"{flow}/{environment}", parameters)
-        url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
-        show(f"{flow} {environment}  {url}")
-        ended = Watcher(prefect, run["id"], show).follow()
-        found = prefect.artifact(run["id"], f"{artifact}-{environment}") if artifact else None
+        ended = run_deployment(prefect, flow, environment, parameters, artifact=artifact, show=show)
     except PrefectAway as error:
         fail(str(error), FAILED)
     except PrefectRefused as error:
         fail(str(error), USAGE)
     except KeyboardInterrupt:
         fail("\nno longer watching; the run goes on in Prefect", FAILED)
-    done = ended["state_type"] == "COMPLETED"
     if as_json:
-        data = found["data"] if found else None
-        data = json.loads(data) if found and found["type"] == "table" and isinstance(data, str) else data
-        message = (ended.get("state") or {}).get("message")
-        click.echo(
-            json.dumps(
-                {
-                    "flow_run": ended["id"],
-                    "url": url,
-                    "state": ended["state_name"],
-                    "message": message,
-                    artifact or "artifact": data,
-                }
-            )
-        )
+        click.echo(json.dumps(ended.facts(label)))
     else:
-        show_outcome(ended, found, show)
-    sys.exit(DONE if done else FAILED)
-
-
-def show_outcome(run: dict[str, Any], artifact: dict[str, Any] | None, show: Callable[[str], None]) -> None:
-    """The artifact as text, then how the run ended and why."""
-    from deployments.watch import change_line, reason
-
-    if artifact and artifact["type"] == "table":
-        rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
-        show("\n" + "\n".join(change_line(row) for row in rows))
-    elif artifact:
-        show("\n" + without_changes(str(artifact["data"])).strip())
-    show(f"\n{run['name']}: {run['state_name']} after {run.get('total_run_time') or 0.0:.1f} s")
-    message = (run.get("state") or {}).get("message")
-    if message and run["state_type"] != "COMPLETED":
-        show(reason(message))
-
-
-def without_changes(report: str) -> str:
-    """A release report for the terminal: without its list of changes, which were shown while they were made."""
-    head, _, tail = report.partition("\n## Changes")
-    _, steps, rest = tail.partition("\n## Steps")
-    return "\n".join(line for line in (head + steps + rest).splitlines() if line.strip("|- "))
+        for line in ended.lines():
+            show(line)
+    sys.exit(DONE if ended.done else FAILED)
 
 
 def prefect_url() -> str:

@@ -51,6 +51,8 @@ class Watcher:
             except PrefectAway:
                 if self.silent > PATIENCE:
                     raise
+                if not self.silent:
+                    self.show("‖ Prefect does not answer; waiting for it")
                 self.silent += 1.0
                 sleep(1.0)  # it may be restarting; the run goes on without it
             sleep(pause)

@@ -8,7 +8,7 @@ back later, also after kill -9.
 from prefect import flow
 
 from flows.migrate import migrate_database
-from flows.opening import ROOT, WORK, opened, planning_twin, run_name
+from flows.opening import ROOT, WORK, opened, planning_twin, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import Foundation, lay_foundation
 from flows.recording import recorded
@@ -34,7 +34,8 @@ async def deploy_backend(
     async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
         bundle = package_of(rollout, source)
         foundation, schema = standing(rollout)
-        await deploy(rollout, bundle, foundation, schema)
+        async for turn in turns(rollout):
+            await deploy(turn, bundle, foundation, schema)
 
 
 def package_of(rollout: Rollout, source: str) -> Bundle:

@@ -11,7 +11,7 @@ from prefect import flow
 from pydantic import Field
 
 from database.migration_files import Migration
-from flows.opening import ROOT, opened, run_name
+from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import EnvironmentName, PlanOnly, Shown
 from tasks.changes import Rollout
 from tasks.database_snapshots import snapshot_database
@@ -37,8 +37,9 @@ async def migrate(
     async with opened(environment, plan_only=plan_only or info) as rollout:
         if info:
             list_migrations(rollout, files)
-        else:
-            migrate_database(rollout, files, target=target_version, ignore_missing=ignore_missing)
+            return
+        async for turn in turns(rollout):
+            migrate_database(turn, files, target=target_version, ignore_missing=ignore_missing)
 
 
 def migrate_database(

@@ -1,22 +1,30 @@
-"""How a flow begins and ends: load the environment, open the door to AWS, leave the change table whatever happens."""
+"""How a flow begins and ends: load the environment, open the door to AWS, leave the change table whatever happens.
+
+Where the environment asks for it, a person approves the plan before the first write (`turns`).
+"""
 
 import hashlib
 import os
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import httpx
 from prefect import runtime
+from prefect.exceptions import Pause
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
+from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from blocks.environment import Environment
+from tasks.bundling.bundle import git_state
+from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Rollout
-from tasks.errors import Permanent
+from tasks.errors import MiyabiError, Permanent, Temporary
 from tasks.reports import publish_changes
+from tasks.steps import seconds_by_step
 
 APPROVAL_SECONDS = 24 * 3600
 ROOT = Path(os.environ.get("MIYABI_ROOT") or Path(__file__).resolve().parent.parent)
@@ -28,14 +36,43 @@ WORK = Path(os.environ.get("MIYABI_HOME") or ROOT / ".miyabi") / "build"
 @asynccontextmanager
 async def opened(environment: str, *, plan_only: bool = False, adopt: bool = False) -> AsyncIterator[Rollout]:
     """A rollout on an environment; its change table is published at the end, also when a step failed."""
-    block = await load_environment(environment)
-    rollout = Rollout(block, block.aws(planning=plan_only), release=str(runtime.flow_run.name or ""), adopt=adopt)
+    seconds_by_step.set({})
+    with without_prefect_explained():
+        block = await load_environment(environment)
+        rollout = Rollout(block, block.aws(planning=plan_only), release=str(runtime.flow_run.name or ""), adopt=adopt)
+        try:
+            yield rollout
+        except Pause:  # it waits for approval; the plan is published, and nothing was done
+            raise
+        except BaseException:
+            await publish_changes(rollout, complete=False)
+            raise
+        await publish_changes(rollout)
+
+
+@contextmanager
+def without_prefect_explained() -> Iterator[None]:
+    """Say in words that Prefect's server is gone, which its client says as a bare ConnectError."""
     try:
-        yield rollout
-    except BaseException:
-        await publish_changes(rollout, complete=False)
-        raise
-    await publish_changes(rollout)
+        yield
+    except httpx.TransportError as error:
+        steps = list(seconds_by_step.get() or {})
+        raise Temporary(
+            f"Prefect's server at {PREFECT_API_URL.value()} does not answer any more ({error}); this run,"
+            f" {runtime.flow_run.name!r}, ends {f'after step {steps[-1]!r}' if steps else 'before its first step'}."
+            " What it has done stays, and running it again is safe: it goes on from there."
+        ) from error
+
+
+async def turns(rollout: Rollout, *, plan_first: bool = False) -> AsyncIterator[Rollout]:
+    """The rollouts to work on, one after the other: where a person has to approve, or on request, first a plan."""
+    asks = rollout.environment.approval
+    if (asks or plan_first) and not rollout.planning:
+        plan = planning_twin(rollout)
+        yield plan
+        if asks:
+            rollout.approver = await approved(plan)
+    yield rollout
 
 
 def planning_twin(rollout: Rollout) -> Rollout:
@@ -74,21 +111,18 @@ async def approved(plan: Rollout) -> str:
 
 
 def run_name() -> str:
-    """`release local 1f3c2ab`, `plan local 1f3c2ab`, `smoke-test local`: flow or plan, environment, source commit."""
+    """`release local 1f3c2ab-dirty`, `plan local 1f3c2ab`, `smoke-test local`: flow or plan, where, source's commit."""
     parameters: dict[str, Any] = runtime.flow_run.parameters
     verb = "plan" if parameters.get("plan_only") else str(runtime.flow_run.flow_name)
     source = str(parameters.get("source") or "")
     return " ".join(filter(None, [verb, str(parameters.get("environment", "")), commit_of(source) if source else ""]))
 
 
-def commit_of(source: str) -> str:
-    """The short commit of the repository a source lies in; '' when it is in none."""
-    folder = Path(source.partition(":")[2])
-    where = folder if folder.is_dir() else folder.parent
+def commit_of(text: str) -> str:
+    """The commit of a source as its package will show it; '' for one that is in no repository, or cannot be read."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(where), "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
+        source = parse_source(text, root=ROOT)
+        sha, dirty = git_state(source, load_manifest(source), "")
+    except MiyabiError:
+        return ""  # the step that builds it says why
+    return "" if sha.startswith("unversioned") else sha[:7] + ("-dirty" if dirty else "")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from flows.opening import opened, run_name
+from flows.opening import opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, Shown
 from tasks.changes import Rollout
 from tasks.configuration import Wiring
@@ -55,7 +55,8 @@ async def provision(
 ) -> None:
     """Have what a backend stands on: network, secrets, database, role, log groups."""
     async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
-        lay_foundation(rollout, reset_password=reset_password)
+        async for turn in turns(rollout):
+            lay_foundation(turn, reset_password=reset_password)
 
 
 def lay_foundation(rollout: Rollout, *, reset_password: bool = False) -> Foundation:

@@ -22,6 +22,7 @@ from tasks.gateway import Api
 from tasks.releases import Journal, close_release, open_release
 from tasks.reports import ReleaseFacts, publish_release
 from tasks.smoke import Result, SmokeFailed
+from tasks.steps import seconds_by_step
 from tasks.undo import Undoer, replay_undo
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ def facts(
     return ReleaseFacts(
         environment=rollout.environment.name,
         verdict=verdict,
+        planning=rollout.planning,
         source=str(runtime.flow_run.parameters.get("source") or ""),
         git_sha=bundle.version,
         requested_by=rollout.approver or "",
@@ -122,5 +124,6 @@ def facts(
         changes=rollout.changes,
         findings=rollout.findings,
         smoke=[result.row() for result in record.smoke],
+        durations=tuple((seconds_by_step.get() or {}).items()),
         error=error,
     )

@@ -17,7 +17,7 @@ from prefect import flow
 from database.migration_files import Migration
 from flows.deploy_backend import deploy, package_of
 from flows.migrate import migrate_database
-from flows.opening import ROOT, approved, opened, planning_twin, run_name
+from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import lay_foundation
 from tasks.bundling.bundle import Bundle
@@ -36,11 +36,8 @@ async def release(
     async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
         bundle = package_of(rollout, source)
         files = read_migrations(ROOT / "migrations")
-        if rollout.environment.approval and not plan_only:
-            plan = planning_twin(rollout)
-            await roll_out(plan, bundle, files)
-            rollout.approver = await approved(plan)
-        await roll_out(rollout, bundle, files)
+        async for turn in turns(rollout):
+            await roll_out(turn, bundle, files)
 
 
 async def roll_out(rollout: Rollout, bundle: Bundle, files: Sequence[Migration]) -> None:

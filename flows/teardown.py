@@ -9,7 +9,7 @@ from typing import Annotated
 
 from prefect import flow
 
-from flows.opening import opened, planning_twin, run_name
+from flows.opening import opened, run_name, turns
 from flows.parameters import EnvironmentName, PlanOnly, Shown
 from tasks.changes import Rollout
 from tasks.database_groups import destroy_database_groups
@@ -38,9 +38,8 @@ async def teardown(
     if confirm != environment and not plan_only:
         raise Rejected("teardown", [f"to destroy {environment!r}, give its name as `confirm`; nothing was destroyed"])
     async with opened(environment, plan_only=plan_only) as rollout:
-        if not plan_only:
-            destroy_all(planning_twin(rollout), final_snapshot=final_snapshot)
-        destroy_all(rollout, final_snapshot=final_snapshot)
+        async for turn in turns(rollout, plan_first=True):
+            destroy_all(turn, final_snapshot=final_snapshot)
 
 
 def destroy_all(rollout: Rollout, *, final_snapshot: bool) -> None:

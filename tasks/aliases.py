@@ -71,6 +71,8 @@ def shift_traffic(rollout: Rollout, version: str, *, undoable: Undoable = unreco
     """All traffic to this version, now."""
     names = rollout.environment.names
     seen = observe_alias(rollout.aws("lambda"), names.function, names.alias)
+    if seen is None and rollout.planning:  # `ensure_alias` has planned it, on this version
+        return Alias(rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}"), PENDING)
     return converge_alias(rollout, version, seen, undoable)
 
 

@@ -1,8 +1,8 @@
 """What a run leaves for people: the change table, the smoke table and the release report, as Prefect artifacts.
 
 Rendering is pure. Publishing does nothing outside a Prefect run, so plain functions and tests may call it. Every
-artifact has one key per environment, which makes its versions a timeline in the UI; none is above 100 kB, and
-credentials in a URL are masked on their way out.
+artifact has one key per environment, which makes its versions a timeline in the UI; what was only planned is on another
+one than what was done. None is above 100 kB, and credentials in a URL are masked on their way out.
 """
 
 import json
@@ -15,6 +15,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact,
 from prefect.context import FlowRunContext, TaskRunContext
 
 from tasks.changes import Change, Finding, Rollout
+from tasks.steps import courtesy
 
 LIMIT = 100_000
 """Bytes of an artifact. Prefect has no limit of its own and its page becomes slow."""
@@ -32,6 +33,8 @@ class ReleaseFacts:
     environment: str
     verdict: str
     """`succeeded`, `failed`, `rolled_back`, or `planned`."""
+    planning: bool = False
+    """A plan, which has a heading and a timeline of its own."""
     source: str = ""
     git_sha: str = ""
     requested_by: str = ""
@@ -45,7 +48,7 @@ class ReleaseFacts:
     findings: Sequence[Finding] = ()
     smoke: Sequence[Row] = ()
     durations: Sequence[tuple[str, float]] = ()
-    """Step and seconds, in their order."""
+    """Step and seconds, in the order of their ends."""
     error: str = ""
 
 
@@ -88,7 +91,7 @@ def fit_text(text: str, limit: int = LIMIT) -> str:
 def render_release(facts: ReleaseFacts) -> str:
     """The release report as markdown."""
     parts = [
-        f"# Release {facts.environment}: {facts.verdict}",
+        title(facts),
         table(("", ""), summary(facts)),
         section("Why it stopped", [f"```\n{facts.error}\n```"] if facts.error else []),
         section("Smoke test", [markdown_rows(facts.smoke)] if facts.smoke else []),
@@ -98,6 +101,12 @@ def render_release(facts: ReleaseFacts) -> str:
                 if facts.durations else []),
     ]  # fmt: skip
     return fit_text("\n\n".join(filter(None, parts)) + "\n")
+
+
+def title(facts: ReleaseFacts) -> str:
+    if facts.verdict == "planned":
+        return f"# Plan {facts.environment}"
+    return f"# {'Plan' if facts.planning else 'Release'} {facts.environment}: {facts.verdict}"
 
 
 def summary(facts: ReleaseFacts) -> list[tuple[str, str]]:
@@ -152,27 +161,33 @@ def in_run() -> bool:
 
 async def publish_changes(rollout: Rollout, *, complete: bool = True) -> None:
     """The change table of the run: what was changed, or what a plan would change; all of it, or up to a failure."""
-    if in_run():
+    if not in_run():
+        return
+    with courtesy("the change table"):
         done = "what would change" if rollout.planning else "what was changed"
         rows = change_rows(rollout.changes, rollout.findings, complete=complete)
         await acreate_table_artifact(
             table=rows,
-            key=f"changes-{rollout.environment.name}",
+            key=f"{'planned-' if rollout.planning else ''}changes-{rollout.environment.name}",
             description=f"{rollout.environment.name}: {done}" + ("" if complete else ", up to the failure"),
         )
 
 
 def publish_smoke(environment: str, rows: Sequence[Row], where: str) -> None:
     """The smoke table, from inside a synchronous task. `where` says what was asked: a version, or the public URL."""
-    if in_run():
+    if not in_run():
+        return
+    with courtesy("the smoke table"):
         create_table_artifact(table=fit_rows(rows), key=f"smoke-{environment}", description=f"{environment}: {where}")
 
 
 async def publish_release(facts: ReleaseFacts) -> None:
     """The release report."""
-    if in_run():
+    if not in_run():
+        return
+    with courtesy("the report"):
         await acreate_markdown_artifact(
             markdown=render_release(facts),
-            key=f"release-{facts.environment}",
+            key=f"{'plan' if facts.planning else 'release'}-{facts.environment}",
             description=f"{facts.environment}: {facts.verdict}",
         )

@@ -1,9 +1,17 @@
-"""The Prefect side of a step: one decorator, so that all tasks fail, retry and are named alike."""
+"""The Prefect side of a step: one decorator, so that all tasks fail, retry and are named alike.
+
+What a step tells Prefect besides, a progress bar say, is a courtesy: it must not be what fails a release.
+"""
 
 import functools
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
+import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -13,6 +21,10 @@ from tasks.errors import Permanent, Temporary, explain
 
 T = TypeVar("T")
 P = ParamSpec("P")
+logger = logging.getLogger(__name__)
+
+seconds_by_step: ContextVar[dict[str, float] | None] = ContextVar("seconds_by_step", default=None)
+"""How long each step of this run took, all its attempts together; None where nobody wants to know."""
 
 
 def is_temporary(_task: Any, _run: Any, state: Any) -> bool:
@@ -31,12 +43,16 @@ def step(
 
     def decorate(function: Callable[P, T]) -> Task[P, T]:
         def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+            began = time.perf_counter()
             try:
                 return function(*args, **kwargs)
             except DoorError as error:
                 raise Permanent(f"{name}: {error}") from error
             except (ClientError, BotoCoreError) as error:
                 raise explain(error, name) from error
+            finally:
+                if (taken := seconds_by_step.get()) is not None:
+                    taken[name] = taken.get(name, 0.0) + time.perf_counter() - began
 
         functools.update_wrapper(translated, function)
         return configured(translated)
@@ -51,3 +67,12 @@ def step(
     )
 
     return decorate
+
+
+@contextmanager
+def courtesy(what: str) -> Iterator[None]:
+    """Around what Prefect is told for people to see. Its server may be gone for a moment, and the work goes on."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        logger.warning("Prefect does not take %s (%s): it is not shown", what, error)

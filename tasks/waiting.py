@@ -13,6 +13,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
 
 from tasks.errors import Permanent, Temporary
+from tasks.steps import courtesy
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -64,10 +65,11 @@ def progress_of(what: str) -> Iterator[Callable[[float], None]]:
     artifact: list[object] = []
 
     def advance(percent: float) -> None:
-        if not artifact:
-            artifact.append(create_progress_artifact(percent, description=f"waiting for {what}"))
-        else:
-            update_progress_artifact(artifact[0], progress=percent)  # type: ignore[arg-type]
+        with courtesy("a progress bar"):
+            if not artifact:
+                artifact.append(create_progress_artifact(percent, description=f"waiting for {what}"))
+            else:
+                update_progress_artifact(artifact[0], progress=percent)  # type: ignore[arg-type]
 
     yield advance
     if artifact:

@@ -120,6 +120,15 @@ def test_prefects_own_command_runs_the_other_flows(machine: Machine, deployment:
     assert "finished successfully" in output
 
 
+def test_a_rollback_of_the_first_release_says_that_there_is_nothing_to_put_back(machine: Machine) -> None:
+    api = machine.status()["prefect_api"]
+    lines = httpx.post(f"{api}/logs/filter", json={"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC"}).json()
+    said = "stays where it is: there is nothing to put back"
+    assert [line for line in lines if line["name"] == "flows.rollback" and said in line["message"]]
+    (row,) = json.loads(httpx.get(f"{api}/artifacts/changes-local/latest").json()["data"])
+    assert said in row["why"]
+
+
 def test_an_unknown_environment_is_wrong_usage(machine: Machine) -> None:
     command = [BIN / "miyabi", "release", "--environment", "nosuch"]
     done = subprocess.run(command, cwd=ROOT, env=machine.environment, capture_output=True, text=True)

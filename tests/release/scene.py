@@ -97,17 +97,21 @@ class Scene:
         assert release
         return release
 
-    def changes(self) -> list[dict[str, str]]:
-        """The change table that the last run left in Prefect."""
-        answer = httpx.get(f"{PREFECT_API_URL.value()}/artifacts/changes-local/latest").json()
-        return list(json.loads(answer["data"]))
+    def artifact(self, key: str) -> Any:
+        """The newest artifact of a key: text, or the rows of a table."""
+        answer = httpx.get(f"{PREFECT_API_URL.value()}/artifacts/{key}/latest").json()
+        return json.loads(answer["data"]) if answer["type"] == "table" else answer["data"]
+
+    def changes(self, *, planned: bool = False) -> list[dict[str, str]]:
+        """The change table that the last run, or plan, left in Prefect."""
+        return list(self.artifact("planned-changes-local" if planned else "changes-local"))
 
     def plan(self, **parameters: Any) -> list[dict[str, str]]:
         """What a release would change, from its change table."""
         ended = self.run(source=parameters.pop("source", GOOD), plan_only=True, **parameters)
         assert ended.code == 0, ended.error
         assert self.writes == []
-        return self.changes()
+        return self.changes(planned=True)
 
     def last_state(self) -> tuple[str, str]:
         """How Prefect says that the last run ended: the state's name and message."""

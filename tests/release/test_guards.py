@@ -122,7 +122,7 @@ def test_what_is_not_ours_is_taken_over_when_told_to(scene: Scene) -> None:
         make(scene)
     before = scene.aws("lambda").get_function(FunctionName=FUNCTION)["Configuration"]
     assert scene.run(source=GOOD, plan_only=True, adopt=True).code == 0
-    adopted = {row["what"] for row in scene.changes() if row["why"] == "adopted"}
+    adopted = {row["what"] for row in scene.changes(planned=True) if row["why"] == "adopted"}
     assert adopted == {f"security group {GROUP}", f"role {ROLE}"}
     after = scene.aws("lambda").get_function(FunctionName=FUNCTION)["Configuration"]
     assert before["RevisionId"] == after["RevisionId"]

@@ -30,7 +30,7 @@ def test_one_release_back_and_no_further(scene: Scene, tmp_path: Path) -> None:
     assert release_another(scene, tmp_path, "second") == "2"
     assert scene.run("rollback", plan_only=True).code == 0
     assert scene.writes == []
-    (change,) = scene.changes()
+    (change,) = scene.changes(planned=True)
     assert (change["what"], change["from"], change["to"]) == (f"alias {FUNCTION}:live", "2", "1")
     assert scene.last_release().status == "succeeded"
     assert scene.run("rollback").code == 0
@@ -40,6 +40,9 @@ def test_one_release_back_and_no_further(scene: Scene, tmp_path: Path) -> None:
     assert scene.run("rollback").code == 0
     assert scene.writes == []
     assert scene.live() == "1"
+    (row,) = scene.changes()
+    assert (row["change"], row["what"]) == ("finding", "traffic")
+    assert "there is nothing to put back" in row["why"]
 
 
 def test_what_was_rolled_back_can_be_released_again_without_a_new_version(scene: Scene, tmp_path: Path) -> None:

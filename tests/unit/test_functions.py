@@ -361,6 +361,13 @@ def test_a_first_alias_is_made_once_and_never_moved_by_ensure(world: Environment
     assert shift_traffic.fn(rollout, "2").version == "2"
 
 
+def test_a_first_release_plans_its_alias_once(world: Environment) -> None:
+    plan = make_rollout(world, planning=True)
+    ensure_alias.fn(plan, PENDING)
+    shift_traffic.fn(plan, PENDING)
+    assert changes_of(plan) == [f"create alias {NAME}:live version: - → {PENDING}"]
+
+
 def test_a_canary_left_behind_is_cleared(world: Environment, tmp_path: Path) -> None:
     release(make_rollout(world), build(tmp_path))
     rollout, _ = deploy(world, build(tmp_path, "two"))

@@ -69,6 +69,12 @@ def test_the_report_tells_all_that_is_known() -> None:
     assert "Why it stopped" not in text
 
 
+def test_a_plan_has_a_heading_of_its_own() -> None:
+    assert render_release(ReleaseFacts("local", "planned", planning=True)).startswith("# Plan local\n")
+    failed = render_release(ReleaseFacts("local", "failed", planning=True))
+    assert failed.startswith("# Plan local: failed\n")
+
+
 def test_an_empty_report_has_no_empty_sections() -> None:
     text = render_release(ReleaseFacts("local", "failed", error="the door\nstays shut"))
     assert "Why it stopped" in text

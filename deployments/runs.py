@@ -1,0 +1,93 @@
+"""Run a deployment from the terminal: warn of what is stale, start it, follow it, say how it ended."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployments.drift import warning
+from deployments.prefect_api import PrefectApi, PrefectAway
+from deployments.watch import Watcher, change_line, reason
+
+Show = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a flow run ended, and the artifact that tells about it."""
+
+    run: Mapping[str, Any]
+    url: str
+    artifact: Mapping[str, Any] | None
+
+    @property
+    def done(self) -> bool:
+        return bool(self.run["state_type"] == "COMPLETED")
+
+    @property
+    def message(self) -> str | None:
+        """Why it ended so, in the words of its last state."""
+        return (self.run.get("state") or {}).get("message")
+
+    @property
+    def told(self) -> Any:
+        """The artifact: rows of a table, or markdown; None if the run left none."""
+        if self.artifact is None:
+            return None
+        data = self.artifact["data"]
+        return json.loads(data) if self.artifact["type"] == "table" and isinstance(data, str) else data
+
+    def facts(self, label: str) -> dict[str, Any]:
+        """For machines; the artifact stands under `label`."""
+        return {
+            "flow_run": self.run["id"],
+            "url": self.url,
+            "state": self.run["state_name"],
+            "message": self.message,
+            label: self.told,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """For people: the artifact as text, then how the run ended and why."""
+        if isinstance(self.told, list):
+            yield "\n" + "\n".join(change_line(row) for row in self.told)
+        elif self.told:
+            yield "\n" + without_changes(str(self.told)).strip()
+        yield f"\n{self.run['name']}: {self.run['state_name']} after {self.run.get('total_run_time') or 0.0:.1f} s"
+        if self.message and not self.done:
+            yield reason(self.message)
+
+
+def run_deployment(
+    prefect: PrefectApi,
+    flow: str,
+    environment: str,
+    parameters: dict[str, Any],
+    *,
+    artifact: str | None,
+    show: Show,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Ended:
+    """Run `flow/environment` to its end. `artifact` is the first part of the key of what it leaves.
+
+    Raises PrefectRefused when the run cannot be made, PrefectAway when Prefect stays silent; then the run is named.
+    """
+    if stale := warning(prefect, environment):
+        show("\n".join(f"! {line}" for line in stale.splitlines()))
+    run = prefect.run(f"{flow}/{environment}", parameters)
+    url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
+    show(f"{'plan' if parameters.get('plan_only') else flow} {environment}  {url}")
+    try:
+        ended = Watcher(prefect, run["id"], show).follow(sleep=sleep)
+        return Ended(ended, url, prefect.artifact(run["id"], f"{artifact}-{environment}") if artifact else None)
+    except PrefectAway as error:
+        raise PrefectAway(
+            f"{error}\nThe run {url} may go on unseen, or have ended. What it has done stays, and running it again is"
+            " safe: it goes on from there."
+        ) from error
+
+
+def without_changes(report: str) -> str:
+    """A report for the terminal: without the changes and steps at its end, which were shown while they were made."""
+    return "\n".join(line for line in report.partition("\n## Changes")[0].splitlines() if line.strip("|- "))

@@ -1,0 +1,66 @@
+"""A run from the terminal: what is said of it while it goes on and at its end."""
+
+import json
+from typing import Any
+
+import pytest
+
+from deployments.prefect_api import PrefectApi, PrefectAway
+from deployments.runs import Ended, run_deployment
+
+RUN = {"id": "1f", "name": "release local 1f3c2ab", "state_type": "COMPLETED", "state_name": "Completed"}
+URL = "http://127.0.0.1:4200/runs/flow-run/1f"
+
+
+class Dying(PrefectApi):
+    """A server that makes the run and is not there any more."""
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        if path.endswith("/create_flow_run"):
+            return {"id": "1f"}
+        if path.startswith("/deployments/"):
+            return {"id": "d1"}
+        raise PrefectAway(f"Prefect does not answer at {self.url}: refused. Is it up? `miyabi up`")
+
+
+def test_a_server_that_dies_is_said_in_words_with_the_run() -> None:
+    shown: list[str] = []
+    prefect = Dying("http://127.0.0.1:1/api")
+    with pytest.raises(PrefectAway) as caught:
+        run_deployment(prefect, "release", "nosuch", {}, artifact="release", show=shown.append, sleep=lambda s: None)
+    assert shown == [
+        "release nosuch  http://127.0.0.1:1/runs/flow-run/1f",
+        "‖ Prefect does not answer; waiting for it",
+    ]
+    for part in (
+        "Prefect does not answer at http://127.0.0.1:1/api",
+        "The run http://127.0.0.1:1/runs/flow-run/1f may go on unseen, or have ended.",
+        "running it again is safe",
+    ):
+        assert part in str(caught.value)
+
+
+def test_a_failed_run_ends_with_its_reason() -> None:
+    state = {"message": "Flow run encountered an exception: Permanent: it is forbidden"}
+    ended = Ended(
+        RUN | {"state_type": "FAILED", "state_name": "Failed", "state": state, "total_run_time": 1}, URL, None
+    )
+    assert not ended.done
+    assert list(ended.lines()) == ["\nrelease local 1f3c2ab: Failed after 1.0 s", "it is forbidden"]
+
+
+def test_a_report_is_shown_without_what_was_shown_while_it_went_on() -> None:
+    head = "# Release local: succeeded\n\n| git | 1f3c2ab |\n\n"
+    text = head + "## Changes: 1 create\n\n- create x\n\n## Steps\n\n| a | 1 |\n"
+    ended = Ended(RUN, URL, {"type": "markdown", "data": text})
+    assert next(ended.lines()) == "\n# Release local: succeeded\n| git | 1f3c2ab |"
+    assert ended.facts("release")["release"] == text
+
+
+def test_a_plan_is_its_change_table() -> None:
+    rows = [{"change": "create", "what": "role x", "field": "", "from": "", "to": "", "why": ""}]
+    ended = Ended(RUN, URL, {"type": "table", "data": json.dumps(rows)})
+    assert next(ended.lines()) == "\n  create   role x"
+    assert ended.facts("changes") == {
+        "flow_run": "1f", "url": URL, "state": "Completed", "message": None, "changes": rows,
+    }  # fmt: skip
