@@ -142,13 +142,15 @@ def content(found: Path, path: str) -> str:
         descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Refused(f"{path!r} cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as file:
+    try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise Refused(f"{path!r} is not a file: list its folder instead")
         if about.st_size > LARGEST:
             raise Refused(f"{path!r} has {about.st_size} bytes: files of at most {LARGEST} are read")
-        data = file.read(LARGEST)
+        data = os.read(descriptor, LARGEST)
+    finally:
+        os.close(descriptor)
     if b"\0" in data[:8192]:
         raise Refused(f"{path!r} is not a text")
     return data.decode(errors="replace")
