@@ -14,7 +14,7 @@ from database.agent_models import Priority, Severity, TaskType
 TYPE_WORDS: Mapping[TaskType, str] = {
     "docs": r"docs?|documentation|document|readme|guides?|runbooks?|changelog|typos?"
             r"|ドキュメント|文書|説明書|手順書|誤字|マニュアル",
-    "bug": r"bugs?|errors?|crash(es|ed)?|fix(es)?|broken|fail(s|ed|ing|ure)?|exceptions?|regression|wrong|leaks?|debug"
+    "bug": r"bugs?|errors?|crash(es|ed)?|fix(es)?|broken|fail(s|ed|ing|ure)?|exceptions?|regression|wrong|leaks?"
            r"|バグ|不具合|エラー|修正|障害|落ちる|動かない|失敗|例外",
     "deployment": r"(re)?deploy(s|ed|ment)?|releases?|roll ?out|go live|ship"
                   r"|デプロイ|リリース|本番反映|配備",
@@ -26,6 +26,9 @@ TYPE_WORDS: Mapping[TaskType, str] = {
                r"|機能|追加|実装|対応|新規|導入|作成",
 }  # fmt: skip
 """Of equal counts the first stands. Only plain words of releasing make a deployment: its agent releases."""
+
+BEGINS = re.compile(r"(?:add|implement|introduce|create|support|enable|set up)\b")
+"""A title that begins so is of a feature, where counts are equal: "Add error handling" mends nothing."""
 
 PRIORITY_WORDS: Mapping[Priority, str] = {
     "P0": r"production (is )?down|outage|data loss|breach|vulnerabilit(y|ies)|cve-\d+|sql injection|xss|critical|urgent"
@@ -135,6 +138,7 @@ def type_of(title: str, body: str, labels: Sequence[str], reasons: list[str]) ->
         reasons.append(f"type {known}: it has that label")
         return cast(TaskType, known)
     scores = {kind: 3 * len(hits(words, title)) + len(hits(words, body)) for kind, words in TYPE_WORDS.items()}
+    scores["feature"] += bool(BEGINS.match(title.strip().lower()))
     best = max(scores, key=lambda kind: scores[kind])
     if not scores[best]:
         reasons.append("type feature: no word says otherwise")
