@@ -188,12 +188,15 @@ class QualityIssue(AgentOutput):
 
 
 class QualityBreakdown(AgentOutput):
-    """Scores from 0 to 100 under the mission's names; here `eslint` is any linter, `typescript` any type check."""
+    """Scores from 0 to 100 under the mission's names; here `eslint` is any linter, `typescript` any type check.
 
-    eslint_score: int
-    typescript_score: int
-    security_score: int
-    test_coverage_score: int
+    None: nothing measured it.
+    """
+
+    eslint_score: int | None
+    typescript_score: int | None
+    security_score: int | None
+    test_coverage_score: int | None
 
 
 class ReviewOutput(AgentOutput):

@@ -27,8 +27,8 @@ Stream = Literal["stdout", "stderr"]
 Said = Callable[[Stream, str], None]
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE",
-             "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-             "CARGO_HOME", "RUSTUP_HOME")  # fmt: skip
+             "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+             "http_proxy", "https_proxy", "no_proxy", "CARGO_HOME", "RUSTUP_HOME")  # fmt: skip
 PLAIN = {"NO_COLOR": "1", "CARGO_TERM_COLOR": "never", "PYTHONUNBUFFERED": "1", "GIT_TERMINAL_PROMPT": "0",
          "EMAIL": "agents@miyabi.invalid"}  # fmt: skip
 """EMAIL is what git falls back on where nobody has set `user.email`."""

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 
 from tasks.agents.commands import run_autofix, run_codegen, run_pr
 from tasks.agents.context import Runner
+from tasks.agents.issues import run_issue
 from tasks.agents.model_agents import MODEL_RUNNERS
+from tasks.agents.review import run_review
 
 RUNNERS: Mapping[str, Runner] = {
     "codegen": run_codegen,
     "autofix": run_autofix,
     "pr": run_pr,
+    "review": run_review,
+    "issue": run_issue,
     **MODEL_RUNNERS,
 }

@@ -1,0 +1,158 @@
+"""The linters and scanners that the review agent knows, and how one of them is run.
+
+A tool is looked for in the clone's `.venv` and `node_modules`, in the PATH, and beside our own Python. It runs as its
+project configures it (which may run the project's code: type checkers have plugins, cargo has build scripts), in a
+process group of its own, without this machine's secrets. One that is absent, fails or answers nonsense is reported with
+its reason and counts for nothing.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tasks.agents import review_parsers as parsers
+from tasks.agents.processes import Stream, environment, output_of, run
+from tasks.agents.review_findings import Finding, Kind
+from tasks.errors import MiyabiError
+
+PATIENCE_S = 300.0
+LARGEST = 16 * 1024 * 1024
+"""Characters of a tool's answer that are read."""
+KEPT = 500
+"""Findings of one tool. A hundred of them bring any score to 0."""
+VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`suffixes`: of the files it looks at; `needs`: files of which one must be in the repository's root.
+
+    `command` is followed by the files if it `takes_files`. `program` is what must be installed.
+    """
+
+    name: str
+    program: str
+    kinds: tuple[Kind, ...]
+    command: tuple[str, ...]
+    parse: Callable[[str, Path], list[Finding]]
+    suffixes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    takes_files: bool = False
+
+    def files(self, changed: Sequence[str]) -> list[str]:
+        return [name for name in changed if name.endswith(self.suffixes)] if self.suffixes else []
+
+    def applies(self, root: Path, changed: Sequence[str]) -> bool:
+        """Dependencies are looked at whenever there are some; code, where it was changed."""
+        configured = not self.needs or any((root / name).is_file() for name in self.needs)
+        return configured and (not self.suffixes or bool(self.files(changed)))
+
+
+PYTHON = (".py", ".pyi")
+SCRIPT = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx")
+TOOLS = (
+    Tool("ruff", "ruff", ("lint", "type"),
+         ("ruff", "check", "--output-format=json", "--no-cache", "--force-exclude", "--exit-zero", "--"),
+         parsers.ruff, PYTHON, takes_files=True),
+    # what is not installed here is no fault of the code
+    Tool("mypy", "mypy", ("type",),
+         ("mypy", "--no-pretty", "--no-error-summary", "--show-column-numbers", "--ignore-missing-imports",
+          f"--cache-dir={os.devnull}", "--"),
+         parsers.mypy, PYTHON, takes_files=True),
+    Tool("eslint", "eslint", ("lint", "type"), ("eslint", "--format=json", "--no-warn-ignored", "--"),
+         parsers.eslint, SCRIPT, takes_files=True),
+    Tool("tsc", "tsc", ("type",), ("tsc", "--noEmit", "--pretty", "false", "--project", "."),
+         parsers.tsc, (".ts", ".tsx"), ("tsconfig.json",)),
+    Tool("clippy", "cargo-clippy", ("lint", "type"),
+         ("cargo", "clippy", "--message-format=json", "--quiet", "--all-targets"),
+         parsers.clippy, (".rs", "Cargo.toml"), ("Cargo.toml",)),
+    # B101 is every assert of every test
+    Tool("bandit", "bandit", ("security",), ("bandit", "--quiet", "--format=json", "--skip=B101", "--exit-zero", "--"),
+         parsers.bandit, PYTHON, takes_files=True),
+    Tool("pip-audit", "pip-audit", ("security",),
+         ("pip-audit", "--format=json", "--progress-spinner=off", "--no-deps", "--disable-pip", "--requirement",
+          "requirements.txt"),
+         parsers.pip_audit, needs=("requirements.txt",)),
+    Tool("npm audit", "npm", ("security",), ("npm", "audit", "--json"),
+         parsers.npm_audit, needs=("package-lock.json", "npm-shrinkwrap.json")),
+    Tool("cargo audit", "cargo-audit", ("security",), ("cargo", "audit", "--json"),
+         parsers.cargo_audit, needs=("Cargo.lock",)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ToolReport:
+    """How a tool fared. `detail` is its version if it ran, else why it did not."""
+
+    tool: str
+    state: Literal["ran", "absent", "failed"]
+    detail: str
+    kinds: list[Kind] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Heard:
+    """What a tool said, as much as is bearable: of one that says more the answer is cut, and so cannot be read."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Stream, list[str]] = {"stdout": [], "stderr": []}
+        self._left = LARGEST
+
+    def line(self, stream: Stream, text: str) -> None:
+        self._left -= len(text)
+        if self._left >= 0:
+            self.lines[stream].append(text)
+
+    @property
+    def last_words(self) -> str:
+        return " ".join((self.lines["stderr"] or self.lines["stdout"])[-3:])[:300]
+
+
+async def use(tool: Tool, root: Path, clone: Path, changed: Sequence[str], *, patience: float) -> ToolReport:
+    """Run one tool on the changed files below `root`. What it finds elsewhere is not this change's fault."""
+    places = [
+        clone / ".venv" / "bin",
+        clone / "node_modules" / ".bin",
+        *os.get_exec_path(),
+        Path(sys.executable).parent,
+    ]
+    env = environment() | {"PATH": os.pathsep.join(map(str, places)), "CARGO_TARGET_DIR": str(clone / "target")}
+    if shutil.which(tool.program, path=env["PATH"]) is None:
+        return ToolReport(tool.name, "absent", f"{tool.program!r} is not installed")
+    program = shutil.which(tool.command[0], path=env["PATH"]) or tool.command[0]
+    command = [program, *tool.command[1:], *(tool.files(changed) if tool.takes_files else ())]
+    heard = Heard()
+    try:
+        async with asyncio.timeout(patience):
+            code = await run(command, cwd=root, env=env, said=heard.line, longest=LARGEST)
+            version = await version_of(program, tool, root, env)
+    except TimeoutError:
+        return ToolReport(tool.name, "failed", f"it did not end within {patience:.0f} s")
+    except MiyabiError as error:
+        return ToolReport(tool.name, "failed", str(error))
+    return judged(tool, root, changed, code, heard, version)
+
+
+def judged(tool: Tool, root: Path, changed: Sequence[str], code: int, heard: Heard, version: str) -> ToolReport:
+    """The findings in what it said; a failure if that is nothing, or nothing it should say."""
+    try:
+        findings = tool.parse("\n".join(heard.lines["stdout"]), root)
+    except (ValueError, KeyError, TypeError) as error:
+        return ToolReport(tool.name, "failed", f"exit status {code}: {heard.last_words or error}")
+    if code and not findings:
+        return ToolReport(tool.name, "failed", f"exit status {code}: {heard.last_words}")
+    here = [f for f in findings if f.file is None or f.file in changed]
+    return ToolReport(tool.name, "ran", version, list(tool.kinds), here[:KEPT])
+
+
+async def version_of(program: str, tool: Tool, root: Path, env: dict[str, str]) -> str:
+    subcommand = [tool.command[1]] if Path(program).name == "cargo" else []
+    _, output, _ = await output_of([program, *subcommand, "--version"], cwd=root, env=env)
+    match = VERSION.search(output)
+    return match[0] if match else "unknown version"
