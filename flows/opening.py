@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import httpx
 from prefect import runtime
+from prefect.context import SyncClientContext
 from prefect.exceptions import Pause
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
@@ -37,7 +38,7 @@ WORK = Path(os.environ.get("MIYABI_HOME") or ROOT / ".miyabi") / "build"
 async def opened(environment: str, *, plan_only: bool = False, adopt: bool = False) -> AsyncIterator[Rollout]:
     """A rollout on an environment; its change table is published at the end, also when a step failed."""
     seconds_by_step.set({})
-    with without_prefect_explained():
+    with without_prefect_explained(), SyncClientContext.get_or_create():  # one client for all steps, not one for each
         block = await load_environment(environment)
         rollout = Rollout(block, block.aws(planning=plan_only), release=str(runtime.flow_run.name or ""), adopt=adopt)
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.context import SyncClientContext
 from prefect.testing.utilities import prefect_test_harness
 
 from blocks.environment import Environment
@@ -62,7 +63,8 @@ def in_a_flow(rollout: Rollout, bundle: Bundle) -> float:
 
     @flow(name="aws-work")
     async def aws_work() -> float:
-        return work(rollout, bundle)
+        with SyncClientContext.get_or_create():  # as flows/opening.py does
+            return work(rollout, bundle)
 
     return asyncio.run(aws_work())
 
