@@ -44,6 +44,7 @@ class DatabaseSettings(Settings):
     open_to_world: bool = Field(False, description="0.0.0.0/0 may reach the database port; shown as a finding")
     ingress_cidrs: tuple[str, ...] = Field((), description="addresses of workers and people that may connect")
     sslmode: Literal["prefer", "require", "verify-full"] = "require"
+    keep_snapshots: int = Field(5, ge=1, le=90, description="our newest snapshots before migrations; older ones go")
 
 
 class FunctionSettings(Settings):
@@ -58,6 +59,7 @@ class FunctionSettings(Settings):
     timeout_s: int = Field(30, ge=1, le=30, description="API Gateway waits 30 s at most")
     in_vpc: bool = Field(True, description="reach the database by security group instead of from the internet")
     reserved_concurrency: int | None = Field(None, ge=1)
+    keep_versions: int = Field(5, ge=1, le=100, description="newest versions; older ones go that nothing needs")
     variables: dict[str, str] = Field({}, description="plain, not secret")
     plain_secrets: dict[str, str] = Field(
         {},
