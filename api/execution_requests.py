@@ -43,9 +43,9 @@ class NewExecution(BaseModel):
             raise ValueError(f"no such agent; there are {', '.join(AGENTS)}")
         return known.id
 
-    @field_validator("input", mode="before")
+    @field_validator("input")
     @classmethod
-    def is_small(cls, input: Any) -> Any:
+    def is_small(cls, input: dict[str, JsonValue]) -> dict[str, JsonValue]:
         size = len(json.dumps(input, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
         if size > MAX_INPUT_BYTES:
             raise ValueError(f"an input has at most {MAX_INPUT_BYTES} bytes as JSON, this one has {size}")

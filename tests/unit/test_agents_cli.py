@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -275,3 +277,9 @@ def test_spans() -> None:
         "0.0 s", "3.2 s", "119.0 s", "2 min", "2 h", "2 d",
     ]  # fmt: skip
     assert text.took(ENDED | {"completed_at": None}, now) == "119.0 s"
+
+
+def test_help_loads_nothing_that_is_slow() -> None:
+    program = "import sys, deployments.cli_agents; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert {"httpx", "pydantic", "prefect", "psycopg", "psutil", "deployments.stack"} & set(loaded) == set()
