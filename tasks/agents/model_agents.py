@@ -11,6 +11,7 @@ imported when the first of them runs, in a thread, so that a worker that has no 
 import asyncio
 import importlib
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -65,26 +66,18 @@ async def refine(
     """A model's word on what an agent has found out without one. None, and a line in the log, if there is none.
 
     All of it is one step, so the steps that follow keep their numbers whatever the model says: an attempt that follows
-    gets the same answer, and the same None. `tools` are plain functions, with a docstring for the model.
+    gets the same answer, and the same None. It may take half of the time that is left. `tools` are plain functions,
+    with a docstring for the model.
     """
     if not context.settings.model:
         return None
 
     async def ask() -> dict[str, Any]:
         try:
-            talk = await slow("model_talk")
-            said = await talk.talk(
-                context,
-                server(context.settings),
-                output_type,
-                instructions=text_of("refine"),
-                prompt=prompt,
-                toolsets=talk.toolsets(tools),
-                step=talk.at_once,
-            )
-            return {"form": said.form.model_dump(mode="json"), "reason": None}
-        except MiyabiError as error:
-            return {"form": None, "reason": str(error)}
+            async with asyncio.timeout(context.left / 2):
+                return {"form": await second_look(context, prompt, output_type, tools), "reason": None}
+        except (MiyabiError, TimeoutError) as error:
+            return {"form": None, "reason": str(error) or "it took too long"}
 
     answer: dict[str, Any] = await context.step("Ask the model for a second look", ask)
     if answer["form"] is None:
@@ -93,14 +86,33 @@ async def refine(
     return output_type.model_validate(answer["form"])
 
 
+async def second_look(
+    context: AgentContext, prompt: str, form: type[BaseModel], tools: Sequence[Callable[..., Any]]
+) -> dict[str, Any]:
+    """The form as the model fills it in, as JSON. Raises Temporary or Permanent."""
+    talk = await slow("model_talk")
+    said = await talk.talk(
+        context,
+        server(context.settings),
+        form,
+        instructions=text_of("refine"),
+        prompt=prompt,
+        toolsets=talk.toolsets(tools),
+        step=talk.at_once,
+    )
+    answer: dict[str, Any] = said.form.model_dump(mode="json")
+    return answer
+
+
 async def slow(name: str) -> ModuleType:
     """A module that takes a second to import, without stopping everything else meanwhile."""
     return await asyncio.to_thread(importlib.import_module, f"tasks.agents.{name}")
 
 
 async def close_models() -> None:
-    """Close the connections to models. For the end of a worker."""
-    await (await slow("model_provider")).close()
+    """Close the connections to models, if there are any. For the end of a worker."""
+    if provider := sys.modules.get("tasks.agents.model_provider"):
+        await provider.close()
 
 
 async def issue_of(context: AgentContext, given: Brief) -> Issue | None:

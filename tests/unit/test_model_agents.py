@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from blocks.environment import AgentSettings
+from database.agents import AGENTS
 from database.business_models import MODELS
 from database.business_research import Personas
 from tasks.agents.context import AgentResult
@@ -17,7 +18,7 @@ from tasks.agents.model_agents import MODEL_RUNNERS, PROMPTS, close_models, refi
 from tasks.agents.runners import RUNNERS
 from tasks.errors import Permanent
 from tests.agents import Scene
-from tests.model_server import ModelServer, Reply, call, calls, fill, hang_up, refuse, say
+from tests.model_server import ModelServer, Reply, call, calls, fill, hang, hang_up, refuse, say
 from tests.model_wires import Call
 
 WIRES = {"anthropic": "anthropic", "openai-chat": "chat", "openai-responses": "responses"}
@@ -54,6 +55,14 @@ def run(
 def test_all_fifteen_are_registered() -> None:
     assert MODEL_RUNNERS.items() <= RUNNERS.items()
     assert MODEL_RUNNERS.keys() == MODELS.keys()
+
+
+def test_each_has_a_prompt_of_its_own_and_there_are_no_others() -> None:
+    prompts = {file.stem: file.read_text() for file in PROMPTS.glob("*.md")}
+    assert prompts.keys() == MODELS.keys() | {"common", "refine"}
+    for agent in MODELS:
+        assert prompts[agent].startswith(f"You are {AGENTS[agent].name}")
+        assert (AGENTS[agent].character or "") in prompts[agent]
 
 
 @pytest.mark.parametrize("agent", MODELS)
@@ -199,8 +208,35 @@ def test_a_second_look_that_fails_is_done_without() -> None:
     assert "words instead of the form: 'I would rather not'" in line
 
 
+def test_a_second_look_takes_no_more_than_half_of_the_time() -> None:
+    async def main() -> None:
+        scene = Scene()
+        async with ModelServer([hang()]) as server:
+            scene.settings = settings(server)
+            assert await refine(scene.context("review", timeout=0.4), "Look at this", Remarks) is None
+        assert scene.lines[-1][:2] == ("WARN", "no second look by a model: it took too long")
+        await close_models()
+
+    asyncio.run(main())
+
+
 def test_many_calls_in_one_answer_are_all_done(tmp_path: Path) -> None:
     scene = Scene(AgentSettings(issues_directory=tmp_path))
     both = calls(Call("list_issues", {}), Call("list_issues", {}))
     result, _, server = run([both, fill(summary="ok")], scene)
     assert (result.metrics["tool_calls"], len(server.requests)) == (2, 2)
+
+
+def test_many_that_wait_share_one_client() -> None:
+    async def main() -> None:
+        async with ModelServer(delay_s=0.5) as server:
+            known = settings(server)
+            attempts = [run_model_agent(Scene(known).context("persona", brief="Tea")) for _ in range(60)]
+            results = asyncio.gather(*attempts)
+            while server.most_at_once < 60:
+                await asyncio.sleep(0.01)
+            assert len(await results) == 60
+            assert len(server.connections) <= 60
+        await close_models()
+
+    asyncio.run(main())
