@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from database.agents import AGENTS
 from database.queries import load
+from database.queue import Linked
 from database.repositories import SQL as REPOSITORIES
 from database.repositories import provisional_id
 
@@ -85,6 +86,13 @@ async def look(connection: Connection, ids: Sequence[UUID]) -> list[Child]:
     if gone := [str(id) for id in ids if id not in found]:
         raise LookupError(f"these executions were deleted: {', '.join(gone)}")
     return [found[id] for id in ids]
+
+
+async def standing(connection: Connection, ids: Sequence[UUID]) -> list[Linked]:
+    """What Postgres says of those of them that exist; their `flow_run_id` may be None."""
+    async with connection.cursor(row_factory=class_row(Linked)) as cursor:
+        await cursor.execute(SQL["standing"], {"ids": list(ids)})
+        return await cursor.fetchall()
 
 
 async def ask(connection: Connection, request: FormRequest, *, key: str) -> UUID:

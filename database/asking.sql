@@ -48,3 +48,10 @@ RETURNING id;
 
 -- asked --
 SELECT id FROM agent_executions WHERE user_id = %(user_id)s AND idempotency_key = %(key)s;
+
+-- standing --
+SELECT
+    id, agent_type, status, flow_run_id, attempt, dispatch, lease_owner, lease_expires_at < now() AS lease_expired,
+    cancel_requested_at IS NOT NULL AS cancel_requested, completed_at, error_message
+FROM agent_executions
+WHERE id = ANY (%(ids)s);

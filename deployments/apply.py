@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
@@ -28,6 +29,7 @@ ALLOWED_KEYS = frozenset(
     {"name", "entrypoint", "description", "parameters", "tags", "enforce_parameter_schema", "concurrency_limit"}
     | {"work_pool", "schedules", "triggers", "version"}
 )
+AGENT_POOL = "agents"
 Report = Callable[[str], None]
 
 
@@ -95,6 +97,21 @@ async def saved_credentials(block_name: str) -> AwsCredentials | None:
         return None
 
 
+async def ensure_agent_pool(client: PrefectClient, limit: int) -> None:
+    """The work pool of agents that need a process of their own. A limit that a person has set stays."""
+    try:
+        pool = await client.read_work_pool(AGENT_POOL)
+    except ObjectNotFound:
+        from prefect.workers.process import ProcessWorker  # 0.3 s, and mostly the pool is there
+
+        template = ProcessWorker.get_default_base_job_template()
+        pool = await client.create_work_pool(
+            WorkPoolCreate(name=AGENT_POOL, type="process", base_job_template=template)
+        )
+    if pool.concurrency_limit is None:
+        await client.update_work_pool(AGENT_POOL, WorkPoolUpdate(concurrency_limit=limit))
+
+
 def deploy(report: Report) -> None:
     """`prefect deploy --all`, its output kept for when it fails."""
     done = subprocess.run(
@@ -124,12 +141,14 @@ async def prune(client: PrefectClient, wanted: set[str], report: Report) -> None
 
 
 async def apply(cloud: LocalCloud | None, report: Report) -> None:
-    """Blocks, deployments, prune. Environments that this machine cannot have (no embedded cloud) are left out."""
+    """Blocks, the agents' pool, deployments, prune. Environments that this machine cannot have are left out."""
     entries = read_deployments()
     names = [name for name in environment_names() if name != "local" or cloud is not None]
     await save_environments(names, cloud, report)
-    deploy(report)
     async with get_client() as client:
+        limits = [environment.agents.limits.isolated for environment in read_environments(names, cloud)]
+        await ensure_agent_pool(client, max(limits))
+        deploy(report)
         await prune(client, {full_name(entry) for entry in entries}, report)
 
 

@@ -15,7 +15,10 @@ from localcloud.prefect_settings import client_environment
 from localcloud.state import load_state
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("prefect.yaml", "blocks/*.py", "flows/*.py", "deployments/*.py", "deployments/environments/*.toml")
+SOURCES = (
+    "prefect.yaml", "blocks/*.py", "database/agents.py", "flows/*.py", "deployments/*.py",
+    "deployments/environments/*.toml",
+)  # fmt: skip
 BAD_FILES = 2
 """The exit code of `deployments.apply` when it is the files that are wrong."""
 Report = Callable[[str], None]

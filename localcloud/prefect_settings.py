@@ -17,7 +17,7 @@ from localcloud.files import private_folder, read_secret, secret_value, write_wh
 from localcloud.processes import MARK, mark_of
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK_POOL = "local"
+WORK_POOL, AGENT_POOL = "local", "agents"
 DATABASE = ROLE = "prefect"
 FOREIGN = ("AWS_", "PREFECT_", "PG", "DATABASE_URL")
 LOOPBACK = "127.0.0.1,localhost"

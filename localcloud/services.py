@@ -1,7 +1,7 @@
-"""The services of `miyabi up`: PostgreSQL, the AWS simulator, the Prefect server on that PostgreSQL, and a worker.
+"""The services of `miyabi up`: PostgreSQL, the AWS simulator, a Prefect server on that PostgreSQL, a worker, agents.
 
 All start at once, since most of a start is imports; the server then waits for PostgreSQL, and the worker for the
-server.
+server. The agents come after all that and keep nobody waiting.
 """
 
 import datetime
@@ -15,6 +15,7 @@ from localcloud.health import answers, ask
 from localcloud.launch import launched
 from localcloud.postgres import Postgres
 from localcloud.prefect_settings import (
+    AGENT_POOL,
     DATABASE,
     ROLE,
     ROOT,
@@ -34,7 +35,9 @@ PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "postgres": 15432}
 def services(home: Path, ports: dict[str, int]) -> list[Service]:
     """All of them, in the order in which they are started. Called when nothing of an earlier run is left running."""
     shutil.rmtree(temporary_folder(home))  # what killed flow runs left
-    return [server(home, ports), cloud(home, ports), postgres(home, ports), worker(home, ports)]
+    return [
+        server(home, ports), cloud(home, ports), postgres(home, ports), worker(home, ports), agents(home, ports),
+    ]  # fmt: skip
 
 
 def cloud(home: Path, ports: dict[str, int]) -> Service:
@@ -96,10 +99,23 @@ def server(home: Path, ports: dict[str, int]) -> Service:
 def worker(home: Path, ports: dict[str, int]) -> Service:
     return Service(
         "worker",
-        lambda: python("localcloud.worker", WORK_POOL),
+        lambda: python("localcloud.worker", WORK_POOL, AGENT_POOL),
         lambda process: is_polling(ports["prefect"], process),
         worker_environment(home, ports),
         needs=("prefect",),
+        waits_itself=True,
+        directory=ROOT,
+    )
+
+
+def agents(home: Path, ports: dict[str, int]) -> Service:
+    """The agent worker and dispatcher. It counts as ready once it is there: what it works with comes with a release."""
+    return Service(
+        "agents",
+        lambda: python("localcloud.agents"),
+        lambda _: True,
+        worker_environment(home, ports),
+        needs=("prefect", "postgres"),
         waits_itself=True,
         directory=ROOT,
     )

@@ -1,13 +1,15 @@
-"""The local process worker: `python -m localcloud.worker POOL`, started by the supervisor.
+"""The local process worker: `python -m localcloud.worker POOL...`, started by the supervisor.
 
-What `prefect worker start` does, with two differences: it may be started together with the server, and does its
-imports, 1 to 2 seconds, before it waits for it; and its pool runs flows through localcloud/engine.py.
+What `prefect worker start` does, with three differences: it may be started together with the server, and does its
+imports, 1 to 2 seconds, before it waits for it; it serves all the pools in one process; and they run flows through
+localcloud/engine.py.
 """
 
 import asyncio
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud.imports import large_imports
@@ -25,10 +27,13 @@ HEARTBEAT_S = 15
 ENGINE = shlex.join([sys.executable, "-m", "localcloud.engine"])
 
 
-async def work(pool: str) -> None:
+async def work(pools: Sequence[str]) -> None:
     """Poll until cancelled."""
-    await ensure_pool(pool)
-    await ProcessWorker(work_pool_name=pool, name=pool, heartbeat_interval_seconds=HEARTBEAT_S).start()
+    async with asyncio.TaskGroup() as group:
+        for pool in pools:
+            await ensure_pool(pool)
+            worker = ProcessWorker(work_pool_name=pool, name=pool, heartbeat_interval_seconds=HEARTBEAT_S)
+            group.create_task(worker.start())
 
 
 async def ensure_pool(pool: str) -> None:
@@ -49,7 +54,7 @@ def main() -> None:
     wait_for(Path(os.environ["MIYABI_HOME"]), "prefect")
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     try:
-        asyncio.run(work(sys.argv[1]))
+        asyncio.run(work(sys.argv[1:]))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("stopped")
 

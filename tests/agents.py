@@ -54,11 +54,11 @@ class Scene:
         deadline = time.monotonic() + timeout
         return AgentContext(claim, known, known.input(**given), settings=self.settings, deadline=deadline, help=help)
 
-    async def start_step(self, execution_id: UUID, number: int, name: str) -> None:
+    async def start_step(self, execution_id: UUID, owner: str, number: int, name: str) -> None:
         self.steps[number] = StepSeen(name)
 
     async def finish_step(
-        self, execution_id: UUID, owner: str, number: int, *, output: Any = None, error: str | None = None
+        self, execution_id: UUID, owner: str, number: int, name: str, *, output: Any = None, error: str | None = None
     ) -> None:
         step = self.steps[number]
         step.output, step.error, step.done = output, error, error is None

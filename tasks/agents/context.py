@@ -23,12 +23,13 @@ from pydantic import BaseModel, TypeAdapter
 from blocks.environment import AgentSettings
 from database.agents import Agent
 from database.asking import Child, ChildRequest
+from tasks.agents.store import Call, Connection
 from tasks.errors import Permanent
 
 if TYPE_CHECKING:
-    from database.queue import Claim  # type: ignore[import-not-found, unused-ignore]
+    from database.queue import Claim
 
-__all__ = ["AgentContext", "AgentResult", "Child", "ChildRequest", "Escalation", "Help", "Runner"]
+__all__ = ["AgentContext", "AgentResult", "Child", "ChildRequest", "Escalation", "Help", "Runner", "Unsuccessful"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +59,14 @@ class AgentResult:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     escalation: Escalation | None = None
     artifact: str | None = None
+
+
+class Unsuccessful(Permanent):
+    """The agent did its work and the work did not succeed: the execution has failed, and has a result all the same."""
+
+    def __init__(self, reason: str, result: AgentResult) -> None:
+        self.result = result
+        super().__init__(reason)
 
 
 Runner = Callable[["AgentContext"], Awaitable[AgentResult]]
@@ -115,6 +124,8 @@ class Help:
     show: Show = unseen
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     """Around a wait for children: the execution does not count against the worker's limit meanwhile."""
+    database: Call | None = None
+    """The database, for agents whose work is there (`Store.call`)."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -179,6 +190,19 @@ class AgentContext:
         await steps.finish_step(*mine, output=kind.dump_python(output, mode="json"))
         return output
 
+    async def database(
+        self, function: Callable[Concatenate[Connection, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a function of database/ with a connection; again if the answer was lost, so it must bear that."""
+        if self._help.database is None:
+            raise RuntimeError("this context has no database")
+        found: T = await self._help.database(function, *args, **kwargs)
+        return found
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Around a wait for other executions: this one does not count against the worker's limit meanwhile."""
+        return self._help.waiting()
+
     async def children(self, requests: Sequence[ChildRequest], *, name: str = "Ask for children") -> list[UUID]:
         """Ask for executions below this one, in one step. Their ids, in the order of the requests."""
 
@@ -189,7 +213,7 @@ class AgentContext:
 
     async def wait_for(self, ids: Sequence[UUID], *, pause: float = 0.5) -> list[Child]:
         """Wait until all of these have ended; how they did, in the same order. `pause` is in seconds."""
-        with self._help.waiting():
+        with self.waiting():
             while True:
                 found = await self._help.family.look(ids)
                 if all(child.ended for child in found):

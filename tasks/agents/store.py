@@ -21,6 +21,8 @@ from tasks.errors import Temporary
 P = ParamSpec("P")
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
+Call = Callable[..., Awaitable[Any]]
+"""`Store.call`, for those who need nothing else of it."""
 logger = logging.getLogger(__name__)
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)

@@ -85,7 +85,7 @@ def prefect(status: stack.Status) -> Iterator[Prefect]:
 
 
 def test_every_service_is_healthy_and_status_names_it_all(status: stack.Status, home: Path) -> None:
-    assert status.services == {"prefect": True, "cloud": True, "postgres": True, "worker": True}
+    assert status.services == {"prefect": True, "cloud": True, "postgres": True, "worker": True, "agents": True}
     facts = stack.status_json()
     assert set(facts) == {
         "prefect_ui", "prefect_api", "aws_endpoint", "api_url", "site_url", "database_url", "state", "services",
