@@ -109,7 +109,7 @@ class AgentSettings(Settings):
 
     model: str | None = Field(None, pattern=r"^[a-z-]+:.+$", description="anthropic:NAME or openai:NAME")
     model_base_url: str | None = Field(None, description="another server that speaks the same protocol")
-    model_key_secret: str | None = Field(None, description="environment variable or secret that holds the model's key")
+    model_key_secret: str | None = Field(None, description="variable of the agent worker that holds the model's key")
     model_limits: ModelLimits = ModelLimits()
     command: tuple[str, ...] = Field(
         ("miyabi", "agent", "run", "{agent}", "--issue", "{issue}", "--repository", "{repository}"),

@@ -36,7 +36,7 @@ def of_request(error: Exception, server: Server, *, waited_s: float) -> Failure:
         case ai.ModelAPIError():
             return of_server(error, server)
         case TimeoutError():
-            return Failure(Temporary(f"the model {server} did not answer within {waited_s:.0f} s"))
+            return Failure(Temporary(f"the model {server} did not answer within {waited_s:.3g} s"))
         case _:  # the SDKs raise whatever they stumble over in a body that is not their protocol's
             what = said(error, server)
             return Failure(Permanent(f"the server of {server} does not speak {server.protocol!r}: {what}"), again=True)

@@ -22,6 +22,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
+from pydantic_ai.usage import RunUsage
 
 from blocks.environment import ModelLimits
 from tasks.agents.context import AgentContext
@@ -88,26 +89,28 @@ async def talk(
             model=model,
             deps=deps,
             toolsets=toolsets,
-            model_settings=ModelSettings(max_tokens=limits.answer_tokens),
+            # a timeout, later than ours: without one Anthropic's SDK refuses long answers that are not streamed
+            model_settings=ModelSettings(max_tokens=limits.answer_tokens, timeout=limits.answer_s + 5),
             usage_limits=usage_limits(limits),
             # counted in RecordedModel, so that a bad end is no finished step; the limits above bound all of it
             retries=AgentRetries(output=limits.corrections + 1, tools=limits.requests),
         )
     except AgentRunError as error:
         raise of_talk(error, server) from error
-    usage = run.usage
-    return Said(
-        run.output,
-        {
-            "model": f"{server.protocol}:{server.model}",
-            "model_requests": usage.requests,
-            "model_ms": round(1000 * model.seconds),
-            "tool_calls": usage.tool_calls,
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            **({} if usage.cost is None else {"cost_usd": float(usage.cost)}),
-        },
-    )
+    return Said(run.output, metrics(server, model.seconds, run.usage))
+
+
+def metrics(server: Server, seconds: float, usage: RunUsage) -> dict[str, Any]:
+    """What a talk took, as it is kept with the result; the cost where a list price is known."""
+    return {
+        "model": f"{server.protocol}:{server.model}",
+        "model_requests": usage.requests,
+        "model_ms": round(1000 * seconds),
+        "tool_calls": usage.tool_calls,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        **({} if usage.cost is None else {"cost_usd": float(usage.cost)}),
+    }
 
 
 def toolsets(functions: Sequence[Callable[..., Any]]) -> list[AbstractToolset[Any]]:

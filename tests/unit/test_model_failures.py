@@ -85,7 +85,7 @@ class Talk:
         (refuse(413, "too large"), Permanent, ["too long for it: too large", "Shorten the input"]),
         (refuse(418, "a teapot"), Permanent, ["refused the request (HTTP 418): a teapot"]),
         (raw(b"", status=302, location="http://192.0.2.1/"), Permanent, ["does not speak"]),
-        (hang(), Temporary, ["did not answer within 0 s"]),
+        (hang(), Temporary, ["did not answer within 0.3 s"]),
         (raw(b"<html>Welcome</html>", content_type="text/html"), Permanent, ["does not speak"]),
         (raw(b'{"id": "msg_1", "con'), Permanent, ["does not speak", "JSON"]),
         (raw(b""), Permanent, ["does not speak"]),
@@ -219,6 +219,11 @@ def test_an_answer_that_is_cut_off(protocol: str) -> None:
     cut = Reply(Turn((Call("final_result", '{"name": "Sen'),), stop="length"))
     talk = Talk([cut], protocol, {"answer_tokens": 100})
     talk.fails(Misfit, "was cut off at 100 tokens", "MIYABI_AGENT_MODEL_LIMITS")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_long_answer_may_be_asked_for(protocol: str) -> None:
+    assert Talk([fill(name="Sencha")], protocol, {"answer_tokens": 128_000}).run().form.name == "Sencha"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
