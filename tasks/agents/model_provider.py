@@ -20,7 +20,8 @@ LONGEST = 16 * 1024 * 1024
 
 LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 TIMEOUT = httpx2.Timeout(600, connect=10)
-"""Seconds; how long an answer may take is up to `model_limits.answer_s`."""
+"""Seconds; how long an answer may take is up to `model_limits.answer_s`. Not the SDKs' default, with which
+Anthropic's refuses to ask for long answers without a stream."""
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 

@@ -89,7 +89,7 @@ async def talk(
             model=model,
             deps=deps,
             toolsets=toolsets,
-            # a timeout, later than ours: without one Anthropic's SDK refuses long answers that are not streamed
+            # the client's own timeout, ten minutes, must not come before ours
             model_settings=ModelSettings(max_tokens=limits.answer_tokens, timeout=limits.answer_s + 5),
             usage_limits=usage_limits(limits),
             # counted in RecordedModel, so that a bad end is no finished step; the limits above bound all of it
