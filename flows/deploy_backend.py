@@ -19,6 +19,7 @@ from tasks.errors import Permanent
 from tasks.functions import ensure_function
 from tasks.gateway import ensure_api
 from tasks.migrations import Schema, read_migrations
+from tasks.pruning import prune
 from tasks.smoke import checks_for, smoke_api, smoke_version
 from tasks.variables import variable_names
 
@@ -55,7 +56,7 @@ def standing(rollout: Rollout) -> tuple[Foundation, Schema]:
 
 
 async def deploy(rollout: Rollout, bundle: Bundle, foundation: Foundation, schema: Schema) -> None:
-    """From a package to a version that has all traffic; put back if it fails there."""
+    """From a package to a version that has all traffic; put back if it fails there, tidied up if it does not."""
     checks = checks_for(rollout.environment, bundle.smoke)
     async with recorded(rollout, bundle, schema.after) as record:
         version = record.version = ensure_function(rollout, bundle, foundation.wiring, description=bundle.version)
@@ -64,3 +65,4 @@ async def deploy(rollout: Rollout, bundle: Bundle, foundation: Foundation, schem
         api = record.api = ensure_api(rollout, alias.arn)
         shift_traffic(rollout, version.version, undoable=record.undoable)
         record.smoke = smoke_api(rollout, api.url, checks)
+        prune(rollout, version)

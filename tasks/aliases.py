@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tasks.changes import PENDING, Change, Rollout
-from tasks.errors import absent_as_none, error_code, when_settled
+from tasks.errors import Permanent, absent_as_none, error_code, is_absent, when_settled
 from tasks.steps import step
 
 logger = logging.getLogger(__name__)
@@ -126,14 +126,26 @@ def restore_alias(rollout: Rollout, resource: str, before: Mapping[str, Any]) ->
         text = f"was moved to version {seen.version} by someone else; left as it is"
         rollout.find(f"alias {resource}", text)
         return f"alias {resource} {text}"
-    changes = plan_alias(f"alias {resource}", to, seen)
     rollout.converge(
         f"alias {resource}",
-        changes,
-        apply=lambda: apply_alias(client, function, name, version=to, exists=True),
+        plan_alias(f"alias {resource}", to, seen),
+        apply=lambda: move_back(client, function, name, to),
         planned=lambda: None,
     )
     return f"alias {resource} is on version {to}"
+
+
+def move_back(client: Any, function: str, name: str, version: str) -> None:
+    """Point the alias at an earlier version. Raises Permanent if that has been pruned."""
+    try:
+        apply_alias(client, function, name, version=version, exists=True)
+    except ClientError as error:
+        if not is_absent(error):
+            raise
+        raise Permanent(
+            f"alias {function}:{name} stays where it is: version {version} is not there any more, as only the newest "
+            "are kept (function.keep_versions); release its source again"
+        ) from error
 
 
 def describe(alias: Alias) -> str:

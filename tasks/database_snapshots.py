@@ -2,12 +2,14 @@
 
 Migrations only go forward, so this is the way back: restoring it makes a new instance. Its name comes from the schema
 that it holds and the hour: a release that died is run again soon and takes no second one, and a later release does not
-take an old one for its own. Nothing here deletes a snapshot.
+take an old one for its own. Those that are old are found here and deleted by tasks/pruning.py.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from tasks.changes import PENDING, Change, Rollout, tags_from
 from tasks.errors import absent_as_none, unless_exists, when_settled
@@ -15,6 +17,8 @@ from tasks.steps import step
 from tasks.waiting import wait_until
 
 PATIENCE = 60 * 60.0
+NAME_ENDS = r"-schema-\d+-at-\d{8}-\d{2}"
+"""How the names that `snapshot_name` makes end."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,17 @@ class Snapshot:
 class SeenSnapshot:
     """A snapshot as RDS has it."""
 
+    identifier: str
     arn: str
     status: str
-    tags: dict[str, str]
+    tags: Mapping[str, str] = field(hash=False)
+    taken: datetime | None = None
+    """None while it is being taken."""
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "SeenSnapshot":
+        tags, taken = tags_from(found.get("TagList", [])), found.get("SnapshotCreateTime")
+        return cls(found["DBSnapshotIdentifier"], found["DBSnapshotArn"], found["Status"], tags, taken)
 
 
 def snapshot_name(database: str, schema: int, at: datetime) -> str:
@@ -44,8 +56,29 @@ def observe_snapshot(rollout: Rollout, name: str) -> SeenSnapshot | None:
     found = absent_as_none(lambda: rds.describe_db_snapshots(DBSnapshotIdentifier=name))
     if not found or not found["DBSnapshots"]:
         return None
-    snapshot = found["DBSnapshots"][0]
-    return SeenSnapshot(snapshot["DBSnapshotArn"], snapshot["Status"], tags_from(snapshot.get("TagList", [])))
+    return SeenSnapshot.of(found["DBSnapshots"][0])
+
+
+def observe_snapshots(rollout: Rollout) -> list[SeenSnapshot]:
+    """Those of this environment's database that a release of ours has taken and that are whole, oldest first."""
+    database = rollout.environment.names.database
+    pages = (
+        rollout.aws("rds")
+        .get_paginator("describe_db_snapshots")
+        .paginate(DBInstanceIdentifier=database, SnapshotType="manual")
+    )
+    found = [SeenSnapshot.of(snapshot) for page in pages for snapshot in page["DBSnapshots"]]
+    name = re.compile(re.escape(database) + NAME_ENDS)
+    ours = [snapshot for snapshot in found if name.fullmatch(snapshot.identifier)]
+    whole = [s for s in ours if s.status == "available" and s.taken and rollout.environment.owns(dict(s.tags))]
+    return sorted(whole, key=lambda snapshot: (snapshot.taken, snapshot.identifier))
+
+
+def plan_old_snapshots(seen: Sequence[SeenSnapshot], *, keep: int, planned: int = 0) -> dict[SeenSnapshot, Change]:
+    """The deletion of each that is not among the newest; `planned` more are taken before that."""
+    why = f"not one of the newest {keep} that were taken before migrations"
+    old = seen[: max(0, len(seen) + planned - keep)]
+    return {snapshot: Change("delete", f"snapshot {snapshot.identifier}", why=why) for snapshot in old}
 
 
 def plan_snapshot(name: str, seen: SeenSnapshot | None) -> list[Change]:
@@ -68,7 +101,7 @@ def snapshot_database(
     name = snapshot_name(rollout.environment.names.database, schema, now())
     seen = observe_snapshot(rollout, name)
     if seen:
-        rollout.require_ours(f"snapshot {name}", seen.tags)
+        rollout.require_ours(f"snapshot {name}", dict(seen.tags))
         if seen.status != "available" and not rollout.planning:
             _wait_available(rollout, name)
     return rollout.converge(

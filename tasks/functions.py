@@ -36,6 +36,8 @@ class FunctionVersion:
     """Where the alias points now; None on a first release."""
     created: bool
     """False when a version that existed already is what was asked for."""
+    published: tuple[str, ...] = ()
+    """All versions that there are, this one included, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def ensure_function(rollout: Rollout, package: Package, wiring: Wiring, *, descr
 
     def made(version: str, *, created: bool) -> FunctionVersion:
         arn = rollout.aws.arn("lambda", f"function:{wanted.name}:{version}")
-        return FunctionVersion(wanted.name, arn, version, package.code_sha256, live, created)
+        known = tuple(seen.versions) if seen else ()
+        published = known if version in known else (*known, version)
+        return FunctionVersion(wanted.name, arn, version, package.code_sha256, live, created, published)
 
     return rollout.converge(
         f"function {wanted.name}",

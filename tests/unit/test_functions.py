@@ -391,6 +391,14 @@ def test_restoring_an_alias_is_guarded_and_can_be_repeated(world: Environment, t
     assert "no earlier version" in restore_alias(rollout, resource, {"version": None, "to": "1"})
 
 
+def test_no_way_back_to_a_version_that_is_gone(world: Environment, tmp_path: Path) -> None:
+    release(make_rollout(world), build(tmp_path))
+    rollout = make_rollout(world)
+    with pytest.raises(Permanent, match=r"version 7 is not there any more.*keep_versions"):
+        restore_alias(rollout, f"{NAME}:live", {"version": "7", "to": "1"})
+    assert rollout.changes == []
+
+
 @pytest.mark.parametrize(
     ("answer", "ready"),
     [
