@@ -9,20 +9,30 @@ import yaml
 
 from deployments.apply import BadDeployments, full_name, read_deployments
 from deployments.cli import main
+from deployments.environment_files import environment_names, read_file
 
 ROOT = Path(__file__).parents[2]
 SHARED = {"__init__", "opening", "parameters", "recording"}
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem not in SHARED)
 
 
-def test_every_deployment_is_a_flow_of_the_same_name() -> None:
+def test_every_flow_has_a_button_in_every_environment() -> None:
     entries = read_deployments()
-    assert {full_name(entry) for entry in entries if entry["name"] == "local"} == {
-        f"{flow.replace('_', '-')}/local" for flow in FLOWS
+    assert {full_name(entry) for entry in entries} == {
+        f"{flow.replace('_', '-')}/{environment}" for flow in FLOWS for environment in environment_names()
     }
     for entry in entries:
         assert entry["parameters"]["environment"] == entry["name"]
         assert entry["entrypoint"] == "flows.{0}.{0}".format(entry["entrypoint"].rsplit(".", 1)[-1])
+
+
+def test_destroying_production_is_hard() -> None:
+    """The button only plans; beyond it stand the name to type, the database's protection and a person's approval."""
+    (button,) = [entry for entry in read_deployments() if full_name(entry) == "teardown/production"]
+    assert button["parameters"] == {"environment": "production", "confirm": "", "plan_only": True}
+    production = read_file("production")
+    assert production["approval"]
+    assert production["database"]["deletion_protection"]
 
 
 @pytest.mark.parametrize("name", FLOWS)
