@@ -18,6 +18,7 @@ from database.recorder import Recorder
 from tasks.agents.context import Runner
 from tasks.agents.execution import Desk
 from tasks.agents.keeping import Keeper
+from tasks.agents.model_agents import close_models
 from tasks.agents.runners import RUNNERS
 from tasks.agents.settings import agent_settings
 from tasks.agents.store import Store
@@ -48,10 +49,11 @@ async def open_desk(
     """A desk at which leases are renewed as long as it is open."""
     settings, address, owner = agent_settings(environment.agents), dsn.get_secret_value(), owner or owner_name()
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(close_models)
         store = await stack.enter_async_context(Store(address))
         recorder = await stack.enter_async_context(Recorder(address))
         log = await stack.enter_async_context(LogWriter(address))
         keeper = Keeper(store, owner, lease_s=settings.lease_s)
         await stack.enter_async_context(running(keeper.run()))
         await stack.enter_async_context(running(wake_on(address, {"agent_cancellations": keeper.look})))
-        yield Desk(owner, store, recorder, log, keeper, settings, runners)
+        yield Desk(environment.name, owner, store, recorder, log, keeper, settings, runners)
