@@ -124,6 +124,9 @@ class Help:
     show: Show = unseen
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     """Around a wait for children: the execution does not count against the worker's limit meanwhile."""
+    cancelled: Callable[[], bool] = lambda: False
+    """Whether it is being stopped for good, and not only to go on elsewhere."""
+    environment: str = "local"
     database: Call | None = None
     """The database, for agents whose work is there (`Store.call`)."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -144,6 +147,16 @@ class AgentContext:
     def left(self) -> float:
         """Seconds until the execution times out."""
         return max(0.0, self.deadline - self._help.clock())
+
+    @property
+    def environment(self) -> str:
+        """The environment that the agent worker works for."""
+        return self._help.environment
+
+    @property
+    def cancelled(self) -> bool:
+        """While its code is being ended: true if a person wants that, false if another attempt goes on."""
+        return self._help.cancelled()
 
     @property
     def key(self) -> str:

@@ -43,6 +43,7 @@ LEVELS: Mapping[Level, int] = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
 class Desk:
     """What a process has for working on executions. `owner` names it in the leases."""
 
+    environment: str
     owner: str
     store: Store
     recorder: Recorder
@@ -134,6 +135,8 @@ async def open_context(
         steps=desk.recorder,
         write=partial(write, desk, claim),
         family=desk.store,
+        cancelled=lambda: held.why == "cancelled",
+        environment=desk.environment,
         database=desk.store.call,
         finished=await desk.recorder.finished_steps(claim.id),
         show=show,

@@ -183,9 +183,12 @@ class Reconciler:
 
 
 def seen(run: FlowRun) -> Seen:
-    """A flow run with what matters here."""
-    state, given = run.state, run.parameters.get("execution")
+    """A flow run with what matters here. The execution is a parameter, or a tag if a person started the run."""
+    state = run.state
     assert state is not None
+    given = run.parameters.get("execution") or next(
+        (tag.partition(":")[2] for tag in run.tags if tag.startswith("execution:")), None
+    )
     return Seen(
         run.id, state.type.value, state.name or "", state.timestamp, state.message or "", UUID(given) if given else None
     )

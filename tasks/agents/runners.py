@@ -9,7 +9,10 @@ from tasks.agents.commands import run_autofix, run_codegen, run_pr
 from tasks.agents.context import Runner
 from tasks.agents.issues import run_issue
 from tasks.agents.model_agents import MODEL_RUNNERS
+from tasks.agents.refreshing import run_refresher
+from tasks.agents.releasing import run_deployment
 from tasks.agents.review import run_review
+from tasks.agents.waterspider import run_waterspider
 
 RUNNERS: Mapping[str, Runner] = {
     "codegen": run_codegen,
@@ -17,5 +20,8 @@ RUNNERS: Mapping[str, Runner] = {
     "pr": run_pr,
     "review": run_review,
     "issue": run_issue,
+    "deployment": run_deployment,
+    "waterspider": run_waterspider,
+    "refresher": run_refresher,
     **MODEL_RUNNERS,
 }

@@ -77,9 +77,9 @@ async def ask_and_claim(connection: Connection, desk: Desk, request: FormRequest
 
 
 async def tag(run_id: UUID, claim: Claim) -> None:
-    """Give the run the tags that it lacks, when it was started from the form."""
+    """Give a run that was started from the form what the dispatcher gives the others."""
     wanted = tags_of(claim.agent_type, claim.repository, claim.issue_number)
     have = set(runtime.flow_run.tags or ())
     if not have.issuperset(wanted):
         async with get_client() as client:
-            await client.update_flow_run(run_id, tags=sorted(have.union(wanted)))
+            await client.update_flow_run(run_id, tags=sorted({*have, *wanted, f"execution:{claim.id}"}))

@@ -1,0 +1,82 @@
+"""Who is right when Prefect and Postgres differ: each pair of states, and what follows."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from database.queue import Linked, Status
+from tasks.agents.refreshing import Action, Seen, judge, truth
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+RUN, OTHER = uuid4(), uuid4()
+
+
+def row(status: Status, *, run: UUID = RUN, cancel: bool = False, ended_s: float = 100) -> Linked:
+    ended = NOW - timedelta(seconds=ended_s) if status in ("completed", "failed", "cancelled") else None
+    return Linked(uuid4(), "issue", status, run, 1, 1, "me", False, cancel, ended, "because" if ended else None)
+
+
+def seen(type: str, *, name: str = "", age_s: float = 100) -> Seen:
+    return Seen(RUN, type, name or type.capitalize(), NOW - timedelta(seconds=age_s))
+
+
+@pytest.mark.parametrize(
+    ("status", "type", "action"),
+    [
+        ("running", "RUNNING", "none"),
+        ("running", "CANCELLING", "cancel"),
+        ("running", "CANCELLED", "cancel"),
+        ("running", "CRASHED", "none"),  # its lease tells
+        ("running", "COMPLETED", "none"),
+        ("pending", "SCHEDULED", "none"),
+        ("pending", "PENDING", "none"),
+        ("pending", "CRASHED", "withdraw"),
+        ("pending", "COMPLETED", "withdraw"),
+        ("pending", "CANCELLED", "cancel"),
+        ("pending", "RUNNING", "drop"),
+        ("completed", "COMPLETED", "none"),
+        ("completed", "RUNNING", "show"),
+        ("completed", "CRASHED", "show"),
+        ("completed", "CANCELLED", "show"),
+        ("failed", "FAILED", "none"),
+        ("failed", "CRASHED", "none"),
+        ("failed", "SCHEDULED", "show"),
+        ("cancelled", "CANCELLED", "none"),
+        ("cancelled", "SCHEDULED", "show"),
+        ("cancelled", "COMPLETED", "show"),
+    ],
+)
+def test_each_pair(status: Status, type: str, action: Action) -> None:
+    assert judge(row(status), seen(type), NOW).action == action
+
+
+def test_a_process_has_a_moment_to_say_how_it_ended() -> None:
+    assert judge(row("completed", ended_s=1), seen("RUNNING"), NOW).action == "none"
+
+
+def test_a_cancellation_is_passed_on_once() -> None:
+    assert judge(row("running", cancel=True), seen("CANCELLING"), NOW).action == "none"
+
+
+@pytest.mark.parametrize("name", ["GivenBack", "NotTaken"])
+def test_a_run_whose_execution_goes_on_elsewhere_was_not_cancelled_by_a_person(name: str) -> None:
+    assert judge(row("running"), seen("CANCELLED", name=name), NOW).action == "none"
+
+
+def test_a_run_that_another_one_replaced_is_closed_after_a_while() -> None:
+    assert judge(row("running", run=OTHER), seen("RUNNING", age_s=5), NOW).action == "none"
+    assert judge(row("running", run=OTHER), seen("RUNNING"), NOW).action == "drop"
+    assert judge(row("completed", run=OTHER), seen("CRASHED"), NOW).action == "none"
+    assert judge(None, seen("RUNNING"), NOW).action == "drop"
+
+
+def test_a_run_that_prefect_lost_is_asked_for_again() -> None:
+    assert judge(row("pending"), None, NOW).action == "withdraw"
+    assert judge(row("running"), None, NOW).action == "none"
+
+
+def test_the_truth_has_the_reason() -> None:
+    assert (truth(row("failed")).type.value, truth(row("failed")).message) == ("FAILED", "because")
+    assert truth(row("completed")).type.value == "COMPLETED"
+    assert truth(row("cancelled")).type.value == "CANCELLED"

@@ -1,0 +1,25 @@
+"""Where agents find what they work with."""
+
+import pytest
+
+from tasks.agents.settings import AgentSettings, agent_settings
+from tasks.errors import Permanent
+
+
+def test_a_machine_overrides_its_environment() -> None:
+    section = AgentSettings(model="anthropic:a", lease_s=20)
+    variables = {
+        "MIYABI_AGENT_MODEL": "openai:b",
+        "MIYABI_AGENT_COMMAND": '["echo", "{agent}"]',
+        "MIYABI_AGENT_LIMITS": '{"at_once": 3}',
+        "MIYABI_HOME": "/elsewhere",
+    }
+    found = agent_settings(section, variables)
+    assert (found.model, found.command, found.limits.at_once, found.lease_s) == ("openai:b", ("echo", "{agent}"), 3, 20)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(Permanent) as caught:
+        agent_settings(None, {"MIYABI_AGENT_MODEL": "no colon", "MIYABI_AGENT_LEASE_S": "soon"})
+    assert "MIYABI_AGENT_MODEL" in str(caught.value)
+    assert "MIYABI_AGENT_LEASE_S" in str(caught.value)
