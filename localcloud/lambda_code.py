@@ -1,17 +1,24 @@
 """Unpacks a function's zip: once for each content, never outside its folder, with the modes that the zip has.
 
-`<home>/lambda/code/<sha256>/` is made under another name and then renamed, so it is whole or absent. Files are
-read-only, as under /var/task; folders stay writable, so that a user can delete the state.
+`<home>/lambda/code/<sha256>/` is made under another name and then renamed, so it is whole or absent; it goes in the
+same way, when no version has that content any more. Files are read-only, as under /var/task; folders stay writable, so
+that a user can delete the state.
 """
 
+import contextlib
 import io
 import os
 import shutil
 import stat
 import tempfile
+import time
 import zipfile
 import zlib
+from collections.abc import Callable, Collection
 from pathlib import Path
+
+RESTED_S = 60.0
+"""Seconds since a process was last started from a folder, after which it may be removed."""
 
 
 class BadPackage(Exception):
@@ -22,6 +29,7 @@ def unpacked(home: Path, sha256: str, content: bytes) -> Path:
     """The folder with the content of the zip."""
     folder = home / "lambda" / "code" / sha256
     if folder.is_dir():
+        os.utime(folder)
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
@@ -39,9 +47,21 @@ def unpacked(home: Path, sha256: str, content: bytes) -> Path:
 
 
 def forget_unfinished(home: Path) -> None:
-    """Remove what a killed process was unpacking."""
-    for folder in (home / "lambda" / "code").glob(".unpacking-*"):
+    """Remove what a killed process was unpacking or removing."""
+    for folder in (home / "lambda" / "code").glob(".*"):
         shutil.rmtree(folder)
+
+
+def remove_unused(
+    home: Path, used: Collection[str], *, rested_s: float = RESTED_S, clock: Callable[[], float] = time.time
+) -> None:
+    """Remove the folders of all contents but these; one that was used a moment ago stays until the next time."""
+    for folder in (home / "lambda" / "code").glob("[!.]*"):
+        with contextlib.suppress(FileNotFoundError):  # another thread is about it
+            if folder.name not in used and clock() - folder.stat().st_mtime > rested_s:
+                going = folder.with_name(f".removing-{folder.name}")
+                folder.rename(going)
+                shutil.rmtree(going)
 
 
 def _unpack(content: bytes, folder: Path) -> None:

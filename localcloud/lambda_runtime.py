@@ -8,13 +8,14 @@ who keeps something compiled from moto's state compares it.
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from localcloud.lambda_code import forget_unfinished
+from localcloud.lambda_code import RESTED_S, forget_unfinished, remove_unused
 from localcloud.lambda_facts import Function, Target, read
 from localcloud.lambda_guard import Guard
 from localcloud.lambda_logs import LogBook
@@ -65,7 +66,9 @@ class LambdaRuntime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching = False
         self._all_gone = asyncio.Event()
+        self._tidying: asyncio.TimerHandle | None = None
         forget_unfinished(cloud.home)
+        self.tidy()
 
     def pools(self, target: Target) -> tuple[tuple[float, Pool], ...]:
         """The pools of a target's versions, with their shares of the traffic."""
@@ -149,6 +152,16 @@ class LambdaRuntime:
                 pool.retire()
             if pool.retired and not pool.sandboxes:
                 del self._pools[function]
+        self._tidying = self._tidying or self.loop.call_later(1.5 * RESTED_S, self.tidy)
+
+    def tidy(self) -> None:
+        """Remove, in a thread, the unpacked code that no version has and no process uses."""
+        from localcloud.aws.function_versions import all_versions
+
+        self._tidying = None
+        used = {vars(version).get("code_digest", "") for version in all_versions(self.cloud.backend("lambda"))}
+        used |= {sandbox.function.code_sha256 for sandbox in self._alive}
+        threading.Thread(target=remove_unused, args=(self.cloud.home, used), name="lambda-tidy", daemon=True).start()
 
     def _current(self, function: Function) -> Function | None:
         """The same version as moto has it now; None if it is gone."""

@@ -59,6 +59,10 @@ class State:
         self._noting = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
+        self._used: dict[Path, set[str]] = {}
+        """The blobs that each saved file needs."""
+        self._all_known = True
+        """False if a file could not be read: which blobs it needs, nobody knows."""
         self._saver = threading.Thread(target=self._save_as_needed, name="aws-state", daemon=True)
 
     @contextlib.contextmanager
@@ -80,11 +84,8 @@ class State:
             folder.mkdir(parents=True, exist_ok=True)
         self._secret.chmod(0o700)
         self._secret.parent.chmod(0o700)
-        used: set[str] = set()
-        if all([self._load(path, used) for path in self._files()]):
-            for blob in self._blobs.iterdir():
-                if blob.name not in used:
-                    blob.unlink()
+        self._all_known = all([self._load(path) for path in self._files()])
+        self._drop_blobs()
         self._saver.start()
 
     def stop(self) -> None:
@@ -99,12 +100,18 @@ class State:
             self._dirty.clear()
             for path in self._files():
                 path.unlink()
+            self._used.clear()
+            self._drop_blobs()
 
     def save(self, services: Iterable[str]) -> None:
         """Save these services now. Services that moto does not have are left out."""
         for service in services:
             with contextlib.suppress(LookupError), self.still:
-                self._write(self._path(service), self._pickled(service))
+                path, (content, used) = self._path(service), self._pickled(service)
+                self._write(path, content)
+                if used != self._used.get(path, set()):
+                    self._used[path] = used
+                    self._drop_blobs()
 
     def _save_as_needed(self) -> None:
         while not self._closing or self._dirty:
@@ -125,13 +132,21 @@ class State:
     def _path(self, service: str) -> Path:
         return (self._secret if service in SECRET else self._open) / f"{service}.pickle"
 
-    def _pickled(self, service: str) -> bytes:
+    def _drop_blobs(self) -> None:
+        """Delete the blobs that no saved file needs any more, such as the code of a version that was deleted."""
+        needed = set[str]().union(*self._used.values())
+        for blob in self._blobs.iterdir() if self._all_known else ():
+            if blob.name not in needed:
+                blob.unlink()
+
+    def _pickled(self, service: str) -> tuple[bytes, set[str]]:
+        """The service's state, and the blobs that it needs."""
         regions = backends_of(service)[self.account_id]
         buffer = io.BytesIO()
         pickler = _Pickler(buffer, self._blobs)
         left_out = NOT_SAVED.get(service, frozenset())
         pickler.dump((VERSIONS, {region: _without(vars(backend), left_out) for region, backend in regions.items()}))
-        return buffer.getvalue()
+        return buffer.getvalue(), pickler.used
 
     def _write(self, path: Path, content: bytes) -> None:
         """Replace a file in one step, readable by its owner only."""
@@ -140,8 +155,9 @@ class State:
             file.write(content)
         os.replace(name, path)
 
-    def _load(self, path: Path, used: set[str]) -> bool:
-        """Put one service's saved state in place, and note the blobs it uses; False if it had to be moved aside."""
+    def _load(self, path: Path) -> bool:
+        """Put one service's saved state in place, and note the blobs it needs; False if it had to be moved aside."""
+        used = self._used[path] = set()
         try:
             with path.open("rb") as file:
                 versions, regions = _Unpickler(file, self._blobs, used).load()
@@ -152,6 +168,7 @@ class State:
         except Exception as error:
             aside = path.with_suffix(f".unreadable-{int(time.time())}")
             path.rename(aside)
+            del self._used[path]
             logger.warning("the saved state of %s is unreadable and was moved to %s: %s", path.stem, aside, error)
             return False
         return True
@@ -167,6 +184,7 @@ class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, blobs: Path) -> None:
         super().__init__(file, protocol=5)
         self._blobs = blobs
+        self.used: set[str] = set()
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, BaseBackend):
@@ -186,6 +204,7 @@ class _Pickler(pickle.Pickler):
         if len(value) < BLOB:
             return Blob, (bytes(value),)
         digest = hashlib.sha256(value).hexdigest()
+        self.used.add(digest)
         path = self._blobs / digest
         if not path.exists():
             part = path.with_suffix(".part")

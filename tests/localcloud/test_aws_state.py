@@ -173,6 +173,13 @@ def forget_database(process):
         time.sleep(0.02)
 
 
+def wait_until_empty(folder):
+    end = time.monotonic() + 5
+    while list(folder.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_everything_is_there_after_a_stop_and_after_a_kill(home, postgres):
     with Process(home, postgres.port) as first:
         make_everything(first)
@@ -187,6 +194,9 @@ def test_everything_is_there_after_a_stop_and_after_a_kill(home, postgres):
         assert group["retentionInDays"] == 30
         assert third.client("lambda").publish_version(FunctionName="function")["Version"] == "1"
         forget_database(third)
+        assert list((home / "aws" / "blobs").iterdir())
+        third.client("lambda").delete_function(FunctionName="function")
+        wait_until_empty(home / "aws" / "blobs")
         assert "was not saved" not in third.log.read_text()
         second.process = third.process
     holders = [path for path in home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]

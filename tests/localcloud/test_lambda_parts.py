@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localcloud.lambda_code import BadPackage, forget_unfinished, unpacked
+from localcloud.lambda_code import BadPackage, forget_unfinished, remove_unused, unpacked
 from localcloud.lambda_guard import Guard
 from localcloud.lambda_process import describe_exit
 from localcloud.lambda_python import PORTABLE_CLIENT, NoInterpreter, interpreter, provided_packages
@@ -87,6 +87,21 @@ def test_a_half_unpacked_zip_is_forgotten(tmp_path):
     (half / "file").write_text("x")
     forget_unfinished(tmp_path)
     assert not half.exists()
+
+
+def test_what_no_version_has_is_removed_once_it_has_rested(tmp_path):
+    used, unused = (unpacked(tmp_path, name * 64, zipped({"bootstrap": "x"})) for name in "ab")
+    making = tmp_path / "lambda" / "code" / ".unpacking-x"
+    making.mkdir()
+    remove_unused(tmp_path, {used.name})
+    assert unused.is_dir()
+    later = time.time() + 61
+    remove_unused(tmp_path, {used.name}, clock=lambda: later)
+    assert sorted(path.name for path in making.parent.iterdir()) == [making.name, used.name]
+    os.utime(used, (0, 0))
+    assert unpacked(tmp_path, used.name, b"") == used
+    remove_unused(tmp_path, set())
+    assert used.is_dir()
 
 
 # --- Python -------------------------------------------------------------------------------------------------------
