@@ -7,6 +7,8 @@ process. An execution that says too much keeps its WARN and ERROR lines; the oth
 """
 
 import asyncio
+import itertools
+import logging
 import threading
 import time
 from collections import deque
@@ -19,17 +21,22 @@ from uuid import UUID
 
 from database.log_batches import Line, Sender, clean_line
 
+LOG = logging.getLogger(__name__)
 Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
 LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 KEPT = ("WARN", "ERROR")
 BATCH = 5_000
-"""Lines in one COPY: at 50,000 lines a second ten a second, and few enough to be built without being noticed."""
+"""Lines in one COPY: at 50,000 lines a second, ten transactions a second."""
+
+
+class LogLost(Exception):
+    """Lines could not be written before the writer had to end."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one execution may say below WARN, and how many characters may wait for PostgreSQL before no more of it is
-    taken from anyone."""
+    """What one execution may say below WARN in all, and how many characters of all executions may wait for PostgreSQL
+    before such lines are dropped."""
 
     lines: int = 50_000
     characters: int = 20_000_000
@@ -62,11 +69,10 @@ class LogWriter:
         self._sender = Sender(dsn)
         self._changed = threading.Condition()
         self._lines: deque[Line] = deque()
-        self._waiting = 0
-        self._taken = self._written = 0
+        self._waiting = self._taken = self._written = 0
         self._flushes: deque[tuple[int, Future[None]]] = deque()
         self._said: dict[UUID, Said] = {}
-        self._closing = False
+        self._closing = self._ended = False
         self._thread = threading.Thread(target=self._write_batches, name="execution-log", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -78,13 +84,15 @@ class LogWriter:
     ) -> None:
         for execution_id in list(self._said):
             self._count_dropped(execution_id)
+        self._sender.give_up_after(self._patience_s)
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._sender.give_up_after(self._patience_s)
         await asyncio.to_thread(self._thread.join)
-        if error is None and self._lines:
-            raise LogLost(f"{len(self._lines):,} log lines were not written: PostgreSQL did not take them in time")
+        if self._lines and error is None:
+            raise self._lost()
+        if self._lines:
+            LOG.error("%s", self._lost())
 
     def write(self, execution_id: UUID, level: Level, message: str, metadata: dict[str, Any] | None = None) -> None:
         """Take a line. Lines over 16 KiB are cut, and say so; metadata that is no JSON is written as text."""
@@ -92,15 +100,17 @@ class LogWriter:
             raise ValueError(f"{level!r} is no log level; there are {', '.join(LEVELS)}")
         line = clean_line(execution_id, level, message, metadata, self._clock())
         with self._changed:
+            if self._closing:
+                raise RuntimeError("the log writer is closed")
             if level in KEPT or self._has_room(line):
                 self._take(line)
 
     async def flush(self, execution_id: UUID | None = None) -> None:
         """Wait until all lines taken so far are in Postgres, of this execution at least."""
+        done: Future[None] = Future()
         with self._changed:
-            if self._written == self._taken:
-                return
-            done: Future[None] = Future()
+            if self._ended:
+                raise self._lost()
             self._flushes.append((self._taken, done))
             self._changed.notify()
         await asyncio.wrap_future(done)
@@ -113,23 +123,25 @@ class LogWriter:
     def _has_room(self, line: Line) -> bool:
         """False for a line to drop; the first one is replaced by a notice."""
         said = self._said.setdefault(line.execution_id, Said())
-        if not said.dropped:
-            said.lines += 1
-            said.characters += line.size
-            full = said.lines > self._bounds.lines or said.characters > self._bounds.characters
-            if not full and self._waiting < self._bounds.waiting:
+        if said.lines < self._bounds.lines and said.characters + line.size <= self._bounds.characters:
+            if self._waiting < self._bounds.waiting:
+                said.lines += 1
+                said.characters += line.size
                 return True
-            self._take(clean_line(
-                line.execution_id, "WARN", "This log is full: from here on only WARN and ERROR are kept.", None,
-                line.written_at,
-            ))  # fmt: skip
+            reason = "PostgreSQL does not take lines as fast as they come"
+        else:
+            reason = f"more than {self._bounds.lines:,} lines or {self._bounds.characters:,} characters"
+        if not said.dropped:
+            notice = f"From here on DEBUG and INFO lines are missing: {reason}."
+            self._take(clean_line(line.execution_id, "WARN", notice, None, line.written_at))
         said.dropped += 1
         return False
 
     def _count_dropped(self, execution_id: UUID) -> None:
-        said = self._said.pop(execution_id, None)
-        if said and said.dropped:
-            self.write(execution_id, "WARN", f"{said.dropped:,} DEBUG and INFO lines were dropped.")
+        with self._changed:
+            said = self._said.pop(execution_id, None)
+            if said and said.dropped:
+                self.write(execution_id, "WARN", f"{said.dropped:,} DEBUG and INFO lines are missing.")
 
     def _take(self, line: Line) -> None:
         self._lines.append(line)
@@ -139,33 +151,39 @@ class LogWriter:
             self._changed.notify()
 
     def _write_batches(self) -> None:
-        while batch := self._next_batch():
-            if not self._sender.send(batch):
-                return
+        try:
+            while (batch := self._next_batch()) and self._sender.send(batch):
+                with self._changed:
+                    for line in batch:
+                        self._lines.popleft()
+                        self._waiting -= line.size
+                    self._written += len(batch)
+                    self._tell_flushed()
+        finally:
+            self._sender.close()
             with self._changed:
-                for line in batch:
-                    self._lines.popleft()
-                    self._waiting -= line.size
-                self._written += len(batch)
-                self._tell_flushed()
-        self._sender.close()
+                self._ended = True
+                for _until, done in self._flushes:
+                    if done.set_running_or_notify_cancel():
+                        done.set_exception(self._lost())
 
     def _next_batch(self) -> list[Line]:
         """The oldest lines, once there are enough or they have waited; none when closing and all are written."""
         with self._changed:
             self._tell_flushed()
-            self._changed.wait_for(lambda: self._lines or self._closing)
+            while not self._lines and not self._closing:
+                self._changed.wait()
+                self._tell_flushed()
             self._changed.wait_for(
                 lambda: len(self._lines) >= BATCH or self._flushes or self._closing, timeout=self._linger_s
             )
-            return [self._lines[place] for place in range(min(BATCH, len(self._lines)))]
+            return list(itertools.islice(self._lines, BATCH))
 
     def _tell_flushed(self) -> None:
         while self._flushes and self._flushes[0][0] <= self._written:
-            done = self._flushes.popleft()[1]
-            if done.set_running_or_notify_cancel():  # False: whoever waited was cancelled
+            _until, done = self._flushes.popleft()
+            if done.set_running_or_notify_cancel():
                 done.set_result(None)
 
-
-class LogLost(Exception):
-    """Lines could not be written before the writer had to end."""
+    def _lost(self) -> LogLost:
+        return LogLost(f"{len(self._lines):,} log lines were not written: the writer ended before PostgreSQL took them")

@@ -18,13 +18,14 @@ import psycopg
 
 from database.documents import NotStorable, clean, encode
 from database.queries import load
-from database.reconnecting import is_passing
 
 LOG = logging.getLogger(__name__)
 SQL = load("execution_log.sql")
 LONGEST = 16 * 1024
 """Characters of a message, and of its metadata."""
-PAUSE_S = 0.2
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+TOGETHER = 250
+"""Lines in one piece of a COPY."""
 
 Connection = psycopg.Connection[Any]
 
@@ -76,24 +77,28 @@ class Sender:
         self._until = self._clock() + seconds
 
     def send(self, lines: Sequence[Line]) -> bool:
-        """True once the lines are in; False if it was given up."""
-        rows, ids = list(lines), first_id()
+        """True once the lines are in; False if it was given up. Lines of an execution that somebody has deleted, with
+        all it said, are in nobody's way."""
+        rows, ids, pause, some_gone = list(lines), first_id(), FIRST_PAUSE_S, False
         while True:
             try:
+                if some_gone:
+                    rows = self._of_existing(rows)
                 self._copy(rows, ids)
                 return True
             except psycopg.errors.UniqueViolation:
                 return True
             except psycopg.errors.ForeignKeyViolation:
-                rows = self._of_existing(rows)
+                some_gone = True
+            except psycopg.errors.DataError as error:
+                return self._send_halves(rows, error)
             except psycopg.Error as error:
-                if not is_passing(self._connection, error):
-                    return self._send_halves(rows, error)
-                LOG.warning("PostgreSQL does not take log lines, trying again: %s", error)
-                self.close()
+                LOG.warning("PostgreSQL did not take log lines, trying again in %.1f s: %s", pause, error)
                 if self._until is not None and self._clock() > self._until:
                     return False
-                self._pause(PAUSE_S)
+                self.close()
+                self._pause(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -107,10 +112,10 @@ class Sender:
 
     def _copy(self, lines: Sequence[Line], ids: int) -> None:
         with self._connected().cursor() as cursor, cursor.copy(SQL["copy"]) as copy:
-            copy.write(as_text(lines, ids))
+            for start in range(0, len(lines), TOGETHER):  # PostgreSQL stores some while we write down the next
+                copy.write(as_text(lines[start : start + TOGETHER], ids + start))
 
     def _of_existing(self, lines: Sequence[Line]) -> list[Line]:
-        """Without the lines of executions that are gone: somebody deleted them, with all they said."""
         executions = list({line.execution_id for line in lines})
         found = self._connected().execute(SQL["existing"], {"executions": executions}).fetchall()
         existing = {row[0] for row in found}

@@ -123,11 +123,14 @@ async def claim(
     lease_s: float,
     limits: Limits = Limits(),
     colours: Mapping[str, str] = COLOURS,
-    running: Collection[UUID] = (),
+    running: Collection[UUID] | None = None,
 ) -> list[Claim]:
     """Up to `limit` executions that may start now, by priority and age. They are `running` and `owner`'s for `lease_s`
-    seconds. `running` is what this owner still works on, even if it lost the lease: that is not claimed again."""
-    values = _rules(agent_types, limits, colours, running) | {"owner": owner, "lease_s": lease_s}
+    seconds. `running` is all that this owner works on, even without a lease: that is not claimed again, and what else
+    is marked as its own goes back to the queue, for it was claimed in a call whose answer was lost."""
+    values = _rules(agent_types, limits, colours, running or ()) | {"owner": owner, "lease_s": lease_s}
+    if running is not None:
+        await connection.execute(SQL["release_unknown"], values)
     return await _taken(connection, "take", Claim, limit, values)
 
 

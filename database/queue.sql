@@ -1,7 +1,30 @@
 -- lock --
 -- Who takes work does so one after the other: what the rules allow depends on what is taken already. It is sent in one
 -- message with the statement it guards, so nobody holds it while a client thinks. The number is ours alone.
-SELECT pg_advisory_xact_lock(20261121000013);
+-- The settings make the plan of that statement what it is meant to be, whatever PostgreSQL knew of the table when it was
+-- last analysed: read indexes in their order, look rows up one by one; and not compile (100 ms for what runs in 5).
+SELECT
+    pg_advisory_xact_lock(20261121000013), set_config('jit', 'off', true),
+    set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_sort', 'off', true);
+
+-- release_unknown --
+-- What is marked as this owner's and unknown to it was claimed in a call whose answer was lost. A call under way and a
+-- heartbeat do not take five seconds.
+WITH unknown AS (
+    SELECT id, CASE WHEN cancel_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END AS next
+    FROM agent_executions
+    WHERE status = 'running' AND lease_owner = %(owner)s AND id <> ALL (%(running)s::uuid[])
+        AND heartbeat_at < now() - interval '5 s'
+    ORDER BY id
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE agent_executions AS e
+SET status = unknown.next, attempt = e.attempt - 1, lease_owner = NULL, lease_expires_at = NULL,
+    completed_at = CASE WHEN unknown.next = 'cancelled' THEN now() END,
+    cancelled_at = CASE WHEN unknown.next = 'cancelled' THEN now() END
+FROM unknown
+WHERE e.id = unknown.id;
 
 -- permitted --
 -- The rows that may be taken now, best first; `take` and `reserve` go on from here.
@@ -107,7 +130,10 @@ WITH occupied AS MATERIALIZED (
                 -- A red one that waits holds back what comes after it in its repository, or its turn would never
                 -- come. Not the descendants of those it waits for.
                 AND (
-                    EXISTS (SELECT FROM occupied AS o WHERE o.id = ANY (r.ancestors))
+                    NOT EXISTS (
+                        SELECT FROM agent_executions WHERE status = 'pending' AND agent_type = ANY (%(red)s::text[])
+                    )
+                    OR EXISTS (SELECT FROM occupied AS o WHERE o.id = ANY (r.ancestors))
                     OR NOT EXISTS (
                         SELECT FROM agent_executions AS first
                         WHERE first.status = 'pending' AND first.repository_id = r.repository_id
@@ -122,10 +148,10 @@ WITH occupied AS MATERIALIZED (
     ORDER BY r.priority, r.created_at, r.id
     LIMIT greatest(0, least(%(limit)s, %(total)s::integer - (SELECT count(*) FROM working)))
 ), free AS (
-    SELECT e.id
-    FROM agent_executions AS e JOIN chosen USING (id)
-    WHERE e.status = 'pending'
-    FOR UPDATE OF e SKIP LOCKED
+    SELECT id
+    FROM agent_executions
+    WHERE id = ANY (ARRAY (SELECT id FROM chosen)) AND status = 'pending'
+    FOR UPDATE SKIP LOCKED
 );
 
 -- take --
@@ -135,8 +161,7 @@ WITH occupied AS MATERIALIZED (
     SET status = 'running', attempt = e.attempt + 1, dispatch = e.dispatch + 1,
         lease_owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_s)s), heartbeat_at = now(),
         started_at = coalesce(e.started_at, now()), run_after = NULL, dispatched_until = NULL
-    FROM free
-    WHERE e.id = free.id
+    WHERE e.id = ANY (ARRAY (SELECT id FROM free))
     RETURNING e.*
 )
 SELECT
@@ -150,8 +175,7 @@ ORDER BY t.priority, t.created_at, t.id;
 , taken AS (
     UPDATE agent_executions AS e
     SET dispatched_until = now() + make_interval(secs => %(hold_s)s)
-    FROM free
-    WHERE e.id = free.id
+    WHERE e.id = ANY (ARRAY (SELECT id FROM free))
     RETURNING e.*
 )
 SELECT
@@ -300,7 +324,8 @@ WHERE e.id = %(execution_id)s;
 -- With all its attempts anew; the finished steps stay finished.
 UPDATE agent_executions
 SET status = 'pending', attempt = 0, started_at = NULL, completed_at = NULL, run_after = NULL, error_message = NULL,
-    lease_owner = NULL, lease_expires_at = NULL, dispatched_until = NULL, cancel_requested_at = NULL
+    lease_owner = NULL, lease_expires_at = NULL, dispatched_until = NULL, cancel_requested_at = NULL,
+    result = NULL, result_summary = NULL, quality_score = NULL
 WHERE id = %(execution_id)s AND status = 'failed'
 RETURNING id;
 

@@ -3,12 +3,12 @@
 -- the lease as it is until the step is written. A finished step stays as it is.
 WITH given AS (
     SELECT *
-    FROM unnest(%(executions)s::uuid[], %(owners)s::text[], %(numbers)s::integer[], %(names)s::text[])
+    FROM unnest(%(executions)b::uuid[], %(owners)b::text[], %(numbers)b::integer[], %(names)b::text[])
         AS g (execution_id, owner, number, name)
 ), held AS MATERIALIZED (
     SELECT id, lease_owner
     FROM agent_executions
-    WHERE id = ANY (%(executions)s::uuid[]) AND status = 'running'
+    WHERE id = ANY (%(executions)b::uuid[]) AND status = 'running'
     ORDER BY id
     FOR SHARE
 ), written AS (
@@ -25,13 +25,13 @@ SELECT id, lease_owner FROM held;
 WITH given AS (
     SELECT *
     FROM unnest(
-        %(executions)s::uuid[], %(owners)s::text[], %(numbers)s::integer[], %(names)s::text[], %(outputs)s::jsonb[],
-        %(errors)s::text[]
+        %(executions)b::uuid[], %(owners)b::text[], %(numbers)b::integer[], %(names)b::text[],
+        %(outputs)b::text[]::jsonb[], %(errors)b::text[]
     ) AS g (execution_id, owner, number, name, output, error)
 ), held AS MATERIALIZED (
     SELECT id, lease_owner
     FROM agent_executions
-    WHERE id = ANY (%(executions)s::uuid[]) AND status = 'running'
+    WHERE id = ANY (%(executions)b::uuid[]) AND status = 'running'
     ORDER BY id
     FOR SHARE
 ), written AS (
@@ -41,7 +41,8 @@ WITH given AS (
         g.error, now()
     FROM given AS g JOIN held ON held.id = g.execution_id AND held.lease_owner = g.owner
     ON CONFLICT (execution_id, number) DO UPDATE
-    SET status = excluded.status, output = excluded.output, error = excluded.error, completed_at = now()
+    SET name = excluded.name, status = excluded.status, output = excluded.output, error = excluded.error,
+        completed_at = now()
     WHERE s.status <> 'completed'
 )
 SELECT id, lease_owner FROM held;
@@ -51,8 +52,8 @@ SELECT id, lease_owner FROM held;
 WITH given AS (
     SELECT *
     FROM unnest(
-        %(executions)s::uuid[], %(owners)s::text[], %(statuses)s::text[], %(results)s::jsonb[], %(summaries)s::text[],
-        %(scores)s::integer[], %(pull_requests)s::integer[], %(errors)s::text[]
+        %(executions)b::uuid[], %(owners)b::text[], %(statuses)b::text[], %(results)b::text[]::jsonb[],
+        %(summaries)b::text[], %(scores)b::integer[], %(pull_requests)b::integer[], %(errors)b::text[]
     ) AS g (execution_id, owner, status, result, summary, score, pull_request, error)
 ), mine AS MATERIALIZED (
     SELECT e.id, e.status, e.lease_owner
@@ -70,7 +71,7 @@ WITH given AS (
     WHERE e.id = g.execution_id
 ), given_up AS (
     UPDATE execution_steps AS s
-    SET status = 'failed', error = g.status, completed_at = now()
+    SET status = 'failed', error = 'the execution ended', completed_at = now()
     FROM given AS g JOIN mine ON mine.id = g.execution_id
     WHERE g.status <> 'completed' AND s.execution_id = g.execution_id AND s.status = 'running'
 )
@@ -79,11 +80,11 @@ SELECT id, lease_owner FROM mine;
 -- finished_steps --
 SELECT execution_id, number, name, output
 FROM execution_steps
-WHERE execution_id = ANY (%(executions)s::uuid[]) AND status = 'completed'
+WHERE execution_id = ANY (%(executions)b::uuid[]) AND status = 'completed'
 ORDER BY execution_id, number;
 
 -- finished_step --
-SELECT name, output
+SELECT output
 FROM execution_steps
 WHERE execution_id = %(execution_id)s AND number = %(number)s AND status = 'completed';
 
@@ -91,3 +92,19 @@ WHERE execution_id = %(execution_id)s AND number = %(number)s AND status = 'comp
 SELECT EXISTS (
     SELECT FROM agent_executions WHERE id = %(execution_id)s AND status = 'running' AND lease_owner = %(owner)s
 ) AS held;
+
+-- complete_step --
+-- Nothing is returned if the lease is lost, or the step is finished already: by another call that was faster.
+WITH held AS MATERIALIZED (
+    SELECT id
+    FROM agent_executions
+    WHERE id = %(execution_id)s AND status = 'running' AND lease_owner = %(owner)s
+    FOR SHARE
+)
+INSERT INTO execution_steps AS s (execution_id, number, name, status, output, completed_at)
+SELECT id, %(number)s, %(name)s, 'completed', %(output)s::jsonb, now()
+FROM held
+ON CONFLICT (execution_id, number) DO UPDATE
+SET name = excluded.name, status = 'completed', output = excluded.output, error = NULL, completed_at = now()
+WHERE s.status <> 'completed'
+RETURNING number;
