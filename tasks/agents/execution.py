@@ -5,6 +5,7 @@ The row in Postgres is the truth and is written first; whoever shows the executi
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -16,6 +17,7 @@ from functools import partial
 from typing import Any, Literal
 
 import httpx
+import psycopg
 from pydantic import BaseModel, ValidationError
 
 from database import queue
@@ -91,6 +93,11 @@ async def perform(
         return await settled(desk, held.claim, came, seconds)
     except (LeaseLost, Away) as lost:
         return Outcome("lost", str(lost))
+    except Exception:
+        raise
+    except BaseException:
+        await leave(desk, held)
+        raise
     finally:
         desk.keeper.drop(held)
 
@@ -107,6 +114,19 @@ async def attempt(desk: Desk, held: Held, show: Show) -> AgentResult | Exception
     except Exception as error:
         report(desk, claim, error)
         return error
+
+
+async def leave(desk: Desk, held: Held) -> None:
+    """This process is told to end at once, and what writes for it has ended already: give the execution back over a
+    connection of our own. One that a person cancelled ends with that."""
+    async with await psycopg.AsyncConnection.connect(desk.store.dsn, autocommit=True) as connection:
+        if unwanted := await held.unwanted():
+            await queue.request_cancel(connection, held.claim.id)
+        with contextlib.suppress(LeaseLost):
+            await queue.give_back(
+                connection, desk.owner, execution_id=held.claim.id, attempt_used=unwanted,
+                error="cancelled in the Prefect UI" if unwanted else None,
+            )  # fmt: skip
 
 
 def runner_of(desk: Desk, agent: Agent) -> Runner:

@@ -8,7 +8,7 @@ for lost, since others may: it is told so by its own clock, not by an answer tha
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 from uuid import UUID
@@ -19,6 +19,11 @@ from tasks.agents.store import Away, Store
 
 logger = logging.getLogger(__name__)
 Why = Literal["cancelled", "lost", "returned"]
+
+
+async def wanted() -> bool:
+    """Nobody cancelled it."""
+    return False
 
 
 class Held:
@@ -34,6 +39,9 @@ class Held:
         """How often it waits for its children now; then it does not count against the worker's limit."""
         self.changed: Callable[[], None] = lambda: None
         """Called when it begins to work, or to wait: there is room for another one."""
+
+        self.unwanted: Callable[[], Awaitable[bool]] = wanted
+        """Asked when its process is told to end: true if a person cancelled its flow run."""
 
     def begin(self) -> None:
         self.working = True

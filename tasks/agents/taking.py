@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from prefect import runtime
@@ -62,9 +63,17 @@ async def claimed(desk: Desk, request: FormRequest, execution: UUID | None) -> H
     if claim is None:
         return None
     held = desk.keeper.keep(replace(claim, flow_run_id=run_id), since=since)
+    held.unwanted = partial(is_cancelled, run_id)
     await desk.store.call(queue.link, desk.owner, execution_id=claim.id, flow_run_id=run_id)
     await tag(run_id, claim)
     return held
+
+
+async def is_cancelled(run_id: UUID) -> bool:
+    """Whether a person cancelled this run, as Prefect has it."""
+    async with get_client() as client:
+        state = (await client.read_flow_run(run_id)).state
+    return state is not None and state.type.value in ("CANCELLING", "CANCELLED")
 
 
 async def ask_and_claim(connection: Connection, desk: Desk, request: FormRequest, run_id: UUID) -> Claim | None:
