@@ -21,6 +21,7 @@ from typing import Any, Literal
 from blocks.environment import FunctionSettings
 from tasks.bundling import bytecode, cargo, wheels
 from tasks.bundling.contract import Variable, code_folders, missing_variables, own_files, required_variables
+from tasks.bundling.leftovers import SCRATCH, tidy
 from tasks.bundling.package_check import UNREADABLE, check_package
 from tasks.bundling.platforms import Platform, host_platform, lambda_platform
 from tasks.bundling.sources import MANIFEST, Manifest, Source, load_manifest, parse_source
@@ -91,7 +92,7 @@ def build_bundle(source: Source, settings: FunctionSettings, *, root: Path, work
     """Build, without checking. The zip is `<work>/<hash>.zip`; `work` also keeps what the next build can reuse."""
     manifest = load_manifest(source)
     work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=work) as scratch:
+    with tempfile.TemporaryDirectory(dir=work, prefix=SCRATCH) as scratch:
         made = Path(scratch) / "package.zip"
         if source.kind == "zip":
             shutil.copyfile(source.path, made)
@@ -156,7 +157,7 @@ def describe(made: Path, source: Source, manifest: Manifest, settings: FunctionS
     digest = hashlib.sha256(content)
     path = work / f"{digest.hexdigest()}.zip"
     os.replace(made, path)
-    forget_old(work)
+    tidy(work)
     unpacked, kind = inspect(path, source)
     git_sha, dirty = git_state(source, manifest, digest.hexdigest())
     return Bundle(
@@ -175,12 +176,6 @@ def describe(made: Path, source: Source, manifest: Manifest, settings: FunctionS
         git_sha=git_sha,
         dirty=dirty,
     )
-
-
-def forget_old(work: Path, *, keep: int = 10) -> None:
-    """Delete all but the newest packages; an older one can be built again from its commit."""
-    for path in sorted(work.glob("*.zip"), key=lambda path: -path.stat().st_mtime)[keep:]:
-        path.unlink(missing_ok=True)
 
 
 def inspect(path: Path, source: Source) -> tuple[int, Literal["python", "native"]]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tasks.bundling.leftovers import mark_used
 from tasks.bundling.platforms import Platform, as_text
 from tasks.bundling.processes import stream, tail
 from tasks.bundling.sources import BuildTable
@@ -45,6 +46,7 @@ def build_binary(folder: Path, build: BuildTable, platform: Platform, host: Plat
     logger.info("building %r with `%s`: %s", binary, tool.name, tool.why)
     target_folder = Path(os.environ.get("CARGO_TARGET_DIR") or work / "cargo" / short_hash(str(folder)))
     target_folder.mkdir(parents=True, exist_ok=True)
+    mark_used(target_folder)
     env = {**os.environ, "CARGO_TARGET_DIR": str(target_folder)}
     command = [*tool.name.split(), "--release", "--bin", binary, "--message-format=json-render-diagnostics"]
     command += ["--features", ",".join(build.features)] if build.features else []

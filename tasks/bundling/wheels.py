@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.bundling import bytecode, pip_for_target
+from tasks.bundling.leftovers import SCRATCH, mark_used
 from tasks.bundling.platforms import Platform
 from tasks.bundling.processes import stream, tail
 from tasks.bundling.zipping import Entry, pack, read_entries, write_zip
@@ -49,9 +50,10 @@ def vendor(wanted: Wanted, *, work: Path) -> list[Entry]:
     kept = work / "wheels" / f"{fingerprint(wanted, interpreter)}.zip"
     if kept.is_file():
         logger.info("the dependencies have not changed: taken from %s", kept.name)
+        mark_used(kept)
         return read_entries(kept)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=SCRATCH) as scratch:
         folder = Path(scratch) / "site"
         install(wanted, folder)
         strip(folder)

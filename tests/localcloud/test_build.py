@@ -22,6 +22,7 @@ import pytest
 from blocks.environment import FunctionSettings
 from localcloud.cloud import Cloud
 from tasks.bundling.bundle import Bundle, build_bundle, build_package, check_bundle
+from tasks.bundling.leftovers import PACKAGES
 from tasks.bundling.sources import parse_source
 from tasks.errors import Permanent, Rejected
 from tests.fixtures.packages import FAILING, REJECTED, BrokenKind, make_broken
@@ -371,8 +372,8 @@ def test_the_step_rejects_what_is_broken_before_any_write(tmp_path: Path, kind: 
 def test_old_packages_are_forgotten_and_new_ones_kept(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for number in range(12):
+    for number in range(PACKAGES + 2):
         (source / "lambda_function.py").write_text(f"def lambda_handler(event, context): return {number}\n")
         bundle = build(f"python:{source}", tmp_path / "work")
     assert bundle.path.is_file()
-    assert len(list((tmp_path / "work").glob("*.zip"))) == 10
+    assert len(list((tmp_path / "work").glob("*.zip"))) == PACKAGES
