@@ -1,7 +1,6 @@
 """Executions that need a process of their own: reserved, submitted to Prefect, claimed there, or taken back."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
