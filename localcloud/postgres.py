@@ -33,6 +33,8 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": str(MAX_CONNECTIONS),
+    "max_wal_size": "256MB",  # a gigabyte otherwise, most of what a busy hour leaves on the disk
+    "min_wal_size": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # A failed statement is not logged: it may be `CREATE ROLE … PASSWORD '…'`.
