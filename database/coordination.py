@@ -1,0 +1,110 @@
+"""The tasks of a coordinator's plan, and the executions that do them.
+
+A task has an id that follows from its coordinator and its key, and its execution a key that follows from the task: a
+second attempt of the coordinator finds both again and makes neither twice. Whoever else starts a task's execution (the
+waterspider) has to use that key, `task:<id>`. All functions are async and take a connection in autocommit mode.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from database.agents import AGENTS
+from database.queries import load
+
+SQL = load("coordination.sql")
+Connection = psycopg.AsyncConnection[Any]
+
+
+class NotRunning(Exception):
+    """The coordinator has ended or is to be cancelled: it may start nothing."""
+
+
+@dataclass(frozen=True)
+class StoredTask:
+    """A task as its table holds it. `depends_on` are keys of other tasks of the plan; `metadata` is for people."""
+
+    key: str
+    name: str
+    description: str
+    priority: str
+    agent_type: str
+    issue_number: int | None
+    depends_on: Sequence[str]
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a task's execution stands. `outcome` is the mission's word in its result: success or escalated."""
+
+    task_id: UUID
+    execution_id: UUID
+    status: str
+    outcome: str | None
+    escalation: dict[str, Any] | None
+    result_summary: str | None
+    error_message: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+def task_id(coordinator: UUID, key: str) -> UUID:
+    """The id of this coordinator's task of that key."""
+    return uuid5(coordinator, key)
+
+
+async def store(connection: Connection, coordinator: UUID, tasks: Sequence[StoredTask]) -> None:
+    """Write down the plan: all of it or nothing. What is stored already stays as it is."""
+    rows = [
+        {
+            "id": str(task_id(coordinator, task.key)), "name": task.name, "description": task.description,
+            "priority": task.priority, "agent_type": task.agent_type, "issue_number": task.issue_number,
+            "metadata": {**task.metadata, "key": task.key},
+        }
+        for task in tasks
+    ]  # fmt: skip
+    edges = [
+        {"task_id": str(task_id(coordinator, task.key)), "depends_on": str(task_id(coordinator, other))}
+        for task in tasks
+        for other in task.depends_on
+    ]
+    async with connection.transaction():
+        await connection.execute(SQL["store_tasks"], {"coordinator": coordinator, "tasks": Jsonb(rows)})
+        await connection.execute(SQL["store_dependencies"], {"dependencies": Jsonb(edges)})
+
+
+async def start(
+    connection: Connection, coordinator: UUID, key: str, *, input: Mapping[str, Any], options: Mapping[str, Any],
+    agent_type: str,
+) -> UUID:  # fmt: skip
+    """Ask for the execution of a task; its id, the same one however often it is asked for. Raises NotRunning."""
+    values = {
+        "coordinator": coordinator, "task": task_id(coordinator, key), "input": Jsonb(dict(input)),
+        "options": Jsonb(dict(options)), "max_attempts": AGENTS[agent_type].max_attempts,
+    }  # fmt: skip
+    for _ in range(2):  # who is second sees the first one's row only in a statement that begins after its commit
+        if found := await (await connection.execute(SQL["start"], values)).fetchone():
+            return UUID(str(found[0]))
+    raise NotRunning(f"execution {coordinator} is not running, or to be cancelled: it starts no task")
+
+
+async def standing(connection: Connection, coordinator: UUID, keys: Sequence[str]) -> dict[str, Standing]:
+    """How the tasks stand that have an execution, by key. Brings the tasks' own rows in line on the way."""
+    ids = {task_id(coordinator, key): key for key in keys}
+    await connection.execute(SQL["follow"], {"tasks": list(ids)})
+    async with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        await cursor.execute(SQL["standing"], {"tasks": list(ids)})
+        return {ids[found.task_id]: found for found in await cursor.fetchall()}
+
+
+async def skip(connection: Connection, coordinator: UUID, reasons: Mapping[str, str]) -> None:
+    """Write down which tasks are not run, and why, by key."""
+    rows = [{"id": str(task_id(coordinator, key)), "reason": reason} for key, reason in reasons.items()]
+    await connection.execute(SQL["skip"], {"skipped": Jsonb(rows)})
