@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from tasks.agents.commands import run_autofix, run_codegen, run_pr
 from tasks.agents.context import Runner
+from tasks.agents.coordinator import run_coordinator
 from tasks.agents.issues import run_issue
 from tasks.agents.model_agents import MODEL_RUNNERS
 from tasks.agents.refreshing import run_refresher
@@ -15,6 +16,7 @@ from tasks.agents.review import run_review
 from tasks.agents.waterspider import run_waterspider
 
 RUNNERS: Mapping[str, Runner] = {
+    "coordinator": run_coordinator,
     "codegen": run_codegen,
     "autofix": run_autofix,
     "pr": run_pr,
