@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from database.agent_models import AutofixInput, CodegenInput, CommandOutput, PRInput, PROutput
-from tasks.agents.context import AgentContext, AgentResult
+from tasks.agents.context import AgentContext, AgentResult, Unsuccessful
 from tasks.agents.git import fresh_clone, git, work_since
 from tasks.agents.locks import Waiting
 from tasks.agents.processes import environment, run
@@ -26,6 +26,7 @@ from tasks.errors import Permanent, Temporary
 
 FLAGS = {"use_worktree": "--worktree", "auto_pr": "--auto-pr", "slack_notify": "--slack-notify"}
 TASK = re.compile(r"task-\d{1,4}")
+BRANCH = re.compile(r"feature/issue-\d{1,9}(-task-\d{1,4})?")
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 TRY_AGAIN = 75  # EX_TEMPFAIL of <sysexits.h>
 PULL_REQUEST = re.compile(r"https?://\S+/pull/(\d+)\b")
@@ -82,22 +83,19 @@ def place_of(context: AgentContext, branch: str | None) -> Place:
 
 
 def task_of(context: AgentContext) -> str | None:
-    """The task of an issue that a coordinator wants done: `task-3`."""
+    """The task of an issue that a coordinator wants done: `task-3`. It becomes part of a folder's name."""
     task = context.claim.options.get("task")
-    return None if task is None else checked_task(task)
-
-
-def checked_task(task: object) -> str:
-    """It becomes part of a folder's name."""
-    if not (isinstance(task, str) and TASK.fullmatch(task)):
-        raise Permanent(f"the option `task` is {task!r}: a coordinator writes it as 'task-1', 'task-2', …")
-    return task
+    if task is None or (isinstance(task, str) and TASK.fullmatch(task)):
+        return task
+    raise Permanent(f"the option `task` is {task!r}: a coordinator writes it as 'task-1', 'task-2', …")
 
 
 def earlier_work(context: AgentContext) -> list[str]:
     """The branches of the tasks that this one builds on."""
-    tasks = [checked_task(task) for task in context.claim.options.get("after", [])]
-    return [place_of_issue(issue_of(context), task=task).branch for task in tasks]
+    branches = context.claim.options.get("after", [])
+    if not isinstance(branches, list) or not all(isinstance(name, str) and BRANCH.fullmatch(name) for name in branches):
+        raise Permanent(f"the option `after` is {branches!r}: a coordinator lists branches such as 'feature/issue-1'")
+    return branches
 
 
 async def work(context: AgentContext, place: Place, *, of_tasks: bool = False) -> tuple[Performance, Worktree]:
@@ -150,7 +148,7 @@ def is_ours(program: str) -> bool:
 
 
 async def perform(context: AgentContext, command: list[str], tree: Worktree, start: str) -> Performance:
-    """Run the program to its end. Raises Permanent or Temporary with the end of what it said if it fails."""
+    """Run the program to its end. If it fails, raises Unsuccessful or Temporary with the end of what it said."""
     own = Path(await git(tree.path, "rev-parse", "--absolute-git-dir"))
     input_file = own / "miyabi-input.json"
     input_file.write_text(context.input.model_dump_json(by_alias=True))
@@ -167,21 +165,24 @@ async def perform(context: AgentContext, command: list[str], tree: Worktree, sta
         code = await run(command, cwd=tree.path, env=env, said=transcript.line, holding=[tree.lock])
     finally:
         transcript.close()
-    if code:
-        raise failure(code, transcript)
-    done = await work_since(tree.path, start)
-    return Performance(
-        code, transcript.count, round(1000 * (time.monotonic() - begun)), transcript.report, pull_request(transcript),
-        done.commits, done.files, done.added, done.removed,
+    took = round(1000 * (time.monotonic() - begun))
+    work = await work_since(tree.path, start)
+    done = Performance(
+        code, transcript.count, took, transcript.report, pull_request(transcript),
+        work.commits, work.files, work.added, work.removed,
     )  # fmt: skip
+    if code:
+        raise failure(context, done, tree, "\n".join(transcript.last_words) or "(nothing)")
+    return done
 
 
-def failure(code: int, transcript: Transcript) -> Permanent | Temporary:
-    last = "\n".join(transcript.last_words)
-    if code < 0:
-        return Temporary(f"Agent process was ended by signal {-code}; it said last:\n{last}")
-    kind = Temporary if code == TRY_AGAIN else Permanent
-    return kind(f"Agent process exited with code {code}; it said last:\n{last or '(nothing)'}")
+def failure(context: AgentContext, done: Performance, tree: Worktree, last: str) -> Unsuccessful | Temporary:
+    if done.code < 0:
+        return Temporary(f"Agent process was ended by signal {-done.code}; it said last:\n{last}")
+    reason = f"Agent process exited with code {done.code}; it said last:\n{last}"
+    if done.code == TRY_AGAIN:
+        return Temporary(reason)
+    return Unsuccessful(reason, told(context, done, CommandOutput(**facts(done, tree))))
 
 
 def pull_request(transcript: Transcript) -> tuple[int, str] | None:

@@ -12,7 +12,7 @@ import pytest
 
 from database.agent_models import CommandOutput, PROutput
 from tasks.agents.commands import is_ours, run_autofix, run_codegen, run_pr
-from tasks.agents.context import AgentContext
+from tasks.agents.context import AgentContext, Unsuccessful
 from tasks.errors import Permanent, Temporary
 from tests.agents import Scene
 from tests.fixtures.agents import git, make_repository, settings_for
@@ -99,8 +99,12 @@ def test_a_key_it_may_see_is_masked_in_what_it_says(clone: Path, monkeypatch: py
 
 
 def test_a_failing_program_fails_with_its_last_words(clone: Path) -> None:
-    with pytest.raises(Permanent, match=r"exited with code 3; it said last:\ncannot find the flux capacitor"):
+    with pytest.raises(
+        Unsuccessful, match=r"exited with code 3; it said last:\ncannot find the flux capacitor"
+    ) as info:
         asyncio.run(run_codegen(context_of(scene_of(clone, "fail", "3"))))
+    assert isinstance(info.value.result.data, CommandOutput)
+    assert info.value.result.data.exit_code == 3
 
 
 def test_a_program_can_ask_for_another_attempt(clone: Path) -> None:
@@ -133,7 +137,13 @@ def test_tasks_of_an_issue_have_their_own_worktrees_and_meet_in_the_pull_request
         scene = scene_of(clone, "write", f"{number}.txt", "text\n")
         asyncio.run(run_codegen(context_of(scene, options={"task": f"task-{number}"})))
     third = scene_of(clone, "write", "3.txt", "text\n")
-    asyncio.run(run_codegen(context_of(third, options={"task": "task-3", "after": ["task-1", "task-2"]})))
+    asyncio.run(
+        run_codegen(
+            context_of(
+                third, options={"task": "task-3", "after": [f"feature/issue-270-task-{number}" for number in (1, 2)]}
+            )
+        )
+    )
     assert "1.txt" in git(clone, "ls-tree", "--name-only", "feature/issue-270-task-3")
 
     asyncio.run(run_pr(context_of(scene_of(clone, "say"), "pr")))
@@ -143,6 +153,9 @@ def test_tasks_of_an_issue_have_their_own_worktrees_and_meet_in_the_pull_request
 def test_a_task_is_no_way_out(clone: Path) -> None:
     with pytest.raises(Permanent, match="the option `task` is"):
         asyncio.run(run_codegen(context_of(scene_of(clone, "say"), options={"task": "../../x"})))
+    for branches in (["--exec=x"], "feature/issue-1", [3], ["feature/issue-1/../2"]):
+        with pytest.raises(Permanent, match="the option `after` is"):
+            asyncio.run(run_codegen(context_of(scene_of(clone, "say"), options={"after": branches})))
 
 
 def test_much_output_is_cut_in_the_middle(clone: Path) -> None:
