@@ -38,7 +38,7 @@ def executions_table(rows: Sequence[Row], repositories: Mapping[str, str], now: 
 def execution_cells(row: Row, repositories: Mapping[str, str], now: datetime) -> list[str]:
     issue = f"#{row['issue_number']}" if row["issue_number"] else ""
     where = repositories.get(row["repository_id"], "")
-    what = shortened(harmless(row["error_message"] or row["result_summary"] or ""), 60)
+    what = shortened(harmless(said(row)), 60)
     asked = ago(row["created_at"], now)
     return [row["id"][:8], row["agent_type"], where, issue, row["priority"], row["status"], asked, took(row, now), what]
 
@@ -114,10 +114,15 @@ def step_line(step: Row) -> str:
 
 def outcome(row: Row, now: datetime) -> str:
     """How it ended, in a line, and why."""
-    said = row["error_message"] or row["result_summary"]
     when = f"after {took(row, now)}" if row["started_at"] else "before it began"
     line = f"{title(row)}: {paint(row['status'], row['status'])} {when}"
-    return f"{line}\n{harmless(said)}" if said else line
+    return f"{line}\n{harmless(said(row))}" if said(row) else line
+
+
+def said(row: Row) -> str:
+    """The reason or the summary, if it says more than the status does."""
+    text = str(row["error_message"] or row["result_summary"] or "")
+    return "" if text == row["status"] else text
 
 
 def log_line(line: Row) -> str:
