@@ -210,7 +210,7 @@ def run_flow(
     show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
     prefect = PrefectApi(prefect_url())
     try:
-        ended = run_deployment(prefect, flow, environment, parameters, artifact=artifact, show=show)
+        ended = run_deployment(prefect, flow, environment, parameters, artifact=artifact, show=show, gone=stopped)
     except PrefectAway as error:
         fail(str(error), FAILED)
     except PrefectRefused as error:
@@ -235,6 +235,13 @@ def prefect_url() -> str:
     if not url:
         fail("Prefect is not running here and PREFECT_API_URL is not set; start it with `miyabi up`", USAGE)
     return str(url)
+
+
+def stopped() -> bool:
+    """True when Prefect is the embedded cloud's and that was stopped."""
+    from deployments import stack
+
+    return not os.environ.get("PREFECT_API_URL") and not stack.status().running
 
 
 def fail(message: str, code: int) -> NoReturn:

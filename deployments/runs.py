@@ -67,9 +67,11 @@ def run_deployment(
     *,
     artifact: str | None,
     show: Show,
+    gone: Callable[[], bool],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ended:
-    """Run `flow/environment` to its end. `artifact` is the first part of the key of what it leaves.
+    """Run `flow/environment` to its end. `artifact` is the first part of the key of what it leaves; `gone` is asked
+    whether a server that is silent has been stopped.
 
     Raises PrefectRefused when the run cannot be made, PrefectAway when Prefect stays silent; then the run is named.
     """
@@ -79,7 +81,7 @@ def run_deployment(
     url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
     show(f"{'plan' if parameters.get('plan_only') else flow} {environment}  {url}")
     try:
-        ended = Watcher(prefect, run["id"], show).follow(sleep=sleep)
+        ended = Watcher(prefect, run["id"], show, gone).follow(sleep=sleep)
         return Ended(ended, url, prefect.artifact(run["id"], f"{artifact}-{environment}") if artifact else None)
     except PrefectAway as error:
         raise PrefectAway(

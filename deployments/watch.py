@@ -31,6 +31,8 @@ class Watcher:
     prefect: RunSource
     run_id: str
     show: Callable[[str], None]
+    gone: Callable[[], bool] = lambda: False
+    """Asked when Prefect is silent: true when it will not come back."""
     log_count: int = 0
     finished: set[str] = field(default_factory=set)
     state: str = ""
@@ -49,7 +51,7 @@ class Watcher:
                     return run
                 self.silent = 0.0
             except PrefectAway:
-                if self.silent > PATIENCE:
+                if self.silent > PATIENCE or self.gone():
                     raise
                 if not self.silent:
                     self.show("‖ Prefect does not answer; waiting for it")

@@ -5,6 +5,7 @@ Where the environment asks for it, a person approves the plan before the first w
 
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from tasks.reports import publish_changes
 from tasks.steps import seconds_by_step
 
 APPROVAL_SECONDS = 24 * 3600
+SNAPSHOT_TIME = re.compile(r"(?<=-at-)\d{8}-\d{2}\b|(?<=-final-)\d{14}\b")
 ROOT = Path(os.environ.get("MIYABI_ROOT") or Path(__file__).resolve().parent.parent)
 """The repository: relative sources and migrations count from here."""
 WORK = Path(os.environ.get("MIYABI_HOME") or ROOT / ".miyabi") / "build"
@@ -103,12 +105,17 @@ async def approved(plan: Rollout) -> str:
     """Suspend the run until a person has approved exactly this plan; who it was. A plan that changed is asked again."""
     await publish_changes(plan)
     text = "\n".join(sorted(map(str, plan.changes))) or "nothing would change"  # steps plan side by side, in any order
-    key = f"plan-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    key = plan_key(text)
     form = Approval.with_initial_data(description=f"### Plan for {plan.environment.name}\n```\n{text[:8000]}\n```")
     answer = await suspend_flow_run(wait_for_input=form, timeout=APPROVAL_SECONDS, key=key)  # type: ignore[misc]
     if answer.decision != "approve":
         raise Permanent(f"{answer.approver} rejected the plan; nothing was written")
     return str(answer.approver)
+
+
+def plan_key(text: str) -> str:
+    """The same for the same plan, also when it is looked at again later: a snapshot's name has the time in it."""
+    return f"plan-{hashlib.sha256(SNAPSHOT_TIME.sub('', text).encode()).hexdigest()[:12]}"
 
 
 def run_name() -> str:

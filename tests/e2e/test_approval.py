@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.test_make_release import BIN, Machine
 
+SOURCE = "python:tests/fixtures/python-lambda"
+
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
@@ -27,10 +29,10 @@ def require_approval(machine: Machine) -> None:
     del machine.environment["PREFECT_API_URL"]
 
 
-def start(machine: Machine) -> str:
+def start(machine: Machine, flow: str, **parameters: str) -> str:
     api = machine.status()["prefect_api"]
-    deployment = httpx.get(f"{api}/deployments/name/release/local").json()["id"]
-    body = {"parameters": {"environment": "local", "source": "python:tests/fixtures/python-lambda"}}
+    deployment = httpx.get(f"{api}/deployments/name/{flow}/local").json()["id"]
+    body = {"parameters": {"environment": "local", **parameters}}
     return str(httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json=body).json()["id"])
 
 
@@ -48,12 +50,16 @@ def answer(machine: Machine, run: str, decision: str) -> None:
     assert response.json()["status"] == "ACCEPT", response.text
 
 
+def artifact(machine: Machine, key: str) -> str:
+    return str(httpx.get(f"{machine.status()['prefect_api']}/artifacts/{key}/latest").json()["data"])
+
+
 def functions(machine: Machine) -> list[Any]:
     return list(machine.aws("lambda", "list-functions")["Functions"])
 
 
 def test_nothing_is_written_before_a_person_approves(machine: Machine) -> None:
-    run = start(machine)
+    run = start(machine, "release", source=SOURCE)
     waiting = wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
     assert waiting["state_type"] == "PAUSED", waiting["state"]["message"]
     assert functions(machine) == []
@@ -64,8 +70,19 @@ def test_nothing_is_written_before_a_person_approves(machine: Machine) -> None:
 
 
 def test_an_approved_plan_is_carried_out(machine: Machine) -> None:
-    run = start(machine)
+    run = start(machine, "release", source=SOURCE)
     wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
     answer(machine, run, "approve")
     assert wait(machine, run, "FAILED", "COMPLETED")["state_type"] == "COMPLETED"
+    assert len(functions(machine)) == 1
+    assert "failed" not in artifact(machine, "changes-local")  # waiting for a person is no failure
+    assert "create" in artifact(machine, "planned-changes-local")
+
+
+def test_nothing_is_destroyed_before_a_person_approves(machine: Machine) -> None:
+    run = start(machine, "teardown", confirm="local")
+    waiting = wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
+    assert waiting["state_type"] == "PAUSED", waiting["state"]["message"]
+    answer(machine, run, "reject")
+    assert wait(machine, run, "FAILED", "COMPLETED")["state_type"] == "FAILED"
     assert len(functions(machine)) == 1

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -14,6 +15,8 @@ import httpx
 import psutil
 import psycopg
 import pytest
+
+from localcloud.state import load_state
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".venv" / "bin"
@@ -172,17 +175,40 @@ def test_the_run_page_shows_the_steps(machine: Machine, tmp_path: Path) -> None:
         browser.close()
 
 
-def test_a_release_that_died_with_the_stack_does_not_block_the_next(machine: Machine) -> None:
+def release_until(machine: Machine, step: str) -> subprocess.Popen[str]:
+    """A release that has just done a step."""
     releasing = subprocess.Popen(
-        [BIN / "miyabi", "release"], cwd=ROOT, env=machine.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [BIN / "miyabi", "release"],
+        cwd=ROOT,
+        env=machine.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert releasing.stdout
-    while b"Build and check" not in releasing.stdout.readline():
+    while step not in releasing.stdout.readline():
         assert releasing.poll() is None
+    return releasing
+
+
+def test_a_release_that_died_with_the_stack_is_seen_to_be_dead(machine: Machine) -> None:
+    releasing = release_until(machine, "Build and check")
     machine.run(BIN / "miyabi", "down")
-    releasing.communicate()
+    output, _ = releasing.communicate()
+    assert releasing.returncode == 1
+    assert "running it again is safe" in output
     assert "marked Crashed" in machine.run(BIN / "miyabi", "up")
-    assert "Release local: succeeded" in machine.run(BIN / "miyabi", "release")
+
+
+def test_the_next_one_is_not_blocked_and_outlives_prefects_server(machine: Machine) -> None:
+    releasing = release_until(machine, "Build and check")
+    server = load_state(machine.home).services["prefect"].process
+    assert server
+    os.kill(server.pid, signal.SIGKILL)
+    output, _ = releasing.communicate()
+    assert releasing.returncode == 0, output
+    assert "‖ Prefect does not answer; waiting for it" in output
+    assert "Release local: succeeded" in output
 
 
 def test_yesterdays_resources_are_there_today(machine: Machine) -> None:

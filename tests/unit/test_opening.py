@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.opening import commit_of, turns, without_prefect_explained
+from flows.opening import commit_of, plan_key, turns, without_prefect_explained
 from tasks.errors import Temporary
 from tasks.steps import courtesy, seconds_by_step, step
 from tests.support import make_environment, make_rollout
@@ -86,6 +86,15 @@ def test_what_is_shown_only_does_not_fail_the_work(caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["Prefect does not take a progress bar ([Errno 111] Connection refused): it is not shown"]
     with pytest.raises(ValueError, match="ours"), courtesy("a progress bar"):
         raise ValueError("ours")
+
+
+def test_a_plan_is_the_same_plan_an_hour_later() -> None:
+    def plan(migration: int, hour: str) -> str:
+        return plan_key(f"run migration {migration} x\ncreate snapshot db-schema-20261121000001-at-20261121-{hour}")
+
+    assert plan(20261121000002, "07") == plan(20261121000002, "08") != plan(20261121000003, "07")
+    last = "delete database db (last snapshot: db-final-{})"
+    assert plan_key(last.format("20261121070000")) == plan_key(last.format("20261121070001")) != plan_key("delete x")
 
 
 def test_a_plan_is_looked_at_first_where_that_is_asked_for() -> None:

@@ -23,15 +23,24 @@ class Dying(PrefectApi):
         raise PrefectAway(f"Prefect does not answer at {self.url}: refused. Is it up? `miyabi up`")
 
 
-def test_a_server_that_dies_is_said_in_words_with_the_run() -> None:
+@pytest.mark.parametrize(
+    ("stopped", "patience", "waiting"),
+    [(False, (30, 60), ["‖ Prefect does not answer; waiting for it"]), (True, (0, 1), [])],
+    ids=["may come back", "was stopped"],
+)
+def test_a_server_that_dies_is_said_in_words_with_the_run(
+    stopped: bool, patience: tuple[float, float], waiting: list[str]
+) -> None:
     shown: list[str] = []
+    slept: list[float] = []
     prefect = Dying("http://127.0.0.1:1/api")
     with pytest.raises(PrefectAway) as caught:
-        run_deployment(prefect, "release", "nosuch", {}, artifact="release", show=shown.append, sleep=lambda s: None)
-    assert shown == [
-        "release nosuch  http://127.0.0.1:1/runs/flow-run/1f",
-        "‖ Prefect does not answer; waiting for it",
-    ]
+        run_deployment(
+            prefect, "release", "nosuch", {},
+            artifact="release", show=shown.append, gone=lambda: stopped, sleep=slept.append,
+        )  # fmt: skip
+    assert patience[0] <= sum(slept) <= patience[1]
+    assert shown == ["release nosuch  http://127.0.0.1:1/runs/flow-run/1f", *waiting]
     for part in (
         "Prefect does not answer at http://127.0.0.1:1/api",
         "The run http://127.0.0.1:1/runs/flow-run/1f may go on unseen, or have ended.",
