@@ -57,7 +57,7 @@ def named(repository: str) -> str:
 
 
 def folder_of(settings: AgentSettings, repository: str) -> Path:
-    return settings.workspace.absolute() / named(repository)
+    return settings.workspace / named(repository)
 
 
 async def fresh_clone(settings: AgentSettings, repository: str, *, waiting: Waiting) -> Path:

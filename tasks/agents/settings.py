@@ -7,6 +7,7 @@ named, never held: its value is read at the moment of use.
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,17 +20,22 @@ __all__ = ["AgentSettings", "agent_settings"]
 
 
 def agent_settings(section: AgentSettings | None = None, variables: Mapping[str, str] = os.environ) -> AgentSettings:
-    """The section with `MIYABI_AGENT_*` laid over it. Raises Permanent with all problems."""
+    """The section with `MIYABI_AGENT_*` laid over it, the workspace as a whole path under MIYABI_HOME.
+
+    Raises Permanent with all problems.
+    """
     given = {
         field: parsed(variables[PREFIX + field.upper()])
         for field in AgentSettings.model_fields
         if PREFIX + field.upper() in variables
     }
     try:
-        return AgentSettings.model_validate({**(section or AgentSettings()).model_dump(), **given})
+        settings = AgentSettings.model_validate({**(section or AgentSettings()).model_dump(), **given})
     except ValidationError as error:
         problems = [f"  - {PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
         raise Permanent("\n".join(["the agents' settings cannot be used:", *problems])) from error
+    home = Path(variables.get("MIYABI_HOME") or ".miyabi").expanduser()
+    return settings.model_copy(update={"workspace": (home / settings.workspace).absolute()})
 
 
 def parsed(text: str) -> Any:

@@ -1,5 +1,7 @@
 """Where agents find what they work with."""
 
+from pathlib import Path
+
 import pytest
 
 from tasks.agents.settings import AgentSettings, agent_settings
@@ -23,3 +25,10 @@ def test_all_problems_are_told_at_once() -> None:
         agent_settings(None, {"MIYABI_AGENT_MODEL": "no colon", "MIYABI_AGENT_LEASE_S": "soon"})
     assert "MIYABI_AGENT_MODEL" in str(caught.value)
     assert "MIYABI_AGENT_LEASE_S" in str(caught.value)
+
+
+def test_the_workspace_is_a_whole_path_under_miyabi_home() -> None:
+    home = {"MIYABI_HOME": "/srv/miyabi"}
+    assert agent_settings(variables=home).workspace == Path("/srv/miyabi/agents")
+    assert agent_settings(AgentSettings(workspace=Path("/var/clones")), home).workspace == Path("/var/clones")
+    assert agent_settings(variables={}).workspace == Path(".miyabi/agents").absolute()
