@@ -234,7 +234,9 @@ async def settle(desk: Desk, claim: Claim, came: AgentResult | Exception, second
     if isinstance(came, PASSING) and claim.attempt < claim.max_attempts:
         return await back(desk, claim, reason, seconds, delay_s=pause_after(claim.attempt))
     shown = came.result if isinstance(came, Unsuccessful) else None
-    await finish(status="failed", error=reason, **({} if shown is None else columns(claim, shown, seconds)))
+    await finish(
+        status="failed", error=reason, **({} if shown is None else columns(claim, shown, seconds, error=reason))
+    )
     return Outcome("failed", reason, seconds, shown)
 
 
@@ -255,10 +257,10 @@ def pause_after(attempt: int, *, chance: Callable[[], float] = random.random) ->
     return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1)) * (0.5 + chance()))
 
 
-def columns(claim: Claim, result: AgentResult, seconds: float) -> dict[str, Any]:
+def columns(claim: Claim, result: AgentResult, seconds: float, *, error: str | None = None) -> dict[str, Any]:
     """What a result is in its row."""
     return {
-        "result": result_json(claim, result, seconds),
+        "result": result_json(claim, result, seconds, error=error),
         "summary": result.summary,
         "quality_score": result.quality_score,
         "pr_number": result.pr_number,
@@ -266,9 +268,14 @@ def columns(claim: Claim, result: AgentResult, seconds: float) -> dict[str, Any]
 
 
 def result_json(
-    claim: Claim, result: AgentResult, seconds: float, *, now: Callable[[Any], datetime] = datetime.now
+    claim: Claim,
+    result: AgentResult,
+    seconds: float,
+    *,
+    error: str | None = None,
+    now: Callable[[Any], datetime] = datetime.now,
 ) -> dict[str, Any]:
-    """The result as its row holds it, in the mission's form (reference: miyabi.md §5.3)."""
+    """The result as its row holds it, in the mission's form (reference: miyabi.md §5.3). `error` is why it failed."""
     metrics = {
         "task_id": str(claim.id),
         "agent_type": claim.agent_type,
@@ -279,8 +286,9 @@ def result_json(
     }
     raised = result.escalation
     return {
-        "status": "escalated" if raised else "success",
-        "data": result.data.model_dump(mode="json"),
+        "status": "failed" if error else "escalated" if raised else "success",
+        "data": result.data.model_dump(mode="json", by_alias=True),
+        **({"error": error} if error else {}),
         "metrics": metrics,
         **({"escalation": asdict(raised) | {"timestamp": metrics["timestamp"]}} if raised else {}),
     }

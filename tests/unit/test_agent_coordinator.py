@@ -10,11 +10,14 @@ from uuid import uuid4
 import pytest
 
 from database.coordination import Standing
+from tasks.agents.context import AgentResult
 from tasks.agents.coordinator_graph import State, Task, levels_of, next_moves
 from tasks.agents.coordinator_plan import plan_of
 from tasks.agents.coordinator_report import escalation_of, in_words, mermaid, page, report, tasks_of
+from tasks.agents.execution import result_json
 from tasks.agents.issue_source import Issue, issue_of_file
 from tasks.errors import Permanent, Rejected
+from tests.agents import Scene
 
 ISSUES = Path(__file__).parents[1] / "fixtures" / "agents" / "issues"
 
@@ -217,6 +220,12 @@ def test_the_report_is_the_missions() -> None:
     raised_again = escalation_of(standing)
     assert raised_again is not None
     assert (raised_again.target, raised_again.reason) == ("TechLead", "b: score 30")
+
+
+def test_a_row_holds_the_report_under_the_missions_names() -> None:
+    done = report("s", "h", tasks_of(made("a"), {}, {}, {}), start=NOW, end=NOW)
+    kept = result_json(Scene().context("coordinator").claim, AgentResult(done, "x"), 1.0, error="stuck")
+    assert (kept["status"], kept["error"], kept["data"]["sessionId"]) == ("failed", "stuck", "s")
 
 
 def test_the_graph_is_drawn() -> None:
