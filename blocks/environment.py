@@ -44,6 +44,9 @@ class DatabaseSettings(Settings):
     open_to_world: bool = Field(False, description="0.0.0.0/0 may reach the database port; shown as a finding")
     ingress_cidrs: tuple[str, ...] = Field((), description="addresses of workers and people that may connect")
     sslmode: Literal["prefer", "require", "verify-full"] = "require"
+    ca_bundle: str = Field(
+        "", description="for verify-full: file of certificate authorities, from the repository's root or absolute"
+    )
     keep_snapshots: int = Field(5, ge=1, le=90, description="our newest snapshots before migrations; older ones go")
 
 

@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from blocks.environment import Environment
 from deployments.environment_files import FOLDER, BadEnvironment, read_file
+from deployments.stack import state_folder
+from localcloud.postgres import certificate_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class LocalCloud:
             **settings,
             "endpoint_url": self.aws_endpoint,
             "database_address": self.postgres,
+            "database": {"ca_bundle": str(certificate_of(state_folder())), **settings.get("database", {})},
             "api_url": f"{self.api_endpoint}/_api/{{api_id}}",
             "function": function,
         }

@@ -11,6 +11,7 @@ from prefect import flow
 
 from flows.opening import opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, Shown
+from tasks.certificates import trusted_authorities
 from tasks.changes import Rollout
 from tasks.configuration import Wiring
 from tasks.database_engine import choose_engine
@@ -61,6 +62,7 @@ async def provision(
 
 def lay_foundation(rollout: Rollout, *, reset_password: bool = False) -> Foundation:
     """The steps of provisioning, in the order in which each finds what it needs."""
+    trusted_authorities(rollout.environment)  # a missing file is refused before the first write
     names = rollout.environment.names
     network = ensure_network(rollout)
     secrets = ensure_secrets(rollout, reset_password=reset_password)

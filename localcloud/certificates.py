@@ -3,6 +3,10 @@
 import datetime
 import ipaddress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 YEARS = 10
 
@@ -21,6 +25,8 @@ def write_self_signed(certificate: Path, key: Path) -> None:
     builder = builder.not_valid_before(now - datetime.timedelta(days=1))
     builder = builder.not_valid_after(now + datetime.timedelta(days=365 * YEARS))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+    builder = builder.add_extension(usage(), critical=True)
     signed = builder.add_extension(names, critical=False).sign(private, hashes.SHA256())
     certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     key.touch(mode=0o600)
@@ -28,4 +34,18 @@ def write_self_signed(certificate: Path, key: Path) -> None:
         private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
+    )
+
+
+def usage() -> "x509.KeyUsage":
+    """It is a server's certificate and its own authority; Python 3.13 insists on being told so."""
+    from cryptography import x509
+
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+        **dict.fromkeys(others, False),
     )

@@ -96,7 +96,7 @@ class Postgres:
         self._clear_stale_lock()
         self.tls = bool(self._ask("ssl_library"))
         if self.tls and not (self.data / "server.key").exists():
-            write_self_signed(self.data / "server.crt", self.data / "server.key")
+            write_self_signed(certificate_of(self.home), self.data / "server.key")
             give_to(self.account, self.data)
         if not self._password_file.exists():
             self._reset_password()
@@ -215,6 +215,11 @@ class Postgres:
         if done.returncode != 0:
             raise PostgresError(f"{program} ended with exit code {done.returncode}:\n{done.stderr.strip()}")
         return done.stdout
+
+
+def certificate_of(home: Path) -> Path:
+    """The server's certificate, which it has signed itself; there is none if the server has no TLS."""
+    return home / "postgres" / "data" / "server.crt"
 
 
 def environment() -> dict[str, str]:

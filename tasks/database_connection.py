@@ -39,7 +39,12 @@ def wait_connected(
                     f"database {database!r} refuses the password of its secret. Write the right one into the secret, "
                     "or run provision with reset_password=true to give the database the secret's."
                 ) from None
-            return f"not answering ({str(error).strip().splitlines()[-1]})", None
+            if _distrusted(error):
+                raise Permanent(
+                    f"database {database!r} cannot be reached as database.sslmode wants it: {_last_line(error)}. Look "
+                    "at database.ca_bundle; with database_address, give an IP address there and no other name"
+                ) from None
+            return f"not answering ({_last_line(error)})", None
         return "answering", True
 
     try:
@@ -49,6 +54,16 @@ def wait_connected(
             f"{error}. RDS has it as available, so this worker cannot reach it: let its address in with "
             "database.ingress_cidrs, or say where it is reached with database_address"
         ) from error
+
+
+def _last_line(error: psycopg.OperationalError) -> str:
+    return str(error).strip().splitlines()[-1]
+
+
+def _distrusted(error: psycopg.OperationalError) -> bool:
+    """No TLS where it is wanted, or a certificate that does not do: time does not mend that."""
+    texts = ("does not support SSL", "certificate verify failed", "does not match host name", "root certificate file")
+    return any(text in str(error) for text in texts)
 
 
 def _refused(error: psycopg.OperationalError) -> bool:

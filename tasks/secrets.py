@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from blocks.environment import Environment
+from tasks.certificates import PACKAGED, trusted_authorities, verification, verified_way
 from tasks.changes import PENDING, Change, Rollout, adoption, deletion, differences, tags_from
 from tasks.errors import Permanent, absent_as_none, error_code, is_absent, unless_exists, when_seen, when_visible
 from tasks.steps import step
@@ -115,8 +116,9 @@ def ensure_database_address(rollout: Rollout, *, address: str, port: int) -> Sec
     name, sslmode = rollout.environment.names.database_secret, rollout.environment.database.sslmode
     seen = observe_secret(rollout, name)
     known = seen is not None and not seen.deleted
-    value: dict[str, Any] = _parts(rollout) if known else {"port": port, "sslmode": sslmode}
-    wanted = {"host": address, "port": port, "sslmode": sslmode}
+    value: dict[str, Any] = _parts(rollout) if known else {"port": port, **verification(sslmode)}
+    wanted = {"host": address, "port": port, **verification(sslmode)}
+    wanted |= {"sslrootcert": None} if sslmode != "verify-full" and value.get("sslrootcert") else {}
     return rollout.converge(
         f"secret {name}",
         differences(f"secret {name}", wanted, value, "where the backend finds the database"),
@@ -160,13 +162,19 @@ def database_dsn(rollout: Rollout, *, address: str | None = None, inside: bool =
     The host is the environment's `database_address` where that is set, else `address` (host:port), else the one in
     the secret. `inside` gives the secret's, which is the function's way in, not this worker's.
     """
-    parts = _parts(rollout)
-    address = (None if inside else rollout.environment.database_address or address) or _address_in(parts)
+    parts, environment = _parts(rollout), rollout.environment
+    own = _address_in(parts) if inside else address or _address_in(parts)
+    address = own if inside else environment.database_address or own
     if not address:
-        raise Permanent(f"secret {rollout.environment.names.database_secret!r} names no host yet; run provision")
+        raise Permanent(f"secret {environment.names.database_secret!r} names no host yet; run provision")
+    options: dict[str, str] = {"sslmode": environment.database.sslmode}
+    if authorities := trusted_authorities(environment):
+        address, by_the_way = verified_way(own, address)
+        options |= {"sslrootcert": PACKAGED if inside else str(authorities), **by_the_way}
     user, password = quote(parts["username"], safe=""), quote(parts["password"], safe="")
-    sslmode = rollout.environment.database.sslmode
-    return SecretStr(f"postgresql://{user}:{password}@{address}/{parts['dbname']}?sslmode={sslmode}")
+    return SecretStr(
+        f"postgresql://{user}:{password}@{address}/{parts['dbname']}?{urlencode(options, quote_via=quote)}"
+    )
 
 
 def database_password(rollout: Rollout) -> SecretStr:
@@ -183,7 +191,7 @@ def _database_value(environment: Environment, pick: Pick) -> str:
     """What RDS's own secrets hold, as JSON. The host comes in once the instance has one."""
     database = environment.database
     fields = {"engine": "postgres", "host": "", "port": 5432, "username": database.username, "password": generate(pick)}
-    return json.dumps({**fields, "dbname": database.name, "sslmode": database.sslmode})
+    return json.dumps({**fields, "dbname": database.name, **verification(database.sslmode)})
 
 
 def _ensure(rollout: Rollout, name: str, seen: SeenSecret | None, value: Callable[[], str]) -> Secret:

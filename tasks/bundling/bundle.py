@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,8 @@ from tasks.bundling.leftovers import SCRATCH, tidy
 from tasks.bundling.package_check import UNREADABLE, check_package
 from tasks.bundling.platforms import Platform, host_platform, lambda_platform
 from tasks.bundling.sources import MANIFEST, Manifest, Source, load_manifest, parse_source
-from tasks.bundling.zipping import Entry, pack, write_zip
+from tasks.bundling.zipping import Entry, append, pack, write_zip
+from tasks.certificates import packaged_files
 from tasks.changes import Rollout
 from tasks.errors import Rejected
 from tasks.steps import step
@@ -76,8 +77,10 @@ def build_package(
     Relative paths count from `root`. `provided` are the variables that the deployment will set; None leaves the
     contract to the caller. Raises Rejected with all the problems of the package and its contract.
     """
-    bundle = build_bundle(parse_source(source, root=root), rollout.environment.function, root=root, work=work)
-    problems = check_bundle(bundle, rollout.environment.function)
+    extra = packaged_files(rollout.environment)
+    parsed, settings = parse_source(source, root=root), rollout.environment.function
+    bundle = build_bundle(parsed, settings, root=root, work=work, extra=extra)
+    problems = check_bundle(bundle, settings)
     problems += missing_variables(bundle.required, provided) if provided is not None else []
     if problems:
         raise Rejected(f"package of {source}", problems)
@@ -88,21 +91,34 @@ def build_package(
     return bundle
 
 
-def build_bundle(source: Source, settings: FunctionSettings, *, root: Path, work: Path) -> Bundle:
-    """Build, without checking. The zip is `<work>/<hash>.zip`; `work` also keeps what the next build can reuse."""
+def build_bundle(
+    source: Source, settings: FunctionSettings, *, root: Path, work: Path, extra: Mapping[str, bytes] = {}
+) -> Bundle:
+    """Build, without checking. The zip is `<work>/<hash>.zip`; `work` also keeps what the next build can reuse.
+
+    `extra` are files that go to the root of the zip besides the source's own.
+    """
     manifest = load_manifest(source)
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix=SCRATCH) as scratch:
         made = Path(scratch) / "package.zip"
         if source.kind == "zip":
             shutil.copyfile(source.path, made)
+            add_files(made, extra, source)
         else:
-            write_package(source, manifest, settings, root=root, work=work, path=made)
+            write_package(source, manifest, settings, root=root, work=work, path=made, extra=extra)
         return describe(made, source, manifest, settings, work=work)
 
 
 def write_package(
-    source: Source, manifest: Manifest, settings: FunctionSettings, *, root: Path, work: Path, path: Path
+    source: Source,
+    manifest: Manifest,
+    settings: FunctionSettings,
+    *,
+    root: Path,
+    work: Path,
+    path: Path,
+    extra: Mapping[str, bytes],
 ) -> None:
     """Make the zip of a Python or Rust source. Raises Rejected when two of its files want the same name."""
     if source.kind == "rust":
@@ -114,9 +130,23 @@ def write_package(
     else:
         entries = own_entries(source, manifest, settings) + dependencies(source, manifest, settings, root, work)
     try:
-        write_zip(path, entries)
+        write_zip(path, entries + [pack(name, content) for name, content in extra.items()])
     except ValueError as error:
         raise Rejected(str(source), [str(error)]) from error
+
+
+def add_files(path: Path, extra: Mapping[str, bytes], source: Source) -> None:
+    """Put further files into a ready zip. Raises Rejected if it has another file of the name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = {name: archive.read(name) for name in extra if name in archive.namelist()}
+        if taken := [name for name, content in there.items() if content != extra[name]]:
+            raise Rejected(
+                str(source), [f"it has a file {name!r} of its own, which the release needs" for name in taken]
+            )
+        append(path, {name: content for name, content in extra.items() if name not in there})
+    except UNREADABLE as error:
+        raise Rejected(str(source), [f"it cannot be read as a zip ({error}): build it again"]) from error
 
 
 def own_entries(source: Source, manifest: Manifest, settings: FunctionSettings) -> list[Entry]:

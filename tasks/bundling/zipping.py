@@ -8,7 +8,7 @@ the compressed dependencies of the last one.
 
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -93,6 +93,15 @@ def central_header(entry: Entry, offset: int) -> bytes:
     made_by_unix = struct.pack("<H", 3 << 8 | 20)
     place = struct.pack("<3H2L", 0, 0, 0, entry.mode << 16, offset)
     return CENTRAL + made_by_unix + common_fields(entry, name) + place + name
+
+
+def append(path: Path, files: Mapping[str, bytes]) -> None:
+    """Add files to a zip, whoever made it. They are stored as they are: zlib's versions compress differently."""
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name)  # of midnight 1980
+            entry.external_attr, entry.create_system = mode_of(name, content) << 16, 3
+            archive.writestr(entry, content, zipfile.ZIP_STORED)
 
 
 def read_entries(path: Path) -> list[Entry]:
