@@ -25,7 +25,7 @@ from database.agent_models import CoordinatorInput, CoordinatorOutput, Priority
 from database.agents import AGENTS
 from database.coordination import NotRunning, Standing, StoredTask, task_id
 from tasks.agents.context import AgentContext, AgentResult, Escalation, Unsuccessful
-from tasks.agents.coordinator_graph import Task, levels_of, next_moves
+from tasks.agents.coordinator_graph import IN_WORDS, Task, levels_of, next_moves
 from tasks.agents.coordinator_plan import plan_of
 from tasks.agents.coordinator_report import escalation_of, in_words, page, report, state_of, tasks_of
 from tasks.agents.issue_source import Issue, read_issue
@@ -180,7 +180,7 @@ def say_news(
             continue
         heard[task.key] = state
         words = found.error_message or found.result_summary
-        line = f"{task} is {state}" + (f": {words}" if words else "")
+        line = f"{task} {IN_WORDS[state]}" + (f": {words}" if words else "")
         context.log("INFO" if state in ("running", "completed") else "WARN", line, task=task.key)
     return heard != before
 

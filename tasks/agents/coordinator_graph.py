@@ -12,6 +12,10 @@ from database.agent_models import Priority, TaskType
 from tasks.errors import Permanent
 
 State = Literal["waiting", "running", "completed", "failed", "escalated", "cancelled"]
+IN_WORDS: Mapping[State, str] = {
+    "waiting": "waits", "running": "runs", "completed": "is completed", "failed": "has failed",
+    "escalated": "is for a person to look at", "cancelled": "was cancelled",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,7 @@ def hindrance(task: Task, tasks: Sequence[Task], states: Mapping[str, State], sk
     """Why the task cannot be run any more, if so."""
     for other in (other for other in tasks if other.key in task.depends_on):
         if (state := states.get(other.key)) in ("failed", "escalated", "cancelled"):
-            return (
-                f"not run: it depends on {other}, which was {'completed but ' if state == 'escalated' else ''}{state}"
-            )
+            return f"not run: it depends on {other}, which {IN_WORDS[state]}"
         if other.key in skipped:
             return f"not run: it depends on {other}, which was not run"
     return None

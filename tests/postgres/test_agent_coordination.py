@@ -193,9 +193,9 @@ def test_a_failure_holds_back_what_depends_on_it(house: House) -> None:
         ("first", "completed", None),
         ("fourth", "cancelled", "not run: it depends on task-3 'third', which was not run"),
         ("second", "failed", "the door is stuck"),
-        ("third", "cancelled", "not run: it depends on task-2 'second', which was failed"),
+        ("third", "cancelled", "not run: it depends on task-2 'second', which has failed"),
     ]  # fmt: skip
-    assert ("WARN", "task-2 'second' is failed: the door is stuck") in [(a, b) for a, b, _ in house.scene.lines]
+    assert ("WARN", "task-2 'second' has failed: the door is stuck") in [(a, b) for a, b, _ in house.scene.lines]
 
 
 def test_it_goes_on_when_the_failed_one_was_tried_again(house: House) -> None:

@@ -176,7 +176,7 @@ def test_what_may_start(states: dict[str, State], start: str, skipped: str, over
 def test_what_is_not_run_says_why() -> None:
     moves = next_moves(made("a", "b<a", "c<b"), {"a": "escalated"}, 5)
     assert moves.skipped == {
-        "b": "not run: it depends on a 'A', which was completed but escalated",
+        "b": "not run: it depends on a 'A', which is for a person to look at",
         "c": "not run: it depends on b 'B', which was not run",
     }
 
