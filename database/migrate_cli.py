@@ -10,6 +10,7 @@ from pathlib import Path
 from database import migrations
 from database.migration_connect import connect
 from database.migration_errors import MigrationError, NoDirectory, VersionNotPresent, WrongUsage
+
 DONE, FAILED, USAGE = 0, 1, 2
 
 
