@@ -73,8 +73,14 @@ async def add_children(connection: Connection, parent: UUID, key: str, requests:
         }
         for one, r in zip(keys, requests, strict=True)
     ]  # fmt: skip
-    found = await connection.execute(SQL["add_children"], {"parent": parent, "children": Jsonb(children), "keys": keys})
-    ids = {key: id for id, key in await found.fetchall()}
+    values = {"parent": parent, "children": Jsonb(children), "keys": keys}
+    ids: dict[str, UUID] = {}
+    while len(ids) < len(
+        keys
+    ):  # who is second sees the first one's rows only in a statement that begins after its commit
+        if not (rows := await (await connection.execute(SQL["add_children"], values)).fetchall()):
+            raise LookupError(f"execution {parent} was deleted")
+        ids |= {key: id for id, key in rows}
     return [ids[one] for one in keys]
 
 
