@@ -133,7 +133,7 @@ WITH occupied AS MATERIALIZED (
                     NOT EXISTS (
                         SELECT FROM agent_executions WHERE status = 'pending' AND agent_type = ANY (%(red)s::text[])
                     )
-                    OR EXISTS (SELECT FROM occupied AS o WHERE o.id = ANY (r.ancestors))
+                    OR (r.ancestors <> '{}' AND EXISTS (SELECT FROM occupied AS o WHERE o.id = ANY (r.ancestors)))
                     OR NOT EXISTS (
                         SELECT FROM agent_executions AS first
                         WHERE first.status = 'pending' AND first.repository_id = r.repository_id

@@ -5,12 +5,14 @@ WITH given AS (
     SELECT *
     FROM unnest(%(executions)b::uuid[], %(owners)b::text[], %(numbers)b::integer[], %(names)b::text[])
         AS g (execution_id, owner, number, name)
-), held AS MATERIALIZED (
-    SELECT id, lease_owner
+), locked AS MATERIALIZED (
+    SELECT id, lease_owner, status
     FROM agent_executions
-    WHERE id = ANY (%(executions)b::uuid[]) AND status = 'running'
+    WHERE id = ANY (%(executions)b::uuid[])
     ORDER BY id
     FOR SHARE
+), held AS MATERIALIZED (
+    SELECT id, lease_owner FROM locked WHERE status = 'running'
 ), written AS (
     INSERT INTO execution_steps AS s (execution_id, number, name)
     SELECT g.execution_id, g.number, g.name
@@ -28,12 +30,14 @@ WITH given AS (
         %(executions)b::uuid[], %(owners)b::text[], %(numbers)b::integer[], %(names)b::text[],
         %(outputs)b::text[]::jsonb[], %(errors)b::text[]
     ) AS g (execution_id, owner, number, name, output, error)
-), held AS MATERIALIZED (
-    SELECT id, lease_owner
+), locked AS MATERIALIZED (
+    SELECT id, lease_owner, status
     FROM agent_executions
-    WHERE id = ANY (%(executions)b::uuid[]) AND status = 'running'
+    WHERE id = ANY (%(executions)b::uuid[])
     ORDER BY id
     FOR SHARE
+), held AS MATERIALIZED (
+    SELECT id, lease_owner FROM locked WHERE status = 'running'
 ), written AS (
     INSERT INTO execution_steps AS s (execution_id, number, name, status, output, error, completed_at)
     SELECT
@@ -55,27 +59,31 @@ WITH given AS (
         %(executions)b::uuid[], %(owners)b::text[], %(statuses)b::text[], %(results)b::text[]::jsonb[],
         %(summaries)b::text[], %(scores)b::integer[], %(pull_requests)b::integer[], %(errors)b::text[]
     ) AS g (execution_id, owner, status, result, summary, score, pull_request, error)
+), locked AS MATERIALIZED (
+    SELECT id, lease_owner, status
+    FROM agent_executions
+    WHERE id = ANY (%(executions)b::uuid[])
+    ORDER BY id
+    FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
-    SELECT e.id, e.status, e.lease_owner
-    FROM agent_executions AS e JOIN given AS g ON g.execution_id = e.id AND g.owner = e.lease_owner
-    WHERE e.status IN ('running', g.status)
-    ORDER BY e.id
-    FOR NO KEY UPDATE OF e
+    SELECT g.*, l.status = 'running' AS runs
+    FROM locked AS l JOIN given AS g ON g.execution_id = l.id AND g.owner = l.lease_owner
+    WHERE l.status IN ('running', g.status)
 ), ended AS (
     UPDATE agent_executions AS e
-    SET status = g.status, completed_at = now(), lease_expires_at = NULL,
-        cancelled_at = CASE WHEN g.status = 'cancelled' THEN now() END,
-        result = g.result, result_summary = g.summary, quality_score = g.score,
-        pr_number = coalesce(g.pull_request, e.pr_number), error_message = g.error
-    FROM given AS g JOIN mine ON mine.id = g.execution_id AND mine.status = 'running'
-    WHERE e.id = g.execution_id
+    SET status = m.status, completed_at = now(), lease_expires_at = NULL,
+        cancelled_at = CASE WHEN m.status = 'cancelled' THEN now() END,
+        result = m.result, result_summary = m.summary, quality_score = m.score,
+        pr_number = coalesce(m.pull_request, e.pr_number), error_message = m.error
+    FROM mine AS m
+    WHERE e.id = m.execution_id AND m.runs
 ), given_up AS (
     UPDATE execution_steps AS s
     SET status = 'failed', error = 'the execution ended', completed_at = now()
-    FROM given AS g JOIN mine ON mine.id = g.execution_id
-    WHERE g.status <> 'completed' AND s.execution_id = g.execution_id AND s.status = 'running'
+    FROM mine AS m
+    WHERE m.status <> 'completed' AND s.execution_id = m.execution_id AND s.status = 'running'
 )
-SELECT id, lease_owner FROM mine;
+SELECT execution_id, owner FROM mine;
 
 -- finished_steps --
 SELECT execution_id, number, name, output

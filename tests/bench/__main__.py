@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.postgres import Postgres
-from tests.bench import commands, lambda_runtime, migrations, releases, zipping
+from tests.bench import commands, executions, lambda_runtime, migrations, releases, zipping
 from tests.bench.results import Result
 
 
@@ -37,11 +37,17 @@ def bench_releases() -> list[Result]:
         return releases.bench(postgres)
 
 
+def bench_executions() -> list[Result]:
+    with server() as postgres:
+        return executions.bench(postgres)
+
+
 SUITES: dict[str, Callable[[], list[Result]]] = {
     "zipping": zipping.bench,
     "migrations": bench_migrations,
     "lambda": lambda_runtime.bench,
     "releases": bench_releases,
+    "executions": bench_executions,
     "commands": commands.bench,
 }
 
