@@ -20,9 +20,10 @@ from typing import Any, Literal
 
 from blocks.environment import FunctionSettings
 from tasks.bundling import bytecode, cargo, wheels
+from tasks.bundling.checked import check_once
 from tasks.bundling.contract import Variable, code_folders, missing_variables, own_files, required_variables
 from tasks.bundling.leftovers import SCRATCH, tidy
-from tasks.bundling.package_check import UNREADABLE, check_package
+from tasks.bundling.package_check import UNREADABLE
 from tasks.bundling.platforms import Platform, host_platform, lambda_platform
 from tasks.bundling.sources import MANIFEST, Manifest, Source, load_manifest, parse_source
 from tasks.bundling.zipping import Entry, append, pack, write_zip
@@ -224,7 +225,7 @@ def inspect(path: Path, source: Source) -> tuple[int, Literal["python", "native"
 
 def check_bundle(bundle: Bundle, settings: FunctionSettings) -> list[str]:
     """All the problems of the package on the platform that the environment's function has."""
-    return check_package(bundle.path, platform_for(bundle.kind, settings), handler=bundle.handler)
+    return check_once(bundle.path, platform_for(bundle.kind, settings), handler=bundle.handler)
 
 
 def platform_for(kind: Literal["python", "native"], settings: FunctionSettings) -> Platform:

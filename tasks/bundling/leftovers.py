@@ -14,7 +14,7 @@ SCRATCH = "building-"
 """How the names of scratch folders begin."""
 LONGEST_BUILD_S = 24 * 3600.0
 """A scratch folder that is older is nobody's any more."""
-PACKAGES, WHEELS, TARGETS = 5, 3, 3
+PACKAGES, WHEELS, TARGETS, CHECKS = 5, 3, 3, 50
 """How many stay. A release that waits for its database must find its package again."""
 
 
@@ -27,6 +27,7 @@ def tidy(work: Path, *, clock: Callable[[], float] = time.time) -> None:
     keep_newest(work.glob("*.zip"), PACKAGES)
     keep_newest((work / "wheels").glob("*.zip"), WHEELS)
     keep_newest((work / "cargo").glob("*"), TARGETS)
+    keep_newest((work / "checked").glob("*"), CHECKS)
 
 
 def mark_used(path: Path) -> None:
