@@ -23,11 +23,13 @@ from blocks.environment import Environment
 from deployments.agent_runs import RunClient, quick_client
 from deployments.agent_worker import AgentWorker
 from deployments.dispatcher import Dispatcher
+from tasks.agents.context import Runner
 from tasks.agents.desk import dsn_of, open_desk
 from tasks.agents.execution import Desk
+from tasks.agents.runners import RUNNERS
 from tasks.agents.waking import running, wake_on
 
-logger = logging.getLogger("agents")
+logger = logging.getLogger("deployments.agents")
 T = TypeVar("T")
 Role = Literal["work", "dispatch"]
 PAUSE_S = 2.0
@@ -80,13 +82,13 @@ async def found_database(name: str) -> tuple[Environment, SecretStr]:
             await asyncio.sleep(PAUSE_S)
 
 
-async def serve(name: str, roles: Sequence[Role], stopping: asyncio.Event) -> None:
+async def serve(name: str, roles: Sequence[Role], stopping: asyncio.Event, runners: Mapping[str, Runner]) -> None:
     """Play the roles until `stopping` is set."""
     async with quick_client() as client:
         if (found := await unless(stopping, found_database(name))) is None:
             return
         environment, dsn = found
-        async with open_desk(environment, dsn) as desk:
+        async with open_desk(environment, dsn, runners=runners) as desk:
             players = [PLAYERS[role](desk, client, name) for role in roles]
             logger.info("%s is here, to %s", desk.owner, " and ".join(roles))
             await play(players, dsn, stopping)
@@ -122,11 +124,11 @@ async def play(players: Sequence[Player], dsn: SecretStr, stopping: asyncio.Even
 class Loop(threading.Thread):
     """The event loop, beside the main thread: there Prefect's engine would take over SIGTERM."""
 
-    def __init__(self, name: str, roles: Sequence[Role]) -> None:
+    def __init__(self, name: str, roles: Sequence[Role], runners: Mapping[str, Runner]) -> None:
         super().__init__(name="agents")
         self.failed = False
         self._loop, self._stopping = asyncio.new_event_loop(), asyncio.Event()
-        self._work = serve(name, roles, self._stopping)
+        self._work = serve(name, roles, self._stopping, runners)
 
     def run(self) -> None:
         try:
@@ -140,14 +142,14 @@ class Loop(threading.Thread):
         self._loop.call_soon_threadsafe(self._stopping.set)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, runners: Mapping[str, Runner] = RUNNERS) -> int:
     """Serve until SIGTERM or SIGINT. Exit code 1: something is wrong that a new process may not have."""
     parser = argparse.ArgumentParser(prog="python -m deployments.agents")
     parser.add_argument("--environment", default=os.environ.get("MIYABI_ENVIRONMENT") or "local")
     parser.add_argument("--roles", default=",".join(PLAYERS), type=roles_of, help="work, dispatch, or both")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    loop = Loop(given.environment, given.roles)
+    logging.getLogger("deployments").setLevel(logging.INFO)  # Prefect has set up the rest
+    loop = Loop(given.environment, given.roles, runners)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     loop.start()

@@ -38,8 +38,8 @@ BY_A_PERSON = frozenset({"Cancelled", "Cancelling"})
 """These states as the UI names them; those of a run whose execution goes on have other names (showing.py)."""
 SETTLING = timedelta(seconds=2)
 """A process that has just ended its row is about to say so to Prefect."""
-ORPHAN = timedelta(seconds=60)
-"""A run has this long to be linked to a row, or to end when its row was given back."""
+ORPHAN_LEASES = 2
+"""A run has so many leases to be linked to a row, or to end when its row was given back."""
 PAGE = 200
 
 Action = Literal["none", "show", "cancel", "withdraw", "drop"]
@@ -71,7 +71,7 @@ class Finding:
     why: str
 
 
-def judge(row: Linked | None, run: Seen | None, now: datetime, *, orphan: timedelta = ORPHAN) -> Finding:
+def judge(row: Linked | None, run: Seen | None, now: datetime, *, orphan: timedelta) -> Finding:
     """What is to be done about a row and the flow run that shows it. Either may be missing, not both."""
 
     def found(action: Action, why: str = "") -> Finding:
@@ -114,10 +114,11 @@ class Reconciler:
         database: Call,
         client: PrefectClient,
         *,
+        lease_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        orphan: timedelta = ORPHAN,
     ) -> None:
-        self._database, self._client, self._now, self._orphan = database, client, now, orphan
+        self._database, self._client, self._now = database, client, now
+        self._orphan = timedelta(seconds=ORPHAN_LEASES * lease_s)
 
     async def look(self, *, window_s: float = 0.0, limit: int = 1000) -> tuple[int, list[Finding]]:
         """How many were compared, and where they differ. Rows that ended in the last `window_s` seconds, too."""
@@ -199,7 +200,7 @@ async def run_refresher(context: AgentContext) -> AgentResult:
     asked = context.input
     assert isinstance(asked, RefresherInput)
     async with get_client() as client:
-        reconciler = Reconciler(context.database, client)
+        reconciler = Reconciler(context.database, client, lease_s=context.settings.lease_s)
         checked, findings = await reconciler.look(window_s=24 * 3600, limit=asked.limit)
         for finding in findings:
             context.log("INFO", f"{finding.row and finding.row.id}: {finding.why}")

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from database.queue import Linked, Status
-from tasks.agents.refreshing import Action, Seen, judge, truth
+from tasks.agents import refreshing
+from tasks.agents.refreshing import Action, Finding, Seen, truth
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 RUN, OTHER = uuid4(), uuid4()
@@ -19,6 +20,10 @@ def row(status: Status, *, run: UUID = RUN, cancel: bool = False, ended_s: float
 
 def seen(type: str, *, name: str = "", age_s: float = 100) -> Seen:
     return Seen(RUN, type, name or type.capitalize(), NOW - timedelta(seconds=age_s))
+
+
+def judge(row: Linked | None, run: Seen | None, now: datetime) -> Finding:
+    return refreshing.judge(row, run, now, orphan=timedelta(seconds=60))
 
 
 @pytest.mark.parametrize(

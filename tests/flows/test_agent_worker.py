@@ -1,0 +1,295 @@
+"""Agents on a real PostgreSQL and a real Prefect server: how an execution goes, and that nothing gets lost.
+
+One ground (tests/agent_ground.py) for all of this file, since it takes seconds to start. The last test kills
+dispatcher, agent worker, Prefect and PostgreSQL with -9, in turn; with `--exhaustive` it does so with 300 executions.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.states import Cancelling
+from pydantic import SecretStr
+
+from blocks.environment import Environment
+from database import queue
+from deployments.agent_runs import RunClient, quick_client
+from deployments.agent_worker import AgentWorker
+from flows.run_agent import run_agent
+from tasks.agents.context import AgentContext, AgentResult, Runner
+from tasks.agents.desk import open_desk
+from tasks.agents.execution import Desk
+from tasks.agents.refreshing import FLOW, TRUTH
+from tasks.agents.waking import running, wake_on
+from tasks.errors import Temporary
+from tests.agent_ground import LEASE_S, Ground, wait_until
+from tests.agent_process import EFFECTS, Said, effects
+
+EVERY_S = 1.0
+OPEN = "SELECT count(*) FROM agent_executions WHERE status IN ('pending', 'running')"
+ROW = "SELECT status, attempt, flow_run_id, result, result_summary, error_message FROM agent_executions WHERE id = %s"
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    made = Ground(tmp_path_factory.mktemp("ground"))
+    made.start()
+    made.rows(EFFECTS)
+    yield made
+    made.stop()
+
+
+@asynccontextmanager
+async def worker(ground: Ground, runners: Mapping[str, Runner]) -> AsyncIterator[tuple[AgentWorker, RunClient, Desk]]:
+    """An agent worker in this process."""
+    async with quick_client() as client:
+        environment: Environment = await Environment.aload("local")
+        async with open_desk(environment, SecretStr(ground.dsn), runners=runners) as desk:
+            made = AgentWorker(desk, client, "local")
+            task = asyncio.create_task(made.run())
+            async with running(wake_on(ground.dsn, {"agent_executions": made.look})):
+                yield made, client, desk
+                made.stop()
+                await task
+
+
+def play(ground: Ground, scene: Coroutine[Any, Any, None]) -> None:
+    with ground.settings():
+        asyncio.run(scene)
+
+
+def ask(ground: Ground, agent: str = "review", **columns: Any) -> UUID:
+    names, values = ", ".join(["agent_type", "status", *columns]), [agent, "pending", *columns.values()]
+    marks = ", ".join(["%s"] * len(values))
+    ((id,),) = ground.rows(f"INSERT INTO agent_executions ({names}) VALUES ({marks}) RETURNING id", *values)
+    return UUID(str(id))
+
+
+async def until(ground: Ground, execution: UUID, *statuses: str) -> Any:
+    """The row, once it stands so."""
+    async with asyncio.timeout(20):
+        while (row := ground.rows(ROW, execution)[0])[0] not in statuses:
+            await asyncio.sleep(0.02)
+    return row
+
+
+async def sleeps(_context: AgentContext) -> AgentResult:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+def test_an_execution_goes_through_prefect_and_both_know_of_each_other(ground: Ground) -> None:
+    ground.rows(
+        "INSERT INTO repositories (github_repo_id, owner, name, full_name) VALUES (1, 'hana', 'shop', 'hana/shop')"
+    )
+    ((repository,),) = ground.rows("SELECT id FROM repositories")
+
+    async def scene() -> None:
+        async with worker(ground, {"review": effects}):
+            execution = ask(ground, issue_number=270, repository_id=repository)
+            _, attempt, run_id, result, summary, _ = await until(ground, execution, "completed")
+        assert (attempt, summary) == (1, "two effects")
+        assert result["data"] == {"text": f"{execution}:1 {execution}:3"}
+        steps = ground.rows("SELECT number, name, status FROM execution_steps WHERE execution_id = %s", execution)
+        names = ["First effect", "Pause", "Second effect"]
+        assert sorted(steps) == [(n, name, "completed") for n, name in enumerate(names, 1)]
+        assert ground.rows("SELECT message FROM execution_logs WHERE execution_id = %s", execution) == [("begun",)]
+        run = ground.run_of(run_id)
+        assert run["state_type"] == "COMPLETED"
+        assert run["name"] == "review #270 hana/shop"
+        assert set(run["tags"]) == {"agent:review", "repository:hana/shop", "issue:270"}
+        assert run["parameters"]["execution"] == str(execution)
+        of_run = {"flow_runs": {"id": {"any_": [str(run_id)]}}}
+        wait_until(lambda: len(ground.ask("/task_runs/filter", **of_run)) == 3, "the steps are not shown")
+        assert {task["name"] for task in ground.ask("/task_runs/filter", **of_run)} == set(names)
+        (artifact,) = ground.ask("/artifacts/filter", artifacts={"flow_run_id": {"any_": [str(run_id)]}})
+        assert "review #270 hana/shop: completed" in artifact["data"]
+
+    play(ground, scene())
+
+
+def test_cancelled_through_the_api(ground: Ground) -> None:
+    async def scene() -> None:
+        async with worker(ground, {"review": sleeps}) as (_, _, desk):
+            execution = ask(ground)
+            await until(ground, execution, "running")
+            began = time.monotonic()
+            await desk.store.call(queue.request_cancel, execution)
+            await until(ground, execution, "cancelled")
+            assert time.monotonic() - began < 1.5
+            run_id = ground.rows(ROW, execution)[0][2]
+        assert ground.run_of(run_id)["state_type"] == "CANCELLED"
+
+    play(ground, scene())
+
+
+def test_cancelled_in_the_prefect_ui(ground: Ground) -> None:
+    async def scene() -> None:
+        async with worker(ground, {"review": sleeps}) as (_, client, _):
+            execution = ask(ground)
+            await until(ground, execution, "running")
+            async with asyncio.timeout(10):
+                while (run_id := ground.rows(ROW, execution)[0][2]) is None:
+                    await asyncio.sleep(0.02)
+            await client.set_flow_run_state(run_id, Cancelling())
+            began = time.monotonic()
+            await until(ground, execution, "cancelled")
+            assert time.monotonic() - began < 4
+        assert ground.run_of(run_id)["state_type"] == "CANCELLED"
+
+    play(ground, scene())
+
+
+def test_what_fails_for_a_while_is_tried_again_in_a_new_run(ground: Ground) -> None:
+    runs = []
+
+    async def second_time(context: AgentContext) -> AgentResult:
+        runs.append(context.claim.attempt)
+        if len(runs) == 1:
+            raise Temporary("the model answers 529")
+        return AgentResult(Said(text="ok"), "at last")
+
+    async def scene() -> None:
+        async with worker(ground, {"review": second_time}):
+            execution = ask(ground)
+            row = await until(ground, execution, "completed")
+        assert (row[1], row[4], runs) == (2, "at last", [1, 2])
+        shown = ground.ask("/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", limit=20)
+        mine = [run for run in shown if run["parameters"].get("execution") == str(execution)]
+        assert sorted(run["state_name"] for run in mine) == ["Completed", "TriedAgain"]
+
+    play(ground, scene())
+
+
+def test_a_worker_that_is_stopped_gives_back_what_runs(ground: Ground) -> None:
+    async def scene() -> None:
+        async with worker(ground, {"review": sleeps}):
+            execution = ask(ground)
+            await until(ground, execution, "running")
+        status, attempt, run_id, *_ = ground.rows(ROW, execution)[0]
+        assert (status, attempt) == ("pending", 0)
+        assert ground.run_of(run_id)["state_name"] == "GivenBack"
+        ground.rows("UPDATE agent_executions SET status = 'cancelled' WHERE id = %s", execution)
+
+    play(ground, scene())
+
+
+def test_a_person_fills_in_the_form(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", ground.dsn)
+    given = {"stalled_after_s": 3600}
+
+    async def scene() -> None:
+        state = await run_agent(agent="waterspider", repository="new/one", issue=7, input=given, return_state=True)
+        assert (state.type.value, state.message) == ("COMPLETED", "0 stalled, 0 set going again, 0 tasks supplied")
+
+    play(ground, scene())
+    query = (
+        "SELECT e.id, status, flow_run_id, e.input, full_name, u.name FROM agent_executions AS e JOIN repositories r "
+    )
+    query += "ON r.id = repository_id JOIN users AS u ON u.id = e.user_id WHERE issue_number = 7"
+    ((id, status, run_id, input, repository, user),) = ground.rows(query)
+    assert (status, input, repository, user) == ("completed", given, "new/one", "prefect")
+    run = ground.run_of(run_id)
+    assert run["name"] == "waterspider #7 new/one"
+    assert {"agent:waterspider", "repository:new/one", "issue:7", f"execution:{id}"} == set(run["tags"])
+
+
+def test_an_input_that_the_agent_does_not_take_fails_with_all_problems(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", ground.dsn)
+
+    async def scene() -> None:
+        state = await run_agent(agent="waterspider", issue=8, input={"stalled_after_s": 1, "x": 2}, return_state=True)
+        assert state.type.value == "FAILED"
+
+    play(ground, scene())
+    ((status, error),) = ground.rows("SELECT status, error_message FROM agent_executions WHERE issue_number = 8")
+    assert status == "failed"
+    assert "stalled_after_s" in error
+    assert "x: " in error
+
+
+def disasters(ground: Ground) -> list[Callable[[], None]]:
+    """Each kills one and brings it back."""
+
+    def worker() -> None:
+        ground.kill("work")
+        ground.start_agents("work", "--roles", "work")
+        ground.wait_for_agents("work")
+
+    def dispatcher() -> None:
+        ground.kill("dispatch")
+        ground.start_agents("dispatch", "--roles", "dispatch")
+
+    def prefect() -> None:
+        ground.kill("prefect")
+        ground.start_prefect()
+        ground.wait_for_prefect()
+
+    def postgres() -> None:
+        ground.kill_postgres()
+        ground.postgres.start()
+
+    return [worker, postgres, prefect, dispatcher]
+
+
+def ask_for(ground: Ground, agent: str, count: int) -> None:
+    ground.rows(
+        "INSERT INTO agent_executions (agent_type, status, max_attempts) SELECT %s, 'pending', 50 "
+        "FROM generate_series(1, %s)", agent, count,
+    )  # fmt: skip
+
+
+def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pytestconfig: pytest.Config) -> None:
+    exhaustive = bool(pytestconfig.getoption("exhaustive"))
+    count = 300 if exhaustive else 60
+    ground.rows("DELETE FROM agent_executions")
+    ground.rows("DELETE FROM effects")
+    ground.start_agents("work", "--roles", "work")
+    ground.start_agents("dispatch", "--roles", "dispatch")
+    ask_for(ground, "review", count // 4)
+    wait_until(lambda: ground.rows("SELECT 1 FROM effects LIMIT 1"), "nothing has begun", patience=60)
+    left = count - count // 4
+    for disaster in itertools.cycle(disasters(ground)) if exhaustive else disasters(ground):
+        time.sleep(EVERY_S)
+        if not left and ground.rows(OPEN) == [(0,)]:
+            break
+        disaster()
+        ask_for(ground, "review", now := min(left, count // 4))
+        left -= now
+    wait_until(lambda: ground.rows(OPEN) == [(0,)], "not all of them end", patience=60)
+    assert ground.rows("SELECT status, count(*) FROM agent_executions GROUP BY 1") == [("completed", count)]
+    assert ground.rows("SELECT count(*), count(DISTINCT key) FROM effects") == [(2 * count, 2 * count)]
+    steps = "SELECT count(*) FROM execution_steps WHERE status = 'completed'"
+    assert ground.rows(steps) == [(3 * count,)]
+    check_agreement(ground)
+
+
+def check_agreement(ground: Ground) -> None:
+    """After the refresher, the flow runs say what the rows say, and none is left open."""
+    ground.wait_for_prefect()
+    time.sleep(2 * LEASE_S)  # then a run that lost its execution is an orphan
+    ask_for(ground, "refresher", 1)
+    wait_until(lambda: ground.rows(OPEN) == [(0,)], "the refresher does not end", patience=60)
+    (refreshed,) = ground.rows("SELECT status, result_summary FROM agent_executions WHERE agent_type = 'refresher'")
+    assert refreshed[0] == "completed", refreshed
+    runs = {}
+    for offset in itertools.count(0, 200):
+        page = ground.ask("/flow_runs/filter", flows={"name": {"any_": [FLOW]}}, limit=200, offset=offset)
+        runs |= {run["id"]: run["state_type"] for run in page}
+        if len(page) < 200:
+            break
+    wait_until(lambda: not open_runs(ground), "runs are left open", patience=10)
+    rows = ground.rows("SELECT flow_run_id, status FROM agent_executions WHERE agent_type = 'review'")
+    assert [(id, status) for id, status in rows if runs.get(str(id)) not in TRUTH[status]] == []
+
+
+def open_runs(ground: Ground) -> list[object]:
+    states = {"type": {"not_any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}
+    return list(ground.ask("/flow_runs/filter", flows={"name": {"any_": [FLOW]}}, flow_runs={"state": states}))
