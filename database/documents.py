@@ -11,6 +11,7 @@ from typing import Any
 
 MAX_DOCUMENT = 16 * 1024 * 1024
 """Characters of JSON; a step's output or a result is a summary, and files belong elsewhere."""
+JSON = json.JSONEncoder(allow_nan=False)
 UNHOLDABLE = re.compile("[\x00\ud800-\udfff]")
 ESCAPED = re.compile(r"\\u0000|\\u[dD][89abAB]")
 
@@ -21,15 +22,17 @@ class NotStorable(ValueError):
 
 def clean(text: str) -> str:
     """The text with U+FFFD for each NUL and each lone surrogate."""
+    if text.isascii() and "\x00" not in text:  # nearly always, and seen at once
+        return text
     return UNHOLDABLE.sub("\ufffd", text)
 
 
 def encode(value: Any) -> str:
     """The value as JSON that PostgreSQL takes. Raises NotStorable."""
     try:
-        document = json.dumps(value, allow_nan=False)
+        document = JSON.encode(value)
         if ESCAPED.search(document):
-            document = json.dumps(cleaned(value), allow_nan=False)
+            document = JSON.encode(cleaned(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise NotStorable(f"{value!r:.200} is not JSON: {error}") from error
     if len(document) > MAX_DOCUMENT:

@@ -9,9 +9,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -24,25 +23,24 @@ SQL = load("execution_log.sql")
 LONGEST = 16 * 1024
 """Characters of a message, and of its metadata."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+NULL = "\\N"
+OVERHEAD = 64
+"""Characters that a line counts for beside its text."""
 TOGETHER = 250
 """Lines in one piece of a COPY."""
 
 Connection = psycopg.Connection[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line as it will be stored. `written_at` is in seconds since 1970, `metadata` is JSON."""
+class Line(NamedTuple):
+    """A line as it will be stored. `written_at` is in seconds since 1970, `metadata` is JSON, `size` in characters."""
 
     execution_id: UUID
     level: str
     message: str
     metadata: str | None
     written_at: float
-
-    @property
-    def size(self) -> int:
-        return len(self.message) + len(self.metadata or "") + 64
+    size: int
 
 
 def clean_line(
@@ -51,7 +49,9 @@ def clean_line(
     """The line with nothing in it that PostgreSQL refuses, and cut to a size that people read."""
     if len(message) > LONGEST:
         message = f"{message[:LONGEST]}… (cut: the line has {len(message):,} characters)"
-    return Line(execution_id, level, clean(message), _metadata(metadata) if metadata else None, written_at)
+    document = _metadata(metadata) if metadata else None
+    size = len(message) + len(document or "") + OVERHEAD
+    return Line(execution_id, level, clean(message), document, written_at, size)
 
 
 def _metadata(metadata: dict[str, Any]) -> str:
@@ -139,12 +139,17 @@ def first_id(clock: Callable[[], float] = time.time) -> int:
 def as_text(lines: Sequence[Line], ids: int) -> bytes:
     """The lines in COPY's text format."""
     names = {execution_id: str(execution_id) for execution_id in {line.execution_id for line in lines}}
+    seconds = {second: moment(second) for second in {int(line.written_at) for line in lines}}
     return "".join(
         f"{ids + place:032x}\t{names[line.execution_id]}\t{line.level}\t{escape(line.message)}"
-        f"\t{datetime.fromtimestamp(line.written_at, UTC).isoformat()}"
-        f"\t{escape(line.metadata) if line.metadata else chr(92) + 'N'}\n"
+        f"\t{seconds[int(line.written_at)]}.{int(line.written_at % 1 * 1_000_000):06}+00"
+        f"\t{escape(line.metadata) if line.metadata else NULL}\n"
         for place, line in enumerate(lines)
     ).encode()
+
+
+def moment(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def escape(text: str) -> str:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from database.execution_log import Bounds, LogLost, LogWriter
-from database.log_batches import Line, Sender, first_id
+from database.log_batches import Line, Sender, clean_line, first_id
 from tests.postgres.queue_support import Rows, rows_in
 
 
@@ -200,7 +200,7 @@ def test_a_batch_that_had_arrived_is_not_stored_twice(migrated: str, rows: Rows)
 
     heard: list[bool] = []
     sender = Deaf(migrated, pause=lambda seconds: None)
-    assert sender.send([Line(mine, "INFO", str(number), None, 0.0) for number in range(3)])
+    assert sender.send([clean_line(mine, "INFO", str(number), None, 0.0) for number in range(3)])
     sender.close()
     assert [message for _level, message in lines(rows, mine)] == ["0", "1", "2"]
 
@@ -208,9 +208,9 @@ def test_a_batch_that_had_arrived_is_not_stored_twice(migrated: str, rows: Rows)
 def test_a_line_that_postgres_refuses_all_the_same_takes_no_other_with_it(migrated: str, rows: Rows) -> None:
     mine = rows.add()
     some = [
-        Line(mine, "INFO", "a", "{}", 0.0),
-        Line(mine, "INFO", "b", "{no json", 0.0),
-        Line(mine, "WARN", "c", None, 0.0),
+        Line(mine, "INFO", "a", "{}", 0.0, 1),
+        Line(mine, "INFO", "b", "{no json", 0.0, 1),
+        Line(mine, "WARN", "c", None, 0.0, 1),
     ]
     sender = Sender(migrated)
     assert sender.send(some)
