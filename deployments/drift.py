@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from deployments.environment_files import FOLDER, BadEnvironment, read_file
 from deployments.prefect_api import PrefectAway, PrefectRefused
 
-FILLED_IN = {"endpoint_url", "database_address", "api_url", "function.python_runtime", "function.architecture"}
-"""What `miyabi up` adds to `local`."""
+MACHINES_OWN = {"endpoint_url", "database_address", "api_url"}
+"""What `miyabi up` says of `local`, whatever the file says (`LocalCloud.overlay`)."""
+FILLED_IN = {"database.ca_bundle", "function.python_runtime", "function.architecture"}
+"""What it says unless the file does."""
 SHOWN = 6
 """Differences that are told; the rest is counted."""
 
@@ -57,7 +59,7 @@ def differences(file: Mapping[str, Any], block: Mapping[str, Any] | None) -> lis
     data, properties = block["data"], block["block_schema"]["fields"]["properties"]
     said, saved = flat(file), flat(saved_settings(data))
     wanted = {**flat({key: schema.get("default") for key, schema in properties.items()}), **said}
-    others = FILLED_IN - set(said) if data["name"] == "local" else set()
+    others = MACHINES_OWN | (FILLED_IN - set(said)) if data["name"] == "local" else set()
     if data["credentials"].get("aws_access_key_id"):
         others |= {"profile", "endpoint_url"}  # a person entered keys: the credentials are theirs
     return [
