@@ -148,9 +148,9 @@ WITH occupied AS MATERIALIZED (
     ORDER BY r.priority, r.created_at, r.id
     LIMIT greatest(0, least(%(limit)s, %(total)s::integer - (SELECT count(*) FROM working)))
 ), free AS (
-    SELECT id
+    SELECT id, status
     FROM agent_executions
-    WHERE id = ANY (ARRAY (SELECT id FROM chosen)) AND status = 'pending'
+    WHERE id = ANY (ARRAY (SELECT id FROM chosen))
     FOR UPDATE SKIP LOCKED
 );
 
@@ -161,7 +161,7 @@ WITH occupied AS MATERIALIZED (
     SET status = 'running', attempt = e.attempt + 1, dispatch = e.dispatch + 1,
         lease_owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_s)s), heartbeat_at = now(),
         started_at = coalesce(e.started_at, now()), run_after = NULL, dispatched_until = NULL
-    WHERE e.id = ANY (ARRAY (SELECT id FROM free))
+    WHERE e.id = ANY (ARRAY (SELECT id FROM free WHERE status = 'pending'))
     RETURNING e.*
 )
 SELECT
@@ -175,7 +175,7 @@ ORDER BY t.priority, t.created_at, t.id;
 , taken AS (
     UPDATE agent_executions AS e
     SET dispatched_until = now() + make_interval(secs => %(hold_s)s)
-    WHERE e.id = ANY (ARRAY (SELECT id FROM free))
+    WHERE e.id = ANY (ARRAY (SELECT id FROM free WHERE status = 'pending'))
     RETURNING e.*
 )
 SELECT
@@ -251,6 +251,11 @@ WITH mine AS (
     FROM agent_executions
     WHERE id = %(execution_id)s AND status = 'running' AND lease_owner = %(owner)s
     FOR NO KEY UPDATE
+), given_up AS (
+    UPDATE execution_steps AS s
+    SET status = 'failed', error = 'the execution ended', completed_at = now()
+    FROM mine
+    WHERE mine.next <> 'pending' AND s.execution_id = mine.id AND s.status = 'running'
 )
 UPDATE agent_executions AS e
 SET status = mine.next,
@@ -284,6 +289,11 @@ WITH expired AS (
         AND now() > pg_postmaster_start_time() + make_interval(secs => %(grace_s)s)
     ORDER BY id
     FOR NO KEY UPDATE SKIP LOCKED
+), given_up AS (
+    UPDATE execution_steps AS s
+    SET status = 'failed', error = 'the execution ended', completed_at = now()
+    FROM expired
+    WHERE expired.next <> 'pending' AND s.execution_id = expired.id AND s.status = 'running'
 )
 UPDATE agent_executions AS e
 SET status = expired.next, lease_owner = NULL, lease_expires_at = NULL,
@@ -330,22 +340,48 @@ WHERE id = %(execution_id)s AND status = 'failed'
 RETURNING id;
 
 -- refuse_unknown --
+-- The types that wait are few and are looked up one after the other; the rows are many.
+WITH RECURSIVE waiting (agent_type) AS (
+    SELECT min(agent_type) FROM agent_executions WHERE status = 'pending'
+    UNION ALL
+    SELECT (SELECT min(e.agent_type) FROM agent_executions AS e
+            WHERE e.status = 'pending' AND e.agent_type > waiting.agent_type)
+    FROM waiting
+    WHERE waiting.agent_type IS NOT NULL
+)
 UPDATE agent_executions
 SET status = 'failed', completed_at = now(),
     error_message = format('there is no agent %%s', quote_literal(agent_type))
-WHERE status = 'pending' AND agent_type <> ALL (%(known)s::text[])
+WHERE status = 'pending'
+    AND id = ANY (ARRAY (
+        SELECT found.id
+        FROM waiting
+        CROSS JOIN LATERAL (
+            SELECT id FROM agent_executions WHERE status = 'pending' AND agent_type = waiting.agent_type LIMIT 100
+        ) AS found
+        WHERE waiting.agent_type <> ALL (%(known)s::text[])
+    ))
 RETURNING id;
 
 -- linked --
+-- Three short lists, each with an index of its own: what runs, what is on its way through Prefect, what ended of late.
+WITH found AS (
+    SELECT * FROM agent_executions WHERE status = 'running'
+    UNION ALL
+    SELECT * FROM agent_executions WHERE status = 'pending' AND dispatched_until IS NOT NULL
+    UNION ALL
+    (
+        SELECT * FROM agent_executions
+        WHERE completed_at > now() - make_interval(secs => %(ended_within_s)s)
+            AND status NOT IN ('running', 'pending') AND flow_run_id IS NOT NULL
+        ORDER BY completed_at DESC
+        LIMIT %(limit)s
+    )
+)
 SELECT
     id, agent_type, status, flow_run_id, attempt, dispatch, lease_owner, lease_expires_at < now() AS lease_expired,
     cancel_requested_at IS NOT NULL AS cancel_requested, completed_at, error_message
-FROM agent_executions
+FROM found
 WHERE flow_run_id IS NOT NULL
-    AND (
-        status = 'running'
-        OR (status = 'pending' AND dispatched_until IS NOT NULL)
-        OR (completed_at > now() - make_interval(secs => %(ended_within_s)s))
-    )
 ORDER BY completed_at DESC NULLS FIRST
 LIMIT %(limit)s;

@@ -12,7 +12,7 @@ import pytest
 from database import queue
 from database.agents import AGENTS
 from database.queue import Claim, Limits
-from tests.postgres.queue_support import Async, Rows, rows_in, run
+from tests.postgres.queue_support import Rows, rows_in, run
 
 EVERY = list(AGENTS)
 
@@ -285,40 +285,3 @@ def test_a_row_that_somebody_locks_is_passed_over(migrated: str, rows: Rows, cla
         other.execute("SELECT FROM agent_executions WHERE id = %s FOR UPDATE", [locked])
         assert claim() == [free]
     assert claim() == [locked]
-
-
-PLENTY = """
-INSERT INTO agent_executions (user_id, agent_type, status, priority, created_at)
-SELECT (SELECT id FROM users), (%(types)s::text[])[1 + n %% 5],
-    CASE WHEN n %% 2 = 0 THEN 'pending' ELSE 'completed' END, 'P' || n %% 4, now() + n * interval '1 ms'
-FROM generate_series(1, 12000) AS n
-"""
-
-
-@pytest.mark.parametrize("analysed", [True, False])
-def test_a_claim_reads_no_more_of_a_long_queue_than_it_needs(migrated: str, rows: Rows, analysed: bool) -> None:
-    rows.connection.execute("ANALYZE agent_executions")  # of an empty table
-    rows.connection.execute(PLENTY, {"types": EVERY[:5]})
-    if analysed:
-        rows.connection.execute("ANALYZE agent_executions")
-
-    async def explained(connection: Async) -> list[Any]:
-        values = queue._rules(EVERY, Limits(total=100, per_repository=5), queue.COLOURS, ())
-        values |= {"owner": "me", "lease_s": 30.0, "limit": 1, "window": 1 + queue.WINDOW}
-        async with connection.transaction(force_rollback=True):
-            await connection.execute(queue.SQL["lock"])
-            statement = queue.SQL["permitted"] + queue.SQL["take"]
-            cursor = await connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, values)
-            return list(await cursor.fetchone() or [])
-
-    (plans,) = run(migrated, explained)
-    reads = [node for node in nodes(plans[0]["Plan"]) if node.get("Relation Name") == "agent_executions"]
-    assert all(node["Node Type"] in ("Index Scan", "Index Only Scan", "ModifyTable") for node in reads), reads
-    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) < 5 * (1 + queue.WINDOW) + 100
-    assert "JIT" not in plans[0]
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from nodes(part)

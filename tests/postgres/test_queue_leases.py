@@ -137,6 +137,20 @@ def test_what_dead_owners_left_is_tried_again_until_its_attempts_are_used_up(row
     assert do.take("w2") == [again]
 
 
+def test_the_steps_of_what_is_given_up_do_not_run_on(rows: Rows, do: Queue) -> None:
+    dead, returned, again = (rows.add(max_attempts=number) for number in (1, 1, 2))
+    do.take()
+    for execution in (dead, returned, again):
+        rows.connection.execute(
+            "INSERT INTO execution_steps (execution_id, number, name) VALUES (%s, 1, 's')", [execution]
+        )
+    do.give_back("me", execution_id=returned, attempt_used=True)
+    rows.expire(dead, again)
+    do.reap(grace_s=0)
+    steps = dict(rows.connection.execute("SELECT execution_id, status FROM execution_steps").fetchall())
+    assert steps == {dead: "failed", returned: "failed", again: "running"}
+
+
 def test_two_reapers_take_different_rows(migrated: str, rows: Rows, do: Queue) -> None:
     one, other = rows.add(), rows.add()
     do.take()
