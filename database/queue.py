@@ -20,8 +20,7 @@ from database.agents import AGENTS
 from database.queries import load
 
 SQL = load("queue.sql")
-WINDOW = 64
-"""So many rows are compared at least in one look at the queue."""
+WINDOW = 64  # rows that are compared beyond those wanted, in one look at the queue
 COLOURS: Mapping[str, str] = {agent.id: agent.colour for agent in AGENTS.values()}
 
 Connection = psycopg.AsyncConnection[Any]
@@ -65,8 +64,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Reservation(Claim):
-    """A waiting execution that is to be handed to Prefect. `attempt` is how many there were; `flow_run_id` is set if a
-    flow run was submitted before."""
+    """A waiting execution to hand to Prefect. `attempt` counts those made; `flow_run_id` may be an earlier run's."""
 
     dispatch: int
 
@@ -230,9 +228,8 @@ async def give_back(
 async def reap(connection: Connection, *, grace_s: float = 30) -> Reaped:
     """Take back what dead owners left; nothing in the first `grace_s` seconds of a PostgreSQL server's life."""
     rows = await (await connection.execute(SQL["reap"], {"grace_s": grace_s})).fetchall()
-    return Reaped(**{
-        status: tuple(id for id, became in rows if became == status) for status in ("pending", "failed", "cancelled")
-    })  # fmt: skip
+    became = {status: tuple(id for id, now in rows if now == status) for _id, status in rows}
+    return Reaped(**became)
 
 
 async def request_cancel(connection: Connection, execution_id: UUID) -> Status | None:
