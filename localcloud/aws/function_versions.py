@@ -98,6 +98,8 @@ def _install_delete(patches: Patches) -> None:
             _check_unused(storage, name, str(function.version))
             function_policies.forget(function, str(function.version))
         original(storage, name, qualifier)
+        if qualifier is not None:
+            storage._arns.pop(function.function_arn, None)  # which would keep it, and its code, until it is collected
 
 
 def _check_unused(storage: Any, name: str, version: str) -> None:

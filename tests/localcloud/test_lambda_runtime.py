@@ -188,26 +188,6 @@ def test_deleting_a_function_ends_its_processes(lab):
         time.sleep(0.01)
 
 
-def test_the_code_of_versions_that_are_gone_goes_and_that_of_running_ones_stays(lab):
-    client, code, role = lab.aws("lambda"), lab.cloud.home / "lambda" / "code", lab.role()
-    lab.python("def handler(event, context):\n    return 'one'", name="kept", role=role)
-    lab.python("def handler(event, context):\n    return 'two'", name="gone", role=role)
-    folders = {name: code / lab.cloud.backend("lambda").get_function(name).code_digest for name in ("kept", "gone")}
-    assert [lab.invoke(name)["Payload"] for name in folders] == ["one", "two"]
-    runtime = lambda_runtime.of(lab.cloud)
-    client.delete_function(FunctionName="gone")
-    while {sandbox.function.name for sandbox in runtime.sandboxes} != {"kept"}:
-        time.sleep(0.01)
-    for folder in folders.values():
-        os.utime(folder, (0, 0))
-    lab.cloud.loop.call_soon_threadsafe(runtime.tidy)
-    end = time.monotonic() + 5
-    while folders["gone"].exists():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    assert folders["kept"].is_dir()
-
-
 def test_a_process_without_work_is_ended(lab):
     lab.native()
     with limited(lab.cloud, idle_s=0.2):
