@@ -1,7 +1,7 @@
 """An agent process with agents for tests: `python -m tests.agent_process --roles work`.
 
-They are registered under the ids of real agents: `issue` does nothing, `review` takes three steps, two with an effect
-in the database that can be counted, `persona` waits for five seconds as for a model.
+They are registered under the ids of real agents: `issue` does nothing, `waterspider` takes one step, `review` three,
+two with an effect in the database that can be counted, `persona` waits for five seconds as for a model.
 """
 
 import asyncio
@@ -24,6 +24,14 @@ class Said(BaseModel):
 
 async def nothing(_context: AgentContext) -> AgentResult:
     return AgentResult(Said(text="nothing"), "did nothing")
+
+
+async def one_step(context: AgentContext) -> AgentResult:
+    async def begin() -> None:
+        """No work."""
+
+    await context.step("Begin", begin)
+    return AgentResult(Said(text="one step"), "took one step")
 
 
 async def effects(context: AgentContext) -> AgentResult:
@@ -58,7 +66,7 @@ async def wait(_context: AgentContext) -> AgentResult:
 
 
 RUNNERS: Mapping[str, Runner] = {
-    "issue": nothing, "review": effects, "persona": wait, "refresher": run_refresher,
+    "issue": nothing, "review": effects, "persona": wait, "waterspider": one_step, "refresher": run_refresher,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.postgres import Postgres
-from tests.bench import commands, executions, lambda_runtime, migrations, releases, zipping
+from tests.bench import agents, commands, executions, lambda_runtime, migrations, releases, zipping
 from tests.bench.results import Result
 
 
@@ -48,6 +48,7 @@ SUITES: dict[str, Callable[[], list[Result]]] = {
     "lambda": lambda_runtime.bench,
     "releases": bench_releases,
     "executions": bench_executions,
+    "agents": agents.bench,
     "commands": commands.bench,
 }
 
