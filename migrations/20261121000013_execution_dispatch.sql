@@ -6,7 +6,7 @@ ALTER TABLE agent_executions
     ADD COLUMN run_after TIMESTAMPTZ,                       -- not before; null: at once
     ADD COLUMN dispatched_until TIMESTAMPTZ,                -- until then a dispatcher, or Prefect, has the waiting row
     ADD COLUMN dispatch INTEGER NOT NULL DEFAULT 1,         -- which flow run takes it: part of that run's key
-    ADD COLUMN ancestors UUID[] NOT NULL DEFAULT '{}';      -- parent, grandparent, …; kept when they are deleted
+    ADD COLUMN ancestors UUID[] NOT NULL DEFAULT '{}';      -- parent, grandparent, ...; kept when they are deleted
 
 UPDATE agent_executions AS e
 SET ancestors = lineage.ancestors
