@@ -105,8 +105,8 @@ class LogWriter:
             if level in KEPT or self._has_room(line):
                 self._take(line)
 
-    async def flush(self, execution_id: UUID | None = None) -> None:
-        """Wait until all lines taken so far are in Postgres, of this execution at least."""
+    async def flush(self) -> None:
+        """Wait until all lines taken so far are in Postgres. Raises LogLost."""
         done: Future[None] = Future()
         with self._changed:
             if self._ended:
@@ -118,7 +118,7 @@ class LogWriter:
     async def end(self, execution_id: UUID) -> None:
         """The execution has ended: say how many lines were dropped, write all, and forget its bounds."""
         self._count_dropped(execution_id)
-        await self.flush(execution_id)
+        await self.flush()
 
     def _has_room(self, line: Line) -> bool:
         """False for a line to drop; the first one is replaced by a notice."""

@@ -40,7 +40,7 @@ def test_lines_keep_their_order_time_and_metadata(migrated: str, rows: Rows) -> 
         for number in range(12_000):
             log.write(mine, "INFO", f"line {number}")
         log.write(other, "ERROR", "no", {"code": 7, "more": ["ü"]})
-        await log.flush(other)
+        await log.flush()
         assert rows.one("SELECT count(*) FROM execution_logs WHERE execution_id = %s", other) == 1
 
     logged(migrated, speak, clock=lambda: 1_800_000_000.25)
