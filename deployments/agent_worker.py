@@ -149,7 +149,7 @@ class AgentWorker:
 
     async def _unbegun(self, held: Held, reason: str = "", *, attempt_used: bool = False) -> None:
         """End or give back an execution whose code has not begun."""
-        came = Stopped(held.why or "returned") if not reason or not attempt_used else Temporary(reason)
+        came = Temporary(reason) if attempt_used else Stopped(held.why or "returned")
         try:
             await settle(self._desk, held.claim, came, 0.0)
         except (LeaseLost, Away) as lost:

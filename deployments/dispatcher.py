@@ -42,10 +42,11 @@ class Dispatcher:
         environment: str,
         *,
         poll_s: float = POLL_S,
+        reconcile_s: float = RECONCILE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._desk, self._client, self._environment = desk, client, environment
-        self._poll_s, self._clock = poll_s, clock
+        self._poll_s, self._reconcile_s, self._clock = poll_s, reconcile_s, clock
         self._types = [id for id in desk.runners if AGENTS[id].isolated]
         self._reconciler = Reconciler(desk.store.call, client, lease_s=desk.settings.lease_s)
         self._look = asyncio.Event()
@@ -62,7 +63,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Until stopped."""
-        every = {self._reap: self._desk.settings.lease_s / 6, self._reconcile: RECONCILE_S}
+        every = {self._reap: self._desk.settings.lease_s / 6, self._reconcile: self._reconcile_s}
         while not self._stopping:
             await self._try(self._submit)
             for work, due in list(self._due.items()):

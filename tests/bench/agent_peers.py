@@ -1,4 +1,4 @@
-"""Prefect's own ways to run small flows: `python -m tests.bench.agent_peers stock COUNT` prints seconds, `serve` waits."""
+"""Prefect's own ways to run small flows, each a process: `stock COUNT` prints the seconds it took, `serve` waits."""
 
 import asyncio
 import sys

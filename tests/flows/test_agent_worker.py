@@ -7,7 +7,7 @@ dispatcher, agent worker, Prefect and PostgreSQL with -9, in turn; with `--exhau
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -20,18 +20,19 @@ from blocks.environment import Environment
 from database import queue
 from deployments.agent_runs import RunClient, quick_client
 from deployments.agent_worker import AgentWorker
+from deployments.dispatcher import Dispatcher
 from flows.run_agent import run_agent
 from tasks.agents.context import AgentContext, AgentResult, Runner
 from tasks.agents.desk import open_desk
 from tasks.agents.execution import Desk
-from tasks.agents.refreshing import FLOW, TRUTH
+from tasks.agents.refreshing import FLOW
 from tasks.agents.waking import running, wake_on
 from tasks.errors import Temporary
 from tests.agent_ground import LEASE_S, Ground, wait_until
 from tests.agent_process import EFFECTS, Said, effects
+from tests.flows.agent_disasters import OPEN, ask_for, check_agreement, disasters
 
 EVERY_S = 1.0
-OPEN = "SELECT count(*) FROM agent_executions WHERE status IN ('pending', 'running')"
 ROW = "SELECT status, attempt, flow_run_id, result, result_summary, error_message FROM agent_executions WHERE id = %s"
 
 
@@ -40,7 +41,10 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     made = Ground(tmp_path_factory.mktemp("ground"))
     made.start()
     made.rows(EFFECTS)
-    yield made
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MIYABI_AGENT_LEASE_S", str(LEASE_S))
+        environment.setenv("DATABASE_URL", made.dsn)
+        yield made
     made.stop()
 
 
@@ -179,8 +183,7 @@ def test_a_worker_that_is_stopped_gives_back_what_runs(ground: Ground) -> None:
     play(ground, scene())
 
 
-def test_a_person_fills_in_the_form(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", ground.dsn)
+def test_a_person_fills_in_the_form(ground: Ground) -> None:
     given = {"stalled_after_s": 3600}
 
     async def scene() -> None:
@@ -199,10 +202,7 @@ def test_a_person_fills_in_the_form(ground: Ground, monkeypatch: pytest.MonkeyPa
     assert {"agent:waterspider", "repository:new/one", "issue:7", f"execution:{id}"} == set(run["tags"])
 
 
-def test_an_input_that_the_agent_does_not_take_fails_with_all_problems(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", ground.dsn)
+def test_an_input_that_the_agent_does_not_take_fails_with_all_problems(ground: Ground) -> None:
 
     async def scene() -> None:
         state = await run_agent(agent="waterspider", issue=8, input={"stalled_after_s": 1, "x": 2}, return_state=True)
@@ -215,35 +215,60 @@ def test_an_input_that_the_agent_does_not_take_fails_with_all_problems(
     assert "x: " in error
 
 
-def disasters(ground: Ground) -> list[Callable[[], None]]:
-    """Each kills one and brings it back."""
-
-    def worker() -> None:
-        ground.kill("work")
-        ground.start_agents("work", "--roles", "work")
-        ground.wait_for_agents("work")
-
-    def dispatcher() -> None:
-        ground.kill("dispatch")
-        ground.start_agents("dispatch", "--roles", "dispatch")
-
-    def prefect() -> None:
-        ground.kill("prefect")
-        ground.start_prefect()
-        ground.wait_for_prefect()
-
-    def postgres() -> None:
-        ground.kill_postgres()
-        ground.postgres.start()
-
-    return [worker, postgres, prefect, dispatcher]
+@asynccontextmanager
+async def dispatcher(ground: Ground) -> AsyncIterator[Desk]:
+    """A dispatcher in this process, for an agent that needs a process of its own; nobody serves its work pool."""
+    flow = ground.ask("/flows/", name=FLOW)
+    ground.ask("/deployments/", name="local", flow_id=flow["id"], entrypoint="flows.run_agent.run_agent")
+    async with quick_client() as client:
+        environment: Environment = await Environment.aload("local")
+        async with open_desk(environment, SecretStr(ground.dsn), runners={"codegen": sleeps}) as desk:
+            made = Dispatcher(desk, client, "local", poll_s=0.1, reconcile_s=0.5)
+            task = asyncio.create_task(made.run())
+            yield desk
+            made.stop()
+            await task
 
 
-def ask_for(ground: Ground, agent: str, count: int) -> None:
-    ground.rows(
-        "INSERT INTO agent_executions (agent_type, status, max_attempts) SELECT %s, 'pending', 50 "
-        "FROM generate_series(1, %s)", agent, count,
-    )  # fmt: skip
+async def dispatched(ground: Ground, execution: UUID) -> UUID:
+    """The flow run that was asked for."""
+    async with asyncio.timeout(10):
+        while (run_id := ground.rows(ROW, execution)[0][2]) is None:
+            await asyncio.sleep(0.02)
+    return UUID(str(run_id))
+
+
+def test_an_agent_with_a_process_of_its_own_is_handed_over_once_and_cancelled_from_both_sides(ground: Ground) -> None:
+    async def scene() -> None:
+        async with dispatcher(ground) as desk, dispatcher(ground):
+            first, second = ask(ground, "codegen", issue_number=1), ask(ground, "codegen", issue_number=2)
+            runs = [await dispatched(ground, first), await dispatched(ground, second)]
+            assert ground.run_of(runs[0])["name"] == "codegen #1"
+            assert ground.run_of(runs[0])["parameters"]["execution"] == str(first)
+            await desk.store.call(queue.request_cancel, first)
+            ground.ask(f"/flow_runs/{runs[1]}/set_state", state={"type": "CANCELLING"})
+            await until(ground, second, "cancelled")
+            await until(ground, first, "cancelled")
+            async with asyncio.timeout(10):
+                while {ground.run_of(run)["state_type"] for run in runs} != {"CANCELLED"}:
+                    await asyncio.sleep(0.1)
+        found = ground.ask("/flow_runs/filter", flow_runs={"tags": {"all_": ["agent:codegen"]}})
+        assert {run["id"] for run in found} == {str(run) for run in runs}
+
+    play(ground, scene())
+
+
+def test_what_a_dead_worker_left_waits_again(ground: Ground) -> None:
+    dead = {"lease_owner": "dead", "attempt": 1, "lease_expires_at": "2026-01-01"}
+    left, last = ask(ground, "codegen", **dead), ask(ground, "codegen", **dead, max_attempts=1)
+    ground.rows("UPDATE agent_executions SET status = 'running' WHERE lease_owner = 'dead'")
+
+    async def scene() -> None:
+        async with dispatcher(ground):
+            assert (await until(ground, last, "failed"))[5].startswith("its worker 'dead' stopped answering")
+            await dispatched(ground, left)
+
+    play(ground, scene())
 
 
 def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pytestconfig: pytest.Config) -> None:
@@ -269,27 +294,3 @@ def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pyte
     steps = "SELECT count(*) FROM execution_steps WHERE status = 'completed'"
     assert ground.rows(steps) == [(3 * count,)]
     check_agreement(ground)
-
-
-def check_agreement(ground: Ground) -> None:
-    """After the refresher, the flow runs say what the rows say, and none is left open."""
-    ground.wait_for_prefect()
-    time.sleep(2 * LEASE_S)  # then a run that lost its execution is an orphan
-    ask_for(ground, "refresher", 1)
-    wait_until(lambda: ground.rows(OPEN) == [(0,)], "the refresher does not end", patience=60)
-    (refreshed,) = ground.rows("SELECT status, result_summary FROM agent_executions WHERE agent_type = 'refresher'")
-    assert refreshed[0] == "completed", refreshed
-    runs = {}
-    for offset in itertools.count(0, 200):
-        page = ground.ask("/flow_runs/filter", flows={"name": {"any_": [FLOW]}}, limit=200, offset=offset)
-        runs |= {run["id"]: run["state_type"] for run in page}
-        if len(page) < 200:
-            break
-    wait_until(lambda: not open_runs(ground), "runs are left open", patience=10)
-    rows = ground.rows("SELECT flow_run_id, status FROM agent_executions WHERE agent_type = 'review'")
-    assert [(id, status) for id, status in rows if runs.get(str(id)) not in TRUTH[status]] == []
-
-
-def open_runs(ground: Ground) -> list[object]:
-    states = {"type": {"not_any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}
-    return list(ground.ask("/flow_runs/filter", flows={"name": {"any_": [FLOW]}}, flow_runs={"state": states}))
