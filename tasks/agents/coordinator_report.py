@@ -1,4 +1,4 @@
-"""The coordinator's report, in the mission's form (reference: miyabi.md §5.6), and the tasks drawn as a graph."""
+"""The coordinator's report, in the mission's form (reference: miyabi.md §5.6), with the tasks drawn as a graph."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,10 +6,10 @@ from datetime import datetime
 from database.agent_models import CoordinatedTask, CoordinatorOutput, ReportSummary
 from database.coordination import Standing
 from tasks.agents.context import Escalation
+from tasks.agents.coordinator_drawing import image
 from tasks.agents.coordinator_graph import State, Task, levels_of
 
-COLOURS = {"completed": "#d3f9d8", "failed": "#ffc9c9", "escalated": "#ffe8cc", "cancelled": "#e9ecef",
-           "skipped": "#e9ecef", "planned": "#ffffff"}  # fmt: skip
+COUNTED = ("completed", "failed", "escalated")
 DEVICE = 50
 """Characters of a device's name that the mission's validator allows."""
 
@@ -63,7 +63,7 @@ def report(
     session: str, device: str, tasks: Sequence[CoordinatedTask], *, start: datetime, end: datetime
 ) -> CoordinatorOutput:
     """Tasks that were not run or were cancelled count in `total` alone."""
-    count = {status: sum(task.status == status for task in tasks) for status in COLOURS}
+    count = {status: sum(task.status == status for task in tasks) for status in COUNTED}
     rate = round(100 * count["completed"] / len(tasks), 1) if tasks else 0.0
     return CoordinatorOutput(
         session_id=session, device_identifier=device[:DEVICE], start_time=start, end_time=end,
@@ -99,7 +99,7 @@ def page(title: str, done: CoordinatorOutput) -> str:
     rows = "\n".join(map(row, done.tasks))
     return (
         f"## {title}\n\n{in_words(done)}, {done.summary.success_rate:g} %, in {done.total_duration_ms / 1000:.1f} s\n\n"
-        f"```mermaid\n{mermaid(done.tasks)}\n```\n\n"
+        f"{image(done.tasks)}\n\n"
         "| level | task | | agent | waits for | status | took | |\n|---|---|---|---|---|---|---|---|\n"
         f"{rows}\n"
     )
@@ -114,22 +114,3 @@ def row(task: CoordinatedTask) -> str:
 
 def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")[:200]
-
-
-def mermaid(tasks: Sequence[CoordinatedTask]) -> str:
-    """The graph: an arrow from each task to those that wait for it, a colour for what became of it."""
-    nodes = [f'  {node(t.id)}["{label(t.title)}<br/>{t.agent_type}"]:::{t.status}' for t in tasks]
-    arrows = [f"  {node(other)} --> {node(t.id)}" for t in tasks for other in t.depends_on]
-    seen = {t.status for t in tasks}
-    classes = [f"  classDef {name} fill:{colour}" for name, colour in COLOURS.items() if name in seen]
-    return "\n".join(["graph TD", *nodes, *arrows, *classes])
-
-
-def node(key: str) -> str:
-    return key.replace("-", "")
-
-
-def label(title: str) -> str:
-    """A title that mermaid takes for nothing else."""
-    short = title if len(title) <= 60 else f"{title[:59]}…"
-    return short.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")

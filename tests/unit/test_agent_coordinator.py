@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from xml.etree import ElementTree
 
 import pytest
 
 from database.coordination import Standing
 from tasks.agents.context import AgentResult
+from tasks.agents.coordinator_drawing import drawing
 from tasks.agents.coordinator_graph import State, Task, levels_of, next_moves
 from tasks.agents.coordinator_plan import plan_of
-from tasks.agents.coordinator_report import escalation_of, in_words, mermaid, page, report, tasks_of
+from tasks.agents.coordinator_report import escalation_of, in_words, page, report, tasks_of
 from tasks.agents.execution import result_json
 from tasks.agents.issue_source import Issue, issue_of_file
 from tasks.errors import Permanent, Rejected
@@ -231,16 +233,17 @@ def test_a_row_holds_the_report_under_the_missions_names() -> None:
 def test_the_graph_is_drawn() -> None:
     tasks = made("task-1", "task-2")
     tasks[1] = replace(tasks[1], title='Say "hi" <b>', depends_on=["task-1"])
-    drawn = mermaid(tasks_of(tasks, {"task-1": stands("failed", error="no | door")}, {"task-2": "not run"}, {}))
-
-    assert drawn.splitlines() == [
-        "graph TD",
-        '  task1["TASK-1<br/>codegen"]:::failed',
-        '  task2["Say #quot;hi#quot; #lt;b#gt;<br/>codegen"]:::skipped',
-        "  task1 --> task2",
-        "  classDef failed fill:#ffc9c9",
-        "  classDef skipped fill:#e9ecef",
+    drawn = ElementTree.fromstring(
+        drawing(tasks_of(tasks, {"task-1": stands("failed", error="no | door")}, {"task-2": "not run"}, {}))
+    )
+    boxes = drawn.findall("{*}g")
+    assert [box.findtext("{*}title") for box in boxes] == ["TASK-1", 'Say "hi" <b>']
+    assert [box.findall("{*}text")[1].text for box in boxes] == [
+        "task-1 · codegen · failed",
+        "task-2 · codegen · skipped",
     ]
+    (arrow,) = drawn.findall("{*}path")
+    assert arrow.get("d") == "M236 42 C271 42 271 42 306 42"
     text = page("#1 x", report("s", "h", tasks_of(tasks, {}, {}, {}), start=NOW, end=NOW))
-    assert "```mermaid\ngraph TD" in text
+    assert "![the tasks](data:image/svg+xml;base64," in text
     assert "| 2 | task-2 |" in text
