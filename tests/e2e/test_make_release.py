@@ -132,6 +132,19 @@ def test_a_rollback_of_the_first_release_says_that_there_is_nothing_to_put_back(
     assert said in row["why"]
 
 
+def test_an_agent_works(machine: Machine) -> None:
+    """Its row and its flow run know each other, and both say that it is done."""
+    asked = ["--repository", "me/shop", "--follow", "--input", '{"issue": {"title": "Login fails"}}']
+    assert "issue me/shop: completed" in machine.run(BIN / "miyabi", "agents", "run", "issue", *asked)
+    assert "me/shop" in machine.run(BIN / "miyabi", "agents", "list")
+    with psycopg.connect(machine.status()["database_url"]) as connection:
+        query = "SELECT id, flow_run_id FROM agent_executions WHERE status = 'completed'"
+        ((execution, flow_run),) = connection.execute(query).fetchall()
+    run = httpx.get(f"{machine.status()['prefect_api']}/flow_runs/{flow_run}").json()
+    assert (run["name"], run["parameters"]["execution"]) == ("issue me/shop", str(execution))
+    assert run["tags"] == ["agent:issue", "repository:me/shop"]
+
+
 def test_an_unknown_environment_is_wrong_usage(machine: Machine) -> None:
     command = [BIN / "miyabi", "release", "--environment", "nosuch"]
     done = subprocess.run(command, cwd=ROOT, env=machine.environment, capture_output=True, text=True)
