@@ -144,6 +144,13 @@ def latest_change(connection: Connection, environment: str) -> Release | None:
     return _release(connection, "latest_that_changed", {"environment": environment})
 
 
+async def release_of(connection: psycopg.AsyncConnection[Any], flow_run_id: UUID) -> Release | None:
+    """The release that this flow run of Prefect made."""
+    async with connection.cursor(row_factory=class_row(Release)) as cursor:
+        await cursor.execute(SQL["by_flow_run"], {"flow_run_id": flow_run_id})
+        return await cursor.fetchone()
+
+
 def _release(connection: Connection, query: str, fields: Mapping[str, Any]) -> Release | None:
     with connection.cursor(row_factory=class_row(Release)) as cursor:
         return cursor.execute(SQL[query], fields).fetchone()

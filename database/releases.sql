@@ -102,3 +102,12 @@ SELECT release_id, number, name, kind, resource, before, status
 FROM release_steps
 WHERE release_id = %(release_id)s AND status IN ('started', 'done')
 ORDER BY number DESC;
+
+-- by_flow_run --
+SELECT
+    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
+    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+FROM releases
+WHERE flow_run_id = %(flow_run_id)s
+ORDER BY started_at DESC
+LIMIT 1;

@@ -15,6 +15,7 @@ from blocks.environment import AgentSettings
 from database.agents import AGENTS
 from database.queue import Claim
 from tasks.agents.context import AgentContext, Child, ChildRequest, Help
+from tasks.agents.store import Call
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Scene:
     answer: Callable[[UUID, ChildRequest], Child] = lambda id, request: Child(id, request.agent_type, "completed")
     id: UUID = field(default_factory=uuid4)
     slept: list[float] = field(default_factory=list)
+    database: Call | None = None
 
     def context(self, agent: str, *, timeout: float = 60.0, issue: int | None = None, **given: Any) -> AgentContext:
         """A context for an agent with this input. What `steps` holds as done is an earlier attempt's."""
@@ -49,7 +51,8 @@ class Scene:
         )  # fmt: skip
         help = Help(
             owner="test", steps=self, write=lambda level, text, data: self.lines.append((level, text, data)),
-            family=self, sleep=self.sleep, finished={n: step for n, step in self.steps.items() if step.done},
+            family=self, sleep=self.sleep, database=self.database,
+            finished={n: step for n, step in self.steps.items() if step.done},
         )  # fmt: skip
         deadline = time.monotonic() + timeout
         return AgentContext(claim, known, known.input(**given), settings=self.settings, deadline=deadline, help=help)

@@ -20,6 +20,7 @@ from prefect.states import Cancelling
 
 from blocks.environment import Environment
 from database.agent_models import DeploymentInput, DeploymentOutput
+from database.releases import release_of
 from tasks.agents.context import AgentContext, AgentResult, Escalation, Unsuccessful
 from tasks.changes import Rollout
 from tasks.errors import Permanent
@@ -136,12 +137,13 @@ async def deploy(
     await watch(context, releases, run, asked, sleep)
     if asked.plan_only:
         return DeploymentOutput(environment=environment, status="planned", flow_run_id=run)
+    record = await context.database(release_of, run) if environment == context.environment else None
     url = await releases.address(environment)
     tries = await healthy(context, ask, url, environment, sleep)
     status: Literal["succeeded", "rolled_back"] = "rolled_back" if tries is None else "succeeded"
     done = DeploymentOutput(
         environment=environment, status=status, flow_run_id=run, api_url=url, healthy=tries is not None,
-        health_tries=tries or 0,
+        health_tries=tries or 0, release_id=record and record.id, version=record and record.lambda_version_after,
     )  # fmt: skip
     if tries is None:
         await put_back(context, releases, environment, sleep)

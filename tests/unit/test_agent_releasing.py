@@ -47,7 +47,7 @@ def runs(seconds: dict[Phase, float] | None = None, *, type: str = "RUNNING") ->
 def deploy(
     fake: Fake, answers: list[int | None] | None = None, *, scene: Scene | None = None, **given: Any
 ) -> AgentResult:
-    scene = scene or Scene()
+    scene = scene or Scene(database=no_record)
     left = list(answers or [200])
 
     async def ask(url: str) -> int | None:
@@ -58,6 +58,10 @@ def deploy(
         return await run_deployment(context, releases=fake, ask=ask, sleep=scene.sleep)
 
     return asyncio.run(go())
+
+
+async def no_record(*_: Any) -> None:
+    """The database does not know of this release."""
 
 
 def output(result: AgentResult) -> DeploymentOutput:
@@ -102,7 +106,7 @@ def test_a_phase_that_takes_too_long_ends_the_release(phase: Phase, allowed: int
 
 
 def test_waiting_for_approval_takes_no_time() -> None:
-    scene = Scene()
+    scene = Scene(database=no_record)
     deploy(Fake([*[runs(type="PAUSED")] * 50, DONE]), scene=scene)
     assert "press Resume" in scene.lines[1][1]
 

@@ -1,0 +1,137 @@
+"""Agents as a person meets them: asked for through the released API and in the Prefect UI's form, on a real stack.
+
+The stack is a newcomer's (tests/e2e/test_make_release.py); `miyabi up` starts the agent worker with it, and the first
+release gives it its database.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.e2e.test_make_release import BIN, Machine
+
+PROGRAM = '["sh", "-c", "echo working on {issue}; sleep 60"]'
+SHORT = "SELECT status, flow_run_id::text, result, error_message FROM agent_executions WHERE id = %s"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("home"))
+    shop = tmp_path_factory.mktemp("repositories") / "hana" / "shop"
+    make_repository(shop)
+    machine.environment["MIYABI_AGENT_CLONE_URL"] = f"{shop.parents[1]}/{{repository}}"
+    machine.environment["MIYABI_AGENT_COMMAND"] = PROGRAM
+    machine.run(BIN / "miyabi", "up")
+    machine.run(BIN / "miyabi", "release")
+    yield machine
+    machine.run(BIN / "miyabi", "down")
+
+
+def make_repository(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("# Shop\n")
+    git = ["git", "-C", str(folder), "-c", "user.name=hana", "-c", "user.email=hana@example.com"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
+        subprocess.run([*git, *command], check=True)
+
+
+class Api:
+    """The released API, signed in."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.http = httpx.Client(base_url=f"{machine.status()['api_url']}/api/v1", timeout=30)
+        token = self.post("/auth/mock", github_id=42, email="hana@example.com")["access_token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self.http.post(path, json=body).raise_for_status().json()
+
+    def get(self, path: str) -> Any:
+        return self.http.get(path).raise_for_status().json()
+
+    def ended(self, execution: str) -> dict[str, Any]:
+        return dict(until(lambda: self.get(f"/agents/executions/{execution}"), lambda row: row["completed_at"]))
+
+
+def until(look: Any, right: Any, *, patience: float = 60.0) -> Any:
+    deadline = time.monotonic() + patience
+    while not right(found := look()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
+
+
+def row(machine: Machine, execution: str) -> tuple[Any, ...]:
+    with psycopg.connect(machine.status()["database_url"]) as connection:
+        found = connection.execute(SHORT, [execution]).fetchone()
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(machine: Machine) -> Iterator[Api]:
+    made = Api(machine)
+    yield made
+    made.http.close()
+
+
+@pytest.fixture(scope="module")
+def repository(api: Api) -> str:
+    return str(api.post("/repositories", full_name="hana/shop")["id"])
+
+
+def test_asked_through_the_api_and_shown_in_prefect(machine: Machine, api: Api, repository: str) -> None:
+    given = {"title": "The page is down", "body": "500 since noon, all customers"}
+    asked = api.post(
+        "/agents/execute", repository_id=repository, agent_type="issue", issue_number=7, input={"issue": given}
+    )
+    done = api.ended(asked["id"])
+    assert (done["status"], done["error_message"]) == ("completed", None)
+    assert done["result"]["metrics"]["agent_type"] == "issue"
+    assert api.get(f"/agents/executions/{asked['id']}/logs")
+    prefect = machine.status()["prefect_api"]
+    run = until(lambda: httpx.get(f"{prefect}/flow_runs/{done['flow_run_id']}").json(), lambda run: run["end_time"])
+    assert (run["name"], run["state_type"]) == ("issue #7 hana/shop", "COMPLETED")
+    assert run["parameters"]["execution"] == asked["id"]
+
+
+def test_a_program_in_a_process_of_its_own_is_ended_when_it_is_cancelled(
+    machine: Machine, api: Api, repository: str
+) -> None:
+    asked = api.post("/agents/execute", repository_id=repository, agent_type="codegen", issue_number=8)["id"]
+    until(lambda: [line["message"] for line in api.get(f"/agents/executions/{asked}/logs")],
+          lambda said: "working on 8" in said)  # fmt: skip
+    api.post(f"/agents/executions/{asked}/cancel")
+    assert api.ended(asked)["status"] == "cancelled"
+    run_id = row(machine, asked)[1]
+    prefect = machine.status()["prefect_api"]
+    run = until(lambda: httpx.get(f"{prefect}/flow_runs/{run_id}").json(), lambda run: run["end_time"])
+    assert run["state_type"] == "CANCELLED"
+
+
+def test_the_deployment_agent_releases(api: Api, repository: str) -> None:
+    asked = api.post("/agents/execute", repository_id=repository, agent_type="deployment")["id"]
+    done = api.ended(asked)
+    assert (done["status"], done["result_summary"]) == ("completed", "local: succeeded")
+    assert done["result"]["data"]["healthy"] is True
+    assert done["result"]["data"]["release_id"]
+
+
+def test_a_person_fills_in_the_form(machine: Machine) -> None:
+    prefect = machine.status()["prefect_api"]
+    deployment = httpx.get(f"{prefect}/deployments/name/run-agent/local").json()
+    url = f"{prefect}/deployments/{deployment['id']}/create_flow_run"
+    assert httpx.post(url, json={"parameters": {"agent": "nobody"}}).status_code == 409
+    asked = httpx.post(url, json={"parameters": {"agent": "refresher"}}).json()["id"]
+    run = until(lambda: httpx.get(f"{prefect}/flow_runs/{asked}").json(), lambda run: run["end_time"])
+    assert (run["name"], run["state_type"]) == ("refresher", "COMPLETED"), run["state"]
+    with psycopg.connect(machine.status()["database_url"]) as connection:
+        status = connection.execute("SELECT status FROM agent_executions WHERE flow_run_id = %s", [asked]).fetchone()
+        open_ones = connection.execute("SELECT count(*) FROM agent_executions WHERE status = 'running'").fetchone()
+    assert (status, open_ones) == (("completed",), (0,))
