@@ -19,8 +19,8 @@ from database import queue
 from database.agents import AGENTS
 from database.queue import LeaseLost
 from deployments.agent_runs import RunClient, make_run, parameters_of, quick_flow, run_in_process
-from tasks.agents.execution import Desk, Stopped, settle
-from tasks.agents.keeping import Held
+from tasks.agents.execution import Desk, settle
+from tasks.agents.keeping import Held, Stopped
 from tasks.agents.store import Away
 from tasks.agents.taking import working_at
 from tasks.errors import Temporary

@@ -27,12 +27,13 @@ from tasks.agents.context import Runner
 from tasks.agents.desk import dsn_of, open_desk
 from tasks.agents.execution import Desk
 from tasks.agents.runners import RUNNERS
+from tasks.agents.store import Away, Store
 from tasks.agents.waking import running, wake_on
 
 logger = logging.getLogger("deployments.agents")
 T = TypeVar("T")
 Role = Literal["work", "dispatch"]
-PAUSE_S = 2.0
+PAUSE_S, ADDRESS_S = 2.0, 15.0
 
 
 class Player(Protocol):
@@ -48,6 +49,10 @@ PLAYERS: Mapping[Role, Callable[[Desk, RunClient, str], Player]] = {"work": Agen
 
 class NotYet(Exception):
     """Something that this process needs is not there; the message says what."""
+
+
+class Moved(Exception):
+    """The database is elsewhere. A new process finds it."""
 
 
 async def find_database(name: str) -> tuple[Environment, SecretStr]:
@@ -91,7 +96,25 @@ async def serve(name: str, roles: Sequence[Role], stopping: asyncio.Event, runne
         async with open_desk(environment, dsn, runners=runners) as desk:
             players = [PLAYERS[role](desk, client, name) for role in roles]
             logger.info("%s is here, to %s", desk.owner, " and ".join(roles))
-            await play(players, dsn, stopping)
+            async with running(watch_address(environment, dsn, desk.store)):
+                await play(players, dsn, stopping)
+
+
+async def watch_address(environment: Environment, dsn: SecretStr, store: Store) -> None:
+    """Raise Moved once the database is away and its secret says another address or password than we have."""
+    while True:
+        await asyncio.sleep(ADDRESS_S)
+        try:
+            async with store.connection() as connection:
+                await connection.execute("SELECT 1")
+        except Away:
+            try:
+                now = await asyncio.to_thread(dsn_of, environment)
+            except Exception as error:  # AWS is away, too; in a while we look again
+                logger.info("the database is away, and its address cannot be read: %s", error)
+            else:
+                if now != dsn:
+                    raise Moved("the database has another address or password now") from None
 
 
 async def unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import random
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -25,8 +24,9 @@ from database.agents import AGENTS, Agent
 from database.execution_log import LogWriter
 from database.queue import Claim, LeaseLost, Limits
 from database.recorder import Recorder
-from tasks.agents.context import AgentContext, AgentResult, Help, Level, Runner, Show, Unsuccessful, unseen
-from tasks.agents.keeping import Held, Keeper
+from tasks.agents.context import AgentContext, AgentResult, Help, Runner, Show, Unsuccessful, unseen
+from tasks.agents.keeping import Held, Keeper, Stopped
+from tasks.agents.saying import report, say
 from tasks.agents.settings import AgentSettings
 from tasks.agents.store import LOST, Away, Store
 from tasks.errors import MiyabiError, Permanent, Rejected, Temporary
@@ -38,7 +38,6 @@ GRACE_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
 PASSING = (Temporary, httpx.TransportError, *LOST)
 """Worth another attempt."""
-LEVELS: Mapping[Level, int] = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,6 @@ class Outcome:
     again_s: float = 0.0
 
 
-class Stopped(Exception):
-    """The agent's code was told to end, because of `why`."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(why)
-
-
 async def perform(
     desk: Desk, held: Held, *, show: Show = unseen, clock: Callable[[], float] = time.monotonic
 ) -> Outcome:
@@ -90,7 +81,7 @@ async def perform(
         came = await attempt(desk, held, show)
         seconds = clock() - began
         await desk.log.end(held.claim.id)
-        return await settled(desk, held.claim, came, seconds)
+        return await settled(desk, held, came, seconds)
     except (LeaseLost, Away) as lost:
         return Outcome("lost", str(lost))
     except Exception:
@@ -112,7 +103,7 @@ async def attempt(desk: Desk, held: Held, show: Show) -> AgentResult | Exception
         context = await open_context(desk, held, agent, given, time.monotonic() + timeout, show)
         return await until_stopped(runner(context), held, timeout)
     except Exception as error:
-        report(desk, claim, error)
+        report(desk.log, held, error)
         return error
 
 
@@ -153,7 +144,7 @@ async def open_context(
     help = Help(
         owner=desk.owner,
         steps=desk.recorder,
-        write=partial(write, desk, claim),
+        write=partial(say, desk.log, held),
         family=desk.store,
         cancelled=lambda: held.why == "cancelled",
         environment=desk.environment,
@@ -163,20 +154,6 @@ async def open_context(
         waiting=held.waiting,
     )
     return AgentContext(claim, agent, given, settings=desk.settings, deadline=deadline, help=help)
-
-
-def write(desk: Desk, claim: Claim, level: Level, message: str, metadata: Mapping[str, Any]) -> None:
-    """A line into the execution's log, and into the flow run's."""
-    desk.log.write(claim.id, level, message, dict(metadata) or None)
-    logger.log(LEVELS[level], "%s", message)
-
-
-def report(desk: Desk, claim: Claim, error: Exception) -> None:
-    """Say in the log what went wrong; a bug with its traceback, for whoever mends it."""
-    if isinstance(error, MiyabiError):
-        write(desk, claim, "ERROR", str(error), {})
-    elif not isinstance(error, Stopped | LeaseLost):
-        write(desk, claim, "ERROR", f"{type(error).__name__}: {error}", {"traceback": traceback.format_exc()})
 
 
 async def until_stopped(work: Awaitable[AgentResult], held: Held, timeout: float) -> AgentResult:
@@ -204,15 +181,15 @@ async def end(task: "asyncio.Future[AgentResult]") -> None:
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
-async def settled(desk: Desk, claim: Claim, came: AgentResult | Exception, seconds: float) -> Outcome:
+async def settled(desk: Desk, held: Held, came: AgentResult | Exception, seconds: float) -> Outcome:
     """`settle`; a result that Postgres does not take is a failure with that reason."""
     try:
-        return await settle(desk, claim, came, seconds)
+        return await settle(desk, held.claim, came, seconds)
     except (LeaseLost, Away):
         raise
     except Exception as error:
-        report(desk, claim, error)
-        return await settle(desk, claim, Permanent(f"the result cannot be written down: {error}"), seconds)
+        report(desk.log, held, error)
+        return await settle(desk, held.claim, Permanent(f"the result cannot be written down: {error}"), seconds)
 
 
 async def settle(desk: Desk, claim: Claim, came: AgentResult | Exception, seconds: float) -> Outcome:

@@ -26,6 +26,14 @@ async def wanted() -> bool:
     return False
 
 
+class Stopped(Exception):
+    """The agent's code was told to end, because of `why`."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
 class Held:
     """An execution that this process works on. It is asked to stop once; the first reason stands."""
 
@@ -35,6 +43,8 @@ class Held:
         self.why: Why | None = None
         self.working = False
         """True from when its code begins; before that it is only on its way into Prefect."""
+        self.said = 0
+        """How many lines it has logged."""
         self.waits = 0
         """How often it waits for its children now; then it does not count against the worker's limit."""
         self.changed: Callable[[], None] = lambda: None

@@ -53,13 +53,9 @@ async def taken(
 async def claimed(desk: Desk, request: FormRequest, execution: UUID | None) -> Held | None:
     """Claim the row for this run, and link both; None if it is not to be had."""
     run_id = UUID(str(runtime.flow_run.id))
+    retried = (runtime.flow_run.run_count or 1) > 1
     since = desk.keeper.now()
-    if execution is None:
-        claim = await desk.store.once(ask_and_claim, desk, request, run_id)
-    else:
-        claim = await desk.store.once(
-            queue.claim_one, desk.owner, execution_id=execution, lease_s=desk.settings.lease_s, limits=desk.limits
-        )
+    claim = await desk.store.once(ask_and_claim, desk, request, execution, run_id, retried)
     if claim is None:
         return None
     held = desk.keeper.keep(replace(claim, flow_run_id=run_id), since=since)
@@ -69,20 +65,26 @@ async def claimed(desk: Desk, request: FormRequest, execution: UUID | None) -> H
     return held
 
 
+async def ask_and_claim(
+    connection: Connection, desk: Desk, request: FormRequest, execution: UUID | None, run_id: UUID, retried: bool
+) -> Claim | None:
+    """Write the row if there is none, and claim it in the same transaction, so that no worker is faster. One run, one
+    row: a person who retries a run in the Prefect UI retries its execution."""
+    async with connection.transaction():
+        if execution is None:
+            execution = await asking.ask(connection, request, key=f"flow-run:{run_id}")
+        if retried:
+            await queue.retry(connection, execution)
+        return await queue.claim_one(
+            connection, desk.owner, execution_id=execution, lease_s=desk.settings.lease_s, limits=desk.limits
+        )
+
+
 async def is_cancelled(run_id: UUID) -> bool:
     """Whether a person cancelled this run, as Prefect has it."""
     async with get_client() as client:
         state = (await client.read_flow_run(run_id)).state
     return state is not None and state.type.value in ("CANCELLING", "CANCELLED")
-
-
-async def ask_and_claim(connection: Connection, desk: Desk, request: FormRequest, run_id: UUID) -> Claim | None:
-    """Write the row and claim it in one transaction, so that no worker is faster. One run, one row."""
-    async with connection.transaction():
-        execution = await asking.ask(connection, request, key=f"flow-run:{run_id}")
-        return await queue.claim_one(
-            connection, desk.owner, execution_id=execution, lease_s=desk.settings.lease_s, limits=desk.limits
-        )
 
 
 async def tag(run_id: UUID, claim: Claim) -> None:

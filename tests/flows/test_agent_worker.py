@@ -7,33 +7,23 @@ dispatcher, agent worker, Prefect and PostgreSQL with -9, in turn; with `--exhau
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterator
 
 import pytest
-from prefect.states import Cancelling
-from pydantic import SecretStr
+from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow_async
+from prefect.states import AwaitingRetry, Cancelling
 
-from blocks.environment import Environment
 from database import queue
-from deployments.agent_runs import RunClient, quick_client
-from deployments.agent_worker import AgentWorker
-from deployments.dispatcher import Dispatcher
 from flows.run_agent import run_agent
-from tasks.agents.context import AgentContext, AgentResult, Runner
-from tasks.agents.desk import open_desk
-from tasks.agents.execution import Desk
-from tasks.agents.refreshing import FLOW
-from tasks.agents.waking import running, wake_on
+from tasks.agents.context import AgentContext, AgentResult
 from tasks.errors import Temporary
 from tests.agent_ground import LEASE_S, Ground, wait_until
 from tests.agent_process import EFFECTS, Said, effects
 from tests.flows.agent_disasters import OPEN, ask_for, check_agreement, disasters
+from tests.flows.agent_support import ROW, ask, dispatched, dispatcher, play, until, worker
 
 EVERY_S = 1.0
-ROW = "SELECT status, attempt, flow_run_id, result, result_summary, error_message FROM agent_executions WHERE id = %s"
 
 
 @pytest.fixture(scope="module")
@@ -46,40 +36,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         environment.setenv("DATABASE_URL", made.dsn)
         yield made
     made.stop()
-
-
-@asynccontextmanager
-async def worker(ground: Ground, runners: Mapping[str, Runner]) -> AsyncIterator[tuple[AgentWorker, RunClient, Desk]]:
-    """An agent worker in this process."""
-    async with quick_client() as client:
-        environment: Environment = await Environment.aload("local")
-        async with open_desk(environment, SecretStr(ground.dsn), runners=runners) as desk:
-            made = AgentWorker(desk, client, "local")
-            task = asyncio.create_task(made.run())
-            async with running(wake_on(ground.dsn, {"agent_executions": made.look})):
-                yield made, client, desk
-                made.stop()
-                await task
-
-
-def play(ground: Ground, scene: Coroutine[Any, Any, None]) -> None:
-    with ground.settings():
-        asyncio.run(scene)
-
-
-def ask(ground: Ground, agent: str = "review", **columns: Any) -> UUID:
-    names, values = ", ".join(["agent_type", "status", *columns]), [agent, "pending", *columns.values()]
-    marks = ", ".join(["%s"] * len(values))
-    ((id,),) = ground.rows(f"INSERT INTO agent_executions ({names}) VALUES ({marks}) RETURNING id", *values)
-    return UUID(str(id))
-
-
-async def until(ground: Ground, execution: UUID, *statuses: str) -> Any:
-    """The row, once it stands so."""
-    async with asyncio.timeout(20):
-        while (row := ground.rows(ROW, execution)[0])[0] not in statuses:
-            await asyncio.sleep(0.02)
-    return row
 
 
 async def sleeps(_context: AgentContext) -> AgentResult:
@@ -202,40 +158,28 @@ def test_a_person_fills_in_the_form(ground: Ground) -> None:
     assert {"agent:waterspider", "repository:new/one", "issue:7", f"execution:{id}"} == set(run["tags"])
 
 
-def test_an_input_that_the_agent_does_not_take_fails_with_all_problems(ground: Ground) -> None:
+def test_a_bad_input_fails_with_all_problems_and_the_runs_retry_is_the_executions(ground: Ground) -> None:
 
     async def scene() -> None:
         state = await run_agent(agent="waterspider", issue=8, input={"stalled_after_s": 1, "x": 2}, return_state=True)
         assert state.type.value == "FAILED"
 
+    query = "SELECT status, error_message, flow_run_id FROM agent_executions WHERE issue_number = 8"
     play(ground, scene())
-    ((status, error),) = ground.rows("SELECT status, error_message FROM agent_executions WHERE issue_number = 8")
+    ((status, error, run_id),) = ground.rows(query)
     assert status == "failed"
     assert "stalled_after_s" in error
     assert "x: " in error
 
+    async def retry() -> None:
+        async with get_client() as client:
+            await client.set_flow_run_state(run_id, AwaitingRetry(), force=True)
+            run = await client.read_flow_run(run_id)
+        await run_flow_async(run_agent, flow_run=run, parameters={**run.parameters, "input": {}}, return_type="state")
 
-@asynccontextmanager
-async def dispatcher(ground: Ground) -> AsyncIterator[Desk]:
-    """A dispatcher in this process, for an agent that needs a process of its own; nobody serves its work pool."""
-    flow = ground.ask("/flows/", name=FLOW)
-    ground.ask("/deployments/", name="local", flow_id=flow["id"], entrypoint="flows.run_agent.run_agent")
-    async with quick_client() as client:
-        environment: Environment = await Environment.aload("local")
-        async with open_desk(environment, SecretStr(ground.dsn), runners={"codegen": sleeps}) as desk:
-            made = Dispatcher(desk, client, "local", poll_s=0.1, reconcile_s=0.5)
-            task = asyncio.create_task(made.run())
-            yield desk
-            made.stop()
-            await task
-
-
-async def dispatched(ground: Ground, execution: UUID) -> UUID:
-    """The flow run that was asked for."""
-    async with asyncio.timeout(10):
-        while (run_id := ground.rows(ROW, execution)[0][2]) is None:
-            await asyncio.sleep(0.02)
-    return UUID(str(run_id))
+    ground.rows("UPDATE agent_executions SET input = '{}' WHERE issue_number = 8")
+    play(ground, retry())
+    assert ground.rows(query) == [("completed", None, run_id)]
 
 
 def test_an_agent_with_a_process_of_its_own_is_handed_over_once_and_cancelled_from_both_sides(ground: Ground) -> None:

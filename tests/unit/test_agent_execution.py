@@ -17,6 +17,7 @@ from tasks.agents import execution
 from tasks.agents.context import AgentContext, AgentResult, Escalation, Unsuccessful
 from tasks.agents.execution import Desk, Outcome, pause_after, perform
 from tasks.agents.keeping import Keeper
+from tasks.agents.saying import SHOWN_LINES
 from tasks.agents.settings import AgentSettings
 from tasks.agents.store import Store
 from tasks.errors import Permanent, Temporary
@@ -207,6 +208,21 @@ def test_code_that_catches_its_cancellation_is_cancelled_all_the_same() -> None:
     office = Office()
     assert run(office, stubborn, claim(), stop="cancelled").status == "cancelled"
     assert len(office.ends) == 1
+
+
+def test_the_flow_run_shows_the_first_lines_and_the_execution_has_all(caplog: pytest.LogCaptureFixture) -> None:
+    async def talks(context: AgentContext) -> AgentResult:
+        for number in range(2 * SHOWN_LINES):
+            context.log("INFO", f"line {number}")
+        return AgentResult(Answer(), "said it")
+
+    office = Office()
+    with caplog.at_level("INFO", "tasks.agents.saying"):
+        run(office, talks, claim())
+    shown = [record.message for record in caplog.records if record.name == "tasks.agents.saying"]
+    assert len(office.lines) == 2 * SHOWN_LINES
+    assert len(shown) == SHOWN_LINES + 1
+    assert "there is more" in shown[-1]
 
 
 def test_pauses_grow_and_differ() -> None:
