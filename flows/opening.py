@@ -104,7 +104,7 @@ class Approval(RunInput):
 async def approved(plan: Rollout) -> str:
     """Suspend the run until a person has approved exactly this plan; who it was. A plan that changed is asked again."""
     await publish_changes(plan)
-    text = "\n".join(sorted(map(str, plan.changes))) or "nothing would change"  # steps plan side by side, in any order
+    text = "\n".join(sorted(map(str, plan.changes))) or "nothing would change"  # whatever the order
     key = plan_key(text)
     form = Approval.with_initial_data(description=f"### Plan for {plan.environment.name}\n```\n{text[:8000]}\n```")
     answer = await suspend_flow_run(wait_for_input=form, timeout=APPROVAL_SECONDS, key=key)  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Provision: network, secrets, database, role and log groups. Run by hand, or as the first part of a release.
 
-The database takes ten minutes on AWS, so role and log groups are made while it starts. Everything converges: a run
+The database takes ten minutes on AWS, so it comes after all that may be refused at once. Everything converges: a run
 that died is run again. There is no undo: what is provisioned stays until `teardown`.
 """
 
@@ -66,12 +66,11 @@ def lay_foundation(rollout: Rollout, *, reset_password: bool = False) -> Foundat
     names = rollout.environment.names
     network = ensure_network(rollout)
     secrets = ensure_secrets(rollout, reset_password=reset_password)
-    engine = choose_engine(rollout)
-    ensure_database_groups(rollout, network, engine)
-    starting = ensure_database.submit(rollout, network, engine, reset_password=reset_password)
     role = ensure_role(rollout, (secrets.database.arn, secrets.jwt.arn))
     for group in (names.function_logs, names.api_logs):
         ensure_log_group(rollout, group)
-    database = starting.result()
+    engine = choose_engine(rollout)
+    ensure_database_groups(rollout, network, engine)
+    database = ensure_database(rollout, network, engine, reset_password=reset_password)
     ensure_database_address(rollout, address=database.address, port=database.port)
     return Foundation(network, secrets, database, role)

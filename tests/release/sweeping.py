@@ -1,6 +1,6 @@
 """What the sweeps share: the points of a release, a run that dies or is disturbed at one, and a look at the outcome.
 
-A point is the n-th call of one operation, not the n-th call of the run: two steps run side by side, so numbers move.
+A point is the n-th call of one operation, not the n-th call of the run: waiting asks again and again, so numbers move.
 """
 
 import difflib
