@@ -127,9 +127,11 @@ class AgentWorker:
         """One execution: its flow run made, linked and run."""
         try:
             await self._run(held)
-        except Abort:
-            held.stop("cancelled")  # in the Prefect UI, before it began
-            await self._unbegun(held)
+        except Abort as error:
+            logger.warning("Prefect has flow run of execution %s in another state: %s", held.claim.id, error)
+            if not held.working:
+                held.stop("cancelled")  # in the Prefect UI, before it began
+                await self._unbegun(held)
         except (PrefectHTTPStatusError, httpx.HTTPError) as error:
             await self._prefect_failed(held, error)
         except (LeaseLost, Away) as lost:

@@ -83,8 +83,6 @@ class Keeper:
         self._held: dict[UUID, Held] = {}
         self._renewed: dict[UUID, float] = {}
         self._look = asyncio.Event()
-        self._holds_none = asyncio.Event()
-        self._holds_none.set()
 
     def now(self) -> float:
         return self._clock()
@@ -93,15 +91,12 @@ class Keeper:
         """Hold what was claimed; `since` is the clock's time before the claim was sent."""
         held = self._held[claim.id] = Held(claim)
         self._renewed[claim.id] = since
-        self._holds_none.clear()
         return held
 
     def drop(self, held: Held) -> None:
         """Let go of what has ended."""
         if self._held.get(held.claim.id) is held:
             del self._held[held.claim.id], self._renewed[held.claim.id]
-        if not self._held:
-            self._holds_none.set()
 
     def find(self, execution: UUID) -> Held | None:
         """It, if this process works on it."""
@@ -117,10 +112,6 @@ class Keeper:
     def stop_all(self, why: Why) -> None:
         for held in self.held:
             held.stop(why)
-
-    async def emptied(self) -> None:
-        """Wait until nothing is held."""
-        await self._holds_none.wait()
 
     async def run(self) -> None:
         """Until cancelled."""
