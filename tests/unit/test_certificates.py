@@ -12,7 +12,9 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from blocks.environment import Environment
+from deployments.settings import LocalCloud, build_environment
 from localcloud.certificates import write_self_signed
+from localcloud.postgres import certificate_of
 from tasks.certificates import PACKAGED, packaged_files, trusted_authorities, verified_way
 from tasks.database_connection import wait_connected
 from tasks.errors import Permanent, Rejected
@@ -99,6 +101,18 @@ def test_the_worker_verifies_by_its_own_file_and_the_function_by_the_packages(wo
     assert (its["sslmode"], its["sslrootcert"], its["host"]) == ("verify-full", PACKAGED, "db.example.com")
     tunnelled = dsn(verifying(str(bundle), database_address="127.0.0.1:6432"))
     assert [tunnelled[key] for key in ("host", "hostaddr", "port")] == ["db.example.com", "127.0.0.1", "6432"]
+
+
+def test_local_trusts_its_own_server_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIYABI_HOME", str(tmp_path))
+    cloud = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580", "127.0.0.1:15432")
+
+    def bundle(**database: str) -> str:
+        settings = {"account_id": "211234825975", "region": "us-east-1", "database": database}
+        return build_environment("local", cloud.overlay(settings)).database.ca_bundle
+
+    assert bundle(sslmode="verify-full") == str(certificate_of(tmp_path))
+    assert bundle(ca_bundle="mine.pem") == "mine.pem"
 
 
 @pytest.mark.parametrize(
