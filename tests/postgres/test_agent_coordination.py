@@ -146,7 +146,7 @@ def test_an_issue_of_the_mission_is_run(house: House) -> None:
     assert done.data.session_id == str(house.id)
     assert {task.status for task in done.data.tasks} == {"completed"}
     assert workers.order.index("Investigate Lambda CloudWatch logs (empty)") < 5
-    assert "graph TD" in (done.artifact or "")
+    assert "![the tasks](data:image/svg+xml" in (done.artifact or "")
     assert house.rows("SELECT count(*) FROM tasks WHERE status = 'completed' AND completed_at IS NOT NULL") == [(17,)]
     assert house.rows("SELECT count(*) FROM task_dependencies") == [(5 * 4 + 4 * 8,)]
     assert [step.name for step in house.scene.steps.values()] == [
