@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import httpx
+import psycopg
 from fastapi import FastAPI
 
 from api.app import create_app
@@ -51,3 +52,9 @@ class Client:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://backend") as client:
             return await client.request(method, path, **options)
+
+
+def sql(dsn: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []

@@ -1,9 +1,11 @@
 """Databases in the session's PostgreSQL (tests/conftest.py).
 
 `database` is an empty database's connection string and `migrated` one with all of `migrations/`. Each is one database
-that is wiped before the test that asks for it: making a new one costs 100 ms and more, wiping a few.
+that is wiped before the test that asks for it: making a new one costs 100 ms and more, wiping a few. `hana` and `kenji`
+are users of the API on the latter, `visitor` has not signed in.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -11,6 +13,7 @@ import pytest
 
 from database import migrations
 from localcloud.postgres import Postgres
+from tests.backend import Client, make_backend
 from tests.postgres.migration_support import Project
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -86,3 +89,20 @@ def made(postgres: Postgres, name: str) -> str:
     with psycopg.connect(postgres.dsn(), autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
     return postgres.dsn(name) + "?sslmode=disable"
+
+
+@pytest.fixture
+def visitor(migrated: str) -> Iterator[Client]:
+    backend = make_backend(migrated)
+    yield Client(backend)
+    backend.pool.close()
+
+
+@pytest.fixture
+def hana(visitor: Client) -> Client:
+    return visitor.sign_in(42, "hana@example.com")
+
+
+@pytest.fixture
+def kenji(visitor: Client) -> Client:
+    return visitor.sign_in(43, "kenji@example.com")

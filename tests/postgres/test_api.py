@@ -1,14 +1,12 @@
 """Every route on a really migrated database: what a user can do, and that nobody sees what is another's."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 
 from database.agents import AGENTS
-from tests.backend import Client, make_backend
+from tests.backend import Client, make_backend, sql
 
 EXECUTION = {
     "id", "repository_id", "issue_number", "agent_type", "status", "started_at", "completed_at", "result_summary",
@@ -17,31 +15,8 @@ EXECUTION = {
 
 
 @pytest.fixture
-def visitor(migrated: str) -> Iterator[Client]:
-    backend = make_backend(migrated)
-    yield Client(backend)
-    backend.pool.close()
-
-
-@pytest.fixture
-def hana(visitor: Client) -> Client:
-    return visitor.sign_in(42, "hana@example.com")
-
-
-@pytest.fixture
-def kenji(visitor: Client) -> Client:
-    return visitor.sign_in(43, "kenji@example.com")
-
-
-@pytest.fixture
 def repository_id(hana: Client) -> str:
     return str(hana.post("/repositories", json={"full_name": "hana/garden"}).json()["id"])
-
-
-def sql(dsn: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(statement.encode(), values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def execute(client: Client, repository_id: str, *, key: str = "", **changes: Any) -> Any:

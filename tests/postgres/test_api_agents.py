@@ -1,41 +1,17 @@
 """Who may ask agents, cancel and retry; what an agent's input has to be; and the steps of an execution."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from tests.backend import Client, make_backend
-
-
-@pytest.fixture
-def visitor(migrated: str) -> Iterator[Client]:
-    backend = make_backend(migrated)
-    yield Client(backend)
-    backend.pool.close()
-
-
-@pytest.fixture
-def hana(visitor: Client) -> Client:
-    return visitor.sign_in(42, "hana@example.com")
-
-
-@pytest.fixture
-def kenji(visitor: Client) -> Client:
-    return visitor.sign_in(43, "kenji@example.com")
+from tests.backend import Client, sql
 
 
 @pytest.fixture
 def garden(hana: Client) -> str:
     return str(hana.post("/repositories", json={"full_name": "hana/garden"}).json()["id"])
-
-
-def sql(dsn: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(statement.encode(), values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def execute(client: Client, repository_id: str, agent: str = "codegen", **changes: Any) -> Any:
