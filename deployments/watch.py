@@ -36,6 +36,8 @@ class Watcher:
     log_count: int = 0
     finished: set[str] = field(default_factory=set)
     state: str = ""
+    unfinished: bool = False
+    """Whether Prefect knows of a step that has not ended."""
     silent: float = 0.0
     """Seconds since Prefect answered last."""
 
@@ -59,11 +61,11 @@ class Watcher:
                 sleep(1.0)  # it may be restarting; the run goes on without it
             sleep(pause)
 
-    def drain(self, sleep: Callable[[float], None], *, attempts: int = 6) -> None:
-        """Show what arrives after the end: logs and task states reach the server in batches."""
+    def drain(self, sleep: Callable[[float], None], *, attempts: int = 7) -> None:
+        """Show what arrives after the end: logs and states of steps are recorded in batches, once a second at least."""
         for _ in range(attempts):
             sleep(0.2)
-            if not self.show_news():
+            if not self.show_news() and not self.unfinished:
                 return
 
     def show_state(self, run: dict[str, Any]) -> None:
@@ -83,7 +85,9 @@ class Watcher:
         for line in (log_line(log) for log in logs):
             if line:
                 self.show(line)
-        ended = [run for run in self.prefect.task_runs(self.run_id) if ended_now(run, self.finished)]
+        runs = self.prefect.task_runs(self.run_id)
+        self.unfinished = any(run["state_type"] not in TERMINAL for run in runs)
+        ended = [run for run in runs if ended_now(run, self.finished)]
         for run in sorted(ended, key=lambda run: run.get("end_time") or ""):
             self.finished.add(run["id"])
             self.show(step_line(run))

@@ -26,6 +26,13 @@ FLOW_RUN = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING"}
 """For a flow run. Every line of it goes to Prefect; a copy in the worker's log would cost a millisecond a line."""
 
 
+RECORDER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "3",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
+"""A step is three events: recorded together, and after a second at the latest, they cost a third less CPU (11 ms)."""
+
+
 def clean_environment(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The user's environment without accounts and databases of theirs, and with the marks of this stack."""
     kept = {key: value for key, value in environment.items() if not key.startswith(FOREIGN)}
@@ -95,6 +102,7 @@ def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
         "PREFECT_SERVER_ENCRYPTION_KEY": encryption_key(home),
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        **RECORDER,
     }
 
 

@@ -14,7 +14,7 @@ from statistics import median
 
 from localcloud.cloud import Cloud, Timings
 from localcloud.postgres import Postgres
-from localcloud.prefect_settings import FLOW_RUN, prefect_settings
+from localcloud.prefect_settings import FLOW_RUN, RECORDER, prefect_settings
 from tests.bench.results import Result
 
 ROUNDS = 5
@@ -63,8 +63,8 @@ class Client:
 
 
 def worker_settings(home: Path) -> dict[str, str]:
-    """The settings of a flow run of `miyabi up`, without its server."""
-    settings = prefect_settings(home, {"prefect": 0}) | FLOW_RUN
+    """The settings of a flow run of `miyabi up`, and of its server as far as they do not place it."""
+    settings = prefect_settings(home, {"prefect": 0}) | FLOW_RUN | RECORDER
     return {name: value for name, value in settings.items() if name not in ("PREFECT_API_URL", "PREFECT_HOME")}
 
 

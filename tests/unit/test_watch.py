@@ -43,6 +43,32 @@ def test_every_line_and_step_is_shown_once() -> None:
     ]
 
 
+class LatePrefect(FakePrefect):
+    """The end of the last step is recorded a while after that of the run."""
+
+    def task_runs(self, run_id: str) -> list[dict[str, Any]]:
+        self.asked += 1
+        state = "COMPLETED" if self.asked > 9 else "RUNNING"
+        return [{"id": "t1", "name": "Close the release record", "state_type": state, "end_time": "1"}]
+
+    def logs(self, run_id: str, offset: int) -> list[dict[str, Any]]:
+        return []
+
+
+def test_a_step_whose_end_is_recorded_late_is_waited_for() -> None:
+    shown: list[str] = []
+    Watcher(LatePrefect(), "r1", shown.append).follow(sleep=lambda s: None)
+    assert [line for line in shown if "✓" in line] == [
+        step_line({"name": "Close the release record", "state_type": "COMPLETED"})
+    ]
+
+
+def test_a_step_that_never_ends_is_not_waited_for_long() -> None:
+    waited: list[float] = []
+    Watcher(FakePrefect(), "r1", lambda line: None).follow(sleep=waited.append)
+    assert 1.0 < sum(waited) < 4.0
+
+
 def test_log_lines_of_others_are_left_out() -> None:
     assert log_line({"name": "httpx", "level": 40, "message": "x"}) is None
     assert log_line({"name": "prefect.flow_runs", "level": 20, "message": "Beginning flow run"}) is None
