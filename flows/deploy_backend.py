@@ -11,13 +11,13 @@ from flows.migrate import migrate_database
 from flows.opening import ROOT, WORK, opened, planning_twin, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import Foundation, lay_foundation
-from flows.recording import recorded
+from flows.recording import Record, recorded
 from tasks.aliases import ensure_alias, shift_traffic
 from tasks.bundling.bundle import Bundle, build_package
 from tasks.changes import Rollout
 from tasks.errors import Permanent
 from tasks.functions import ensure_function
-from tasks.gateway import ensure_api
+from tasks.gateway import Api, ensure_api
 from tasks.migrations import Schema, read_migrations
 from tasks.pruning import prune
 from tasks.smoke import checks_for, smoke_api, smoke_version
@@ -36,7 +36,8 @@ async def deploy_backend(
         bundle = package_of(rollout, source)
         foundation, schema = standing(rollout)
         async for turn in turns(rollout):
-            await deploy(turn, bundle, foundation, schema)
+            async with recorded(turn, bundle, schema.after) as record:
+                deploy(turn, record, bundle, foundation)
 
 
 def package_of(rollout: Rollout, source: str) -> Bundle:
@@ -55,14 +56,14 @@ def standing(rollout: Rollout) -> tuple[Foundation, Schema]:
     return foundation, schema
 
 
-async def deploy(rollout: Rollout, bundle: Bundle, foundation: Foundation, schema: Schema) -> None:
-    """From a package to a version that has all traffic; put back if it fails there, tidied up if it does not."""
+def deploy(rollout: Rollout, record: Record, bundle: Bundle, foundation: Foundation) -> Api:
+    """From a package to a version that has all traffic, tidied up; what it comes to is in the record."""
     checks = checks_for(rollout.environment, bundle.smoke)
-    async with recorded(rollout, bundle, schema.after) as record:
-        version = record.version = ensure_function(rollout, bundle, foundation.wiring, description=bundle.version)
-        record.smoke = smoke_version(rollout, version.version, checks)
-        alias = ensure_alias(rollout, version.version)
-        api = record.api = ensure_api(rollout, alias.arn)
-        shift_traffic(rollout, version.version, undoable=record.undoable)
-        record.smoke = smoke_api(rollout, api.url, checks)
-        prune(rollout, version)
+    version = record.version = ensure_function(rollout, bundle, foundation.wiring, description=bundle.version)
+    record.smoke = smoke_version(rollout, version.version, checks)
+    alias = ensure_alias(rollout, version.version)
+    api = record.api = ensure_api(rollout, alias.arn)
+    shift_traffic(rollout, version.version, undoable=record.undoable)
+    record.smoke = smoke_api(rollout, api.url, checks)
+    prune(rollout, version)
+    return api

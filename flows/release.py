@@ -20,6 +20,7 @@ from flows.migrate import migrate_database
 from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import lay_foundation
+from flows.recording import recorded
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
 from tasks.migrations import read_migrations
@@ -44,4 +45,5 @@ async def roll_out(rollout: Rollout, bundle: Bundle, files: Sequence[Migration])
     """Everything that may write, in order. On a planning rollout: what it would write."""
     foundation = lay_foundation(rollout)
     schema = migrate_database(rollout, files)
-    await deploy(rollout, bundle, foundation, schema)
+    async with recorded(rollout, bundle, schema.after) as record:
+        deploy(rollout, record, bundle, foundation)
