@@ -39,9 +39,9 @@ clean: ## Remove the virtual environment and all local state
 $(STAMP): pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
 	   uv venv --quiet --allow-existing --seed --python $(PYTHON) $(VENV) && \
-	   uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[local,dev]'; \
+	   uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[local,browser,dev]'; \
 	 else \
 	   $(PYTHON) -m venv $(VENV) && \
-	   $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'; \
+	   $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,browser,dev]'; \
 	 fi
 	@touch $@
