@@ -82,7 +82,8 @@ class Step:
 
 @dataclass(frozen=True)
 class ExecutionDetail(Execution):
-    """With what was asked and what came out, which can be large. `repository` is owner/name."""
+    """With what was asked and what came out, which can be large. `repository` is owner/name; `run_after` is when one
+    that waits may begin at the earliest, where it has to pause."""
 
     repository: str | None
     options: dict[str, Any]
@@ -94,6 +95,7 @@ class ExecutionDetail(Execution):
     flow_run_id: UUID | None
     parent_id: UUID | None
     heartbeat_at: datetime | None
+    run_after: datetime | None
     cancel_requested_at: datetime | None
     cancelled_at: datetime | None
     steps: list[Step] = field(default_factory=list)

@@ -41,7 +41,7 @@ SELECT
     e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
     e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
     r.full_name AS repository, e.options, e.input, e.result, e.attempt, e.max_attempts, e.timeout_seconds,
-    e.flow_run_id, e.parent_id, e.heartbeat_at, e.cancel_requested_at, e.cancelled_at
+    e.flow_run_id, e.parent_id, e.heartbeat_at, e.run_after, e.cancel_requested_at, e.cancelled_at
 FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.id = %(execution_id)s

@@ -84,6 +84,7 @@ def execution_page(row: Row, now: datetime, run_url: str | None) -> str:
         "id": row["id"], "status": paint(row["status"], row["status"]) + stopping(row),
         "attempt": f"{row['attempt']} of {row['max_attempts']}",
         "asked": f"{local(row['created_at'])}, priority {row['priority']}", "took": took(row, now),
+        "not before": later(row, now),
         "parent": row["parent_id"], "flow run": run_url or row["flow_run_id"], "pull request": row["pr_number"],
         "score": row["quality_score"], "summary": harmless(row["result_summary"] or ""),
         "error": harmless(row["error_message"] or ""),
@@ -104,6 +105,12 @@ def title(row: Row) -> str:
 
 def stopping(row: Row) -> str:
     return ", asked to stop" if row["status"] == "running" and row["cancel_requested_at"] else ""
+
+
+def later(row: Row, now: datetime) -> str:
+    """When one that pauses may begin."""
+    waits = row["status"] == "pending" and row["run_after"] and datetime.fromisoformat(row["run_after"]) > now
+    return local(row["run_after"]) if waits else ""
 
 
 def step_line(step: Row) -> str:

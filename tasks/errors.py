@@ -28,7 +28,11 @@ class MiyabiError(Exception):
 
 
 class Temporary(MiyabiError):
-    """It may work in a moment: try again."""
+    """It may work in a moment: try again. Not before `after_s` seconds, where whoever was asked said so."""
+
+    def __init__(self, message: str = "", *, after_s: float | None = None) -> None:
+        self.after_s = after_s
+        super().__init__(message)
 
 
 class Permanent(MiyabiError):

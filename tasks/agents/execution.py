@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 GRACE_S = 10.0
 """An agent's code has this long to end when it is stopped."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
+LONGEST_WISH_S = 6 * 3600.0
+"""A server that is asked too often is left alone as long as it wants, but no longer than this."""
 PASSING = (Temporary, httpx.TransportError, *LOST)
 """Worth another attempt."""
 
@@ -209,7 +211,8 @@ async def settle(desk: Desk, claim: Claim, came: AgentResult | Exception, second
         return await back(desk, claim, "the worker stops; somebody else goes on", seconds, attempt_used=False)
     reason = str(came) if isinstance(came, MiyabiError | Stopped) else f"{type(came).__name__}: {came}"
     if isinstance(came, PASSING) and claim.attempt < claim.max_attempts:
-        return await back(desk, claim, reason, seconds, delay_s=pause_after(claim.attempt))
+        pause, why = pause_for(came, claim.attempt)
+        return await back(desk, claim, f"{reason}{why}", seconds, delay_s=pause)
     shown = came.result if isinstance(came, Unsuccessful) else None
     await finish(
         status="failed", error=reason, **({} if shown is None else columns(claim, shown, seconds, error=reason))
@@ -227,6 +230,22 @@ async def back(
     )  # fmt: skip
     assert status in ("pending", "failed", "cancelled")
     return Outcome(status, reason, seconds, again_s=delay_s)
+
+
+def pause_for(
+    came: Exception,
+    attempt: int,
+    *,
+    now: Callable[[Any], datetime] = datetime.now,
+    chance: Callable[[], float] = random.random,
+) -> tuple[float, str]:
+    """Seconds until the next attempt, and words for the row where somebody else asked for them."""
+    pause, wish = pause_after(attempt, chance=chance), came.after_s if isinstance(came, Temporary) else None
+    if wish is None or wish <= pause:
+        return pause, ""
+    kept = min(wish, LONGEST_WISH_S)
+    begin = (now(UTC) + timedelta(seconds=kept)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return kept, f"; it asks for a pause of {wish:.0f} s: the next attempt begins at {begin} or later"
 
 
 def pause_after(attempt: int, *, chance: Callable[[], float] = random.random) -> float:

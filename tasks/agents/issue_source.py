@@ -8,7 +8,8 @@ title and a line `Labels: a, b` names the labels.
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,15 @@ def authorization(settings: AgentSettings, variables: Mapping[str, str] = os.env
     return {"Authorization": f"Bearer {token}"}
 
 
+def pause_of(answer: httpx.Response, now: Callable[[], float] = time.time) -> float | None:
+    """Seconds that GitHub wants to be left alone: as it says them, or until the hour whose requests are used up."""
+    headers = answer.headers
+    if (seconds := headers.get("retry-after", "")).isdecimal():
+        return float(seconds)
+    reset = headers.get("x-ratelimit-reset", "") if headers.get("x-ratelimit-remaining") == "0" else ""
+    return max(0.0, float(reset) - now()) if reset.isdecimal() else None
+
+
 def refusal(answer: httpx.Response, address: str, settings: AgentSettings) -> Permanent | Temporary:
     """A status that is no success, as an error with what to do about it."""
     status = answer.status_code
@@ -158,7 +168,8 @@ def refusal(answer: httpx.Response, address: str, settings: AgentSettings) -> Pe
         answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
     ))  # fmt: skip
     if limited or status >= 500:
-        return Temporary(f"GitHub answers {status} at {address}: " + ("too many requests" if limited else "trouble"))
+        trouble = "too many requests" if limited else "trouble"
+        return Temporary(f"GitHub answers {status} at {address}: {trouble}", after_s=pause_of(answer))
     token = f"the token in {settings.github_token_secret!r}" if settings.github_token_secret else "no token is set"
     hints = {
         401: f"check {token}",

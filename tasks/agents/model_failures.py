@@ -19,11 +19,14 @@ SAID = 300
 
 @dataclass(frozen=True)
 class Failure:
-    """The error to raise, unless asking again helps: after `retry_after` seconds, where the server said so."""
+    """The error to raise, unless asking again helps. A Temporary one knows how long the server wants to be left."""
 
     error: MiyabiError
     again: bool = False
-    retry_after: float | None = None
+
+    @property
+    def retry_after(self) -> float | None:
+        return self.error.after_s if isinstance(self.error, Temporary) else None
 
 
 class Misfit(Permanent):
@@ -47,8 +50,8 @@ def of_server(error: ai.ModelAPIError, server: Server) -> Failure:
     told = said(error, server)
     match error:
         case ai.ModelRateLimitError() | ai.ModelUnavailableError() | ai.ModelServerError() | ai.ModelConnectionError():
-            problem = Temporary(f"the model {server} cannot be asked now{status}: {told}")
-            return Failure(problem, again=True, retry_after=error.retry_after)
+            busy = Temporary(f"the model {server} cannot be asked now{status}: {told}", after_s=error.retry_after)
+            return Failure(busy, again=True)
         case ai.ModelAuthenticationError():
             return Failure(Permanent(f"the server of {server} refused the key{status}: {where_to_set_it(server)}"))
         case ai.ModelQuotaExceededError():

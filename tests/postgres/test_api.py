@@ -119,8 +119,8 @@ def test_an_execution_is_a_pending_row(hana: Client, repository_id: str, migrate
     assert answer.headers["location"] == f"executions/{answer.json()['id']}"
     detail = hana.get(f"/agents/{answer.headers['location']}")
     assert detail.status_code == 200
-    unset = ["result", "timeout_seconds", "flow_run_id", "parent_id", "heartbeat_at", "cancel_requested_at",
-             "cancelled_at"]  # fmt: skip
+    unset = ["result", "timeout_seconds", "flow_run_id", "parent_id", "heartbeat_at", "run_after",
+             "cancel_requested_at", "cancelled_at"]  # fmt: skip
     assert detail.json() == answer.json() | dict.fromkeys(unset) | {
         "repository": "hana/garden",
         "options": {"use_worktree": True, "auto_pr": False, "slack_notify": False},

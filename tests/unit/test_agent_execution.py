@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -15,7 +16,7 @@ from database.queue import Claim, LeaseLost
 from database.recorder import Recorder
 from tasks.agents import execution
 from tasks.agents.context import AgentContext, AgentResult, Escalation, Unsuccessful
-from tasks.agents.execution import Desk, Outcome, pause_after, perform
+from tasks.agents.execution import Desk, Outcome, pause_after, pause_for, perform
 from tasks.agents.keeping import Keeper
 from tasks.agents.saying import SHOWN_LINES
 from tasks.agents.settings import AgentSettings
@@ -223,6 +224,36 @@ def test_the_flow_run_shows_the_first_lines_and_the_execution_has_all(caplog: py
     assert len(office.lines) == 2 * SHOWN_LINES
     assert len(shown) == SHOWN_LINES + 1
     assert "there is more" in shown[-1]
+
+
+def test_a_pause_that_a_server_asks_for_is_kept_and_said() -> None:
+    """The queue keeps it: the next attempt is in another run, maybe of another worker."""
+
+    async def busy(_context: AgentContext) -> AgentResult:
+        raise Temporary("the model answers 429", after_s=3600)
+
+    office = Office()
+    outcome = run(office, busy, claim())
+    (back,) = office.back
+    assert (outcome.status, outcome.again_s, back["delay_s"]) == ("pending", 3600, 3600)
+    assert "429; it asks for a pause of 3600 s: the next attempt begins at 20" in back["error"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "kept", "said"),
+    [
+        (None, 8.0, ""),
+        (1.0, 8.0, ""),
+        (90.0, 90.0, "; it asks for a pause of 90 s: the next attempt begins at 2026-11-27 12:01:30 UTC or later"),
+        (1e9, 6 * 3600.0, "; it asks for a pause of 1000000000 s: the next attempt begins at 2026-11-27 18:00:00 UTC"),
+    ],
+)
+def test_a_pause_is_ours_or_the_servers_whichever_is_longer(wish: float | None, kept: float, said: str) -> None:
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    pause, why = pause_for(Temporary("busy", after_s=wish), 3, now=lambda _zone: noon, chance=lambda: 0.5)
+    assert pause == kept
+    assert why.startswith(said)
+    assert bool(why) == bool(said)
 
 
 def test_pauses_grow_and_differ() -> None:

@@ -10,12 +10,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from blocks.environment import AgentSettings
 from database.agent_models import IssueInput, IssueOutput, IssueText
 from tasks.agents.issue_rules import judge, waits_for
-from tasks.agents.issue_source import Issue, github, issue_of_file, issue_of_markdown
+from tasks.agents.issue_source import Issue, github, issue_of_file, issue_of_markdown, pause_of
 from tasks.agents.issues import SecondLook, corrected, run_issue
 from tasks.errors import Permanent, Temporary
 from tests.agents import Scene
@@ -194,6 +195,20 @@ def test_github_is_asked_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_githubs_refusals(status: int, headers: dict[str, str], error: type[Exception], words: str) -> None:
     with github_server(status, {}, **headers) as (settings, _), pytest.raises(error, match=words):
         asyncio.run(github(settings, "GET", "/x"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "90"}, 90.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1300"}, 300.0),
+        ({"x-ratelimit-remaining": "12", "x-ratelimit-reset": "1300"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "900"}, 0.0),
+        ({"retry-after": "tomorrow"}, None),
+    ],
+)
+def test_how_long_github_wants_to_be_left_alone(headers: dict[str, str], seconds: float | None) -> None:
+    assert pause_of(httpx.Response(429, headers=headers), now=lambda: 1000.0) == seconds
 
 
 def test_nonsense_and_silence() -> None:

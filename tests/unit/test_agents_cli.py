@@ -30,7 +30,7 @@ ROW: dict[str, Any] = {
 ENDED = ROW | {
     "status": "completed", "started_at": "2026-11-21T00:00:01Z", "completed_at": "2026-11-21T00:00:04.2Z",
     "result_summary": "3 files changed", "repository": "hana/garden", "attempt": 1, "max_attempts": 3, "steps": [],
-    "input": {}, "result": {"data": {"exit_code": 0}}, "parent_id": None, "flow_run_id": None,
+    "input": {}, "result": {"data": {"exit_code": 0}}, "parent_id": None, "flow_run_id": None, "run_after": None,
     "cancel_requested_at": None,
 }  # fmt: skip
 GARDEN = {"id": "r1", "full_name": "hana/garden"}

@@ -154,7 +154,9 @@ def test_a_server_that_stays_busy_is_left_to_a_later_attempt() -> None:
 @pytest.mark.parametrize(("retry_after", "timeout"), [("3600", 60.0), ("50", 10.0)])
 def test_a_pause_that_is_too_long_is_left_to_a_later_attempt(retry_after: str, timeout: float) -> None:
     talk = Talk([refuse(429, "slow down", retry_after=retry_after)], timeout=timeout)
-    talk.fails(Temporary, "(HTTP 429)")
+    with pytest.raises(Temporary, match="HTTP 429") as failure:
+        talk.run()
+    assert failure.value.after_s == float(retry_after)
     assert talk.scene.slept == []
 
 
