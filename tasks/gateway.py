@@ -79,7 +79,8 @@ def wanted_api(rollout: Rollout, alias_arn: str) -> Spec:
     cors = {
         "AllowOrigins": [*settings.cors_origins],
         "AllowMethods": ["*"],
-        "AllowHeaders": ["authorization", "content-type", "x-request-id"],
+        "AllowHeaders": ["authorization", "content-type", "idempotency-key", "if-none-match", "x-request-id"],
+        "ExposeHeaders": ["etag", "location", "retry-after", "x-execution-status", "x-next-cursor", "x-request-id"],
         "MaxAge": 300,
     }
     return Spec(
