@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from api import PREFIX, __version__, agents, auth, dashboard, errors, executions, health, repositories
+from api import PREFIX, __version__, agents, auth, dashboard, errors, executions, health, releases, repositories
 from api.backend import Backend, from_environment
+from api.etags import ETags
 from api.requests import Requests
 
-EXPOSED = ["Location", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
+EXPOSED = ["ETag", "Location", "Retry-After", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -36,9 +37,11 @@ def create_app(backend: Backend) -> FastAPI:
         responses={"default": {"model": errors.Problem}},
     )
     app.state.backend = backend
-    for part in (health, auth, executions, agents, dashboard, repositories):  # /agents/{agent} after /agents/executions
+    # /agents/{agent} comes after /agents/executions
+    for part in (health, auth, executions, agents, dashboard, releases, repositories):
         app.include_router(part.router)
     errors.install(app)
+    app.add_middleware(ETags)
     app.add_middleware(Requests)
     every = ["*"]
     app.add_middleware(

@@ -53,6 +53,18 @@ class Tokens:
     user: User
 
 
+@dataclass(frozen=True)
+class Ways:
+    """`mock` is POST /auth/mock."""
+
+    mock: bool
+
+
+@router.get("", summary="The ways to sign in here")
+async def ways_in(backend: CurrentBackend) -> Ways:
+    return Ways(mock=not backend.settings.is_production)
+
+
 @router.post("/mock", summary="Sign in without GitHub; not in production")
 def mock_login(login: MockLogin, backend: CurrentBackend) -> Tokens:
     if backend.settings.is_production:

@@ -6,7 +6,8 @@ from api import PREFIX
 from api.auth import CurrentCaller
 from api.backend import CurrentBackend
 from database import dashboard
-from database.dashboard import RecentExecution, Summary
+from database.agents import AGENTS
+from database.dashboard import Live, RecentExecution, Summary
 
 router = APIRouter(prefix=f"{PREFIX}/dashboard", tags=["dashboard"])
 
@@ -21,3 +22,11 @@ def get_summary(caller: CurrentCaller, backend: CurrentBackend) -> Summary:
 def get_recent(caller: CurrentCaller, backend: CurrentBackend) -> list[RecentExecution]:
     with backend.pool.connection() as connection:
         return dashboard.recent(connection, caller.user_id)
+
+
+@router.get(
+    "/live", summary="What runs and waits, agent by agent, and the last 24 hours; cheap enough to ask for often"
+)
+def get_live(caller: CurrentCaller, backend: CurrentBackend) -> Live:
+    with backend.pool.connection() as connection:
+        return dashboard.live(connection, caller.user_id, [*AGENTS])

@@ -9,11 +9,8 @@ start at once. In an organization its roles decide: agents.execute to ask and to
 agents.read to look at what others asked for; who has asked always sees it. Unseen is 404, seen and not allowed 403.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
@@ -23,16 +20,17 @@ from fastapi import Request as HttpRequest
 from api import PREFIX
 from api.auth import CurrentCaller
 from api.backend import CurrentBackend
+from api.cursors import read_cursor, write_cursor
 from api.errors import ApiError
 from api.execution_requests import NewExecution
 from api.streams import EventStream, is_wanted
 from database import executions
 from database.executions import (
-    Cursor,
     Execution,
     ExecutionDetail,
     Filter,
     KeyReused,
+    ListedExecution,
     Log,
     LogLine,
     NotPermitted,
@@ -68,15 +66,19 @@ def list_executions(
     agent_type: str | None = None,
     repository_id: UUID | None = None,
     parent_id: UUID | None = None,
+    text: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     before: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
-) -> list[Execution]:
-    wanted, after = Filter(status, agent_type, repository_id, parent_id), read_cursor(before)
+) -> list[ListedExecution]:
+    """`text` is looked for in what the list shows, in many executions at a time: a page may have few of them, or none,
+    and `X-Next-Cursor` all the same.
+    """
+    wanted, after = Filter(status, agent_type, repository_id, parent_id, text), read_cursor(before)
     with backend.pool.connection() as connection:
-        found = executions.page(connection, caller.user_id, wanted, before=after, limit=limit + 1)
-    if len(found) > limit:
-        response.headers["X-Next-Cursor"] = write_cursor(found[limit - 1])
-    return found[:limit]
+        page = executions.page(connection, caller.user_id, wanted, before=after, limit=limit)
+    if page.next:
+        response.headers["X-Next-Cursor"] = write_cursor(page.next)
+    return page.executions
 
 
 @router.get("/executions/{execution_id}", summary="One execution, with its input, steps and result")
@@ -161,18 +163,3 @@ def refusals(rule: str = "") -> Iterator[None]:
     except KeyReused:
         text = "This Idempotency-Key was used for another request"
         raise ApiError("validation_error", text, status=422) from None
-
-
-def write_cursor(last: Execution) -> str:
-    """Where a page ended, in a form that nobody takes apart."""
-    return base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode()
-
-
-def read_cursor(text: str | None) -> Cursor | None:
-    if text is None:
-        return None
-    try:
-        created_at, _space, row_id = base64.urlsafe_b64decode(text.encode()).decode().partition(" ")
-        return Cursor(datetime.fromisoformat(created_at), UUID(row_id))
-    except (binascii.Error, ValueError):
-        raise ApiError("validation_error", "before is not a cursor of this list", status=422) from None

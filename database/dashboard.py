@@ -1,6 +1,8 @@
 """What a user's dashboard shows: counts, and the executions asked for last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,41 @@ class RecentExecution(Execution):
     repository_name: str | None
 
 
+@dataclass(frozen=True)
+class Hour:
+    """Of what was asked for in this hour: how it stands now."""
+
+    start: datetime
+    completed: int
+    failed: int
+    cancelled: int
+    open: int
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """What an agent does for a user. `completed` and `failed` count the last 24 hours, `last_…` is asked for last."""
+
+    agent_type: str
+    running: int
+    pending: int
+    completed: int
+    failed: int
+    last_id: UUID | None
+    last_status: str | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Live:
+    """24 hours, the present one last, and the agents, those that were never asked too."""
+
+    running: int
+    pending: int
+    hours: list[Hour]
+    agents: list[AgentState]
+
+
 def summary(connection: psycopg.Connection[Any], user_id: UUID) -> Summary:
     with connection.cursor(row_factory=class_row(Summary)) as cursor:
         row = cursor.execute(SQL["summary"], {"user_id": user_id}).fetchone()
@@ -42,3 +79,13 @@ def summary(connection: psycopg.Connection[Any], user_id: UUID) -> Summary:
 def recent(connection: psycopg.Connection[Any], user_id: UUID, *, limit: int = 20) -> list[RecentExecution]:
     with connection.cursor(row_factory=class_row(RecentExecution)) as cursor:
         return cursor.execute(SQL["recent"], {"user_id": user_id, "limit": limit}).fetchall()
+
+
+def live(connection: psycopg.Connection[Any], user_id: UUID, agents: Sequence[str]) -> Live:
+    """Reads what is open, the last 24 hours, and one row of each agent: not more when there are a million others."""
+    values = {"user_id": user_id, "agents": [*agents]}
+    with connection.cursor(row_factory=class_row(Hour)) as cursor:
+        hours = cursor.execute(SQL["hours"], values, prepare=False).fetchall()
+    with connection.cursor(row_factory=class_row(AgentState)) as cursor:
+        states = cursor.execute(SQL["agents"], values, prepare=False).fetchall()
+    return Live(sum(state.running for state in states), sum(state.pending for state in states), hours, states)

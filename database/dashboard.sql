@@ -20,3 +20,46 @@ LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.user_id = %(user_id)s
 ORDER BY e.created_at DESC, e.id DESC
 LIMIT %(limit)s;
+
+-- hours --
+SELECT
+    hour AS start,
+    count(*) FILTER (WHERE status = 'completed') AS completed,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+    count(*) FILTER (WHERE status IN ('pending', 'running')) AS open
+FROM generate_series(date_trunc('hour', now()) - interval '23 hours', now(), interval '1 hour') AS hour
+LEFT JOIN agent_executions AS e
+    ON e.user_id = %(user_id)s AND date_trunc('hour', e.created_at) = hour
+    AND e.created_at >= date_trunc('hour', now()) - interval '23 hours'
+GROUP BY hour
+ORDER BY hour;
+
+-- agents --
+-- Those of the list, in its order, then others that rows name.
+WITH open AS (
+    SELECT agent_type, count(*) FILTER (WHERE status = 'running') AS running,
+        count(*) FILTER (WHERE status = 'pending') AS pending
+    FROM agent_executions
+    WHERE user_id = %(user_id)s AND (status = 'running' OR status = 'pending')
+    GROUP BY agent_type
+), day AS (
+    SELECT agent_type, count(*) FILTER (WHERE status = 'completed') AS completed,
+        count(*) FILTER (WHERE status = 'failed') AS failed
+    FROM agent_executions
+    WHERE user_id = %(user_id)s AND created_at >= date_trunc('hour', now()) - interval '23 hours'
+    GROUP BY agent_type
+)
+SELECT agent_type, coalesce(running, 0) AS running, coalesce(pending, 0) AS pending,
+    coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed, last_id, last_status, last_at
+FROM unnest(%(agents)s::text[]) WITH ORDINALITY AS known (agent_type, place)
+FULL JOIN open USING (agent_type)
+FULL JOIN day USING (agent_type)
+LEFT JOIN LATERAL (
+    SELECT id AS last_id, status AS last_status, created_at AS last_at
+    FROM agent_executions AS e
+    WHERE e.user_id = %(user_id)s AND e.agent_type = coalesce(known.agent_type, open.agent_type, day.agent_type)
+    ORDER BY created_at DESC, id DESC
+    LIMIT 1
+) AS last ON TRUE
+ORDER BY place, agent_type;

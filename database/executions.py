@@ -6,13 +6,13 @@ organization the schema's `has_permission` decides: agents.read, agents.execute 
 """
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from database.queries import load
@@ -20,6 +20,8 @@ from database.queries import load
 SQL = load("executions.sql")
 QUEUE = load("queue.sql")
 PAGE_BYTES = 2_000_000
+SCANNED = 10_000
+"""Rows that a search for a text looks at for one page: the page costs the same however many rows there are."""
 Connection = psycopg.Connection[Any]
 
 
@@ -69,6 +71,17 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class ListedExecution(Execution):
+    """As a list shows it. `repository` is owner/name."""
+
+    repository: str | None
+    parent_id: UUID | None
+
+
+LISTED = [field.name for field in fields(ListedExecution)]
+
+
+@dataclass(frozen=True)
 class Step:
     """A part of an execution that is not done twice. `number` counts from 1."""
 
@@ -83,7 +96,8 @@ class Step:
 @dataclass(frozen=True)
 class ExecutionDetail(Execution):
     """With what was asked and what came out, which can be large. `repository` is owner/name; `run_after` is when one
-    that waits may begin at the earliest, where it has to pause."""
+    that waits may begin at the earliest, where it has to pause. Whoever asks may stop it, or have it tried again, if
+    its status is one for that."""
 
     repository: str | None
     options: dict[str, Any]
@@ -98,6 +112,8 @@ class ExecutionDetail(Execution):
     run_after: datetime | None
     cancel_requested_at: datetime | None
     cancelled_at: datetime | None
+    may_stop: bool
+    may_execute: bool
     steps: list[Step] = field(default_factory=list)
 
 
@@ -144,6 +160,15 @@ class Filter:
     agent_type: str | None = None
     repository_id: UUID | None = None
     parent_id: UUID | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some executions, and where the next page begins; None at the end. A search may find few on a page, or none."""
+
+    executions: list[ListedExecution]
+    next: Cursor | None
 
 
 def create(connection: Connection, user_id: UUID, request: Request, *, key: str | None = None) -> Execution | None:
@@ -184,16 +209,20 @@ def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionD
 
 def page(
     connection: Connection, user_id: UUID, wanted: Filter, *, before: Cursor | None = None, limit: int = 50
-) -> list[Execution]:
-    """The newest executions, or those that come after the row `before`."""
+) -> Page:
+    """The user's own executions, newest first, those after the row `before`."""
     values = asdict(wanted) | {
         "user_id": user_id,
         "before_at": before and before.created_at,
         "before_id": before and before.id,
-        "limit": limit,
+        "scanned": SCANNED if wanted.text else limit + 1,
+        "limit": limit + 1,
     }
-    with connection.cursor(row_factory=class_row(Execution)) as cursor:
-        return cursor.execute(SQL["page"], values).fetchall()
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(SQL["page"], values, prepare=False).fetchall()  # planned for these values, by their index
+    last = rows[limit - 1] if len(rows) > limit else rows[-1] if rows and rows[-1]["place"] == SCANNED else None
+    shown = [{name: row[name] for name in LISTED} for row in rows[:limit] if row["found"]]
+    return Page([ListedExecution(**row) for row in shown], Cursor(last["created_at"], last["id"]) if last else None)
 
 
 def logs(connection: Connection, user_id: UUID, execution_id: UUID, *, since: int = 0, limit: int = 1000) -> Log | None:

@@ -41,7 +41,11 @@ SELECT
     e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
     e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
     r.full_name AS repository, e.options, e.input, e.result, e.attempt, e.max_attempts, e.timeout_seconds,
-    e.flow_run_id, e.parent_id, e.heartbeat_at, e.run_after, e.cancel_requested_at, e.cancelled_at
+    e.flow_run_id, e.parent_id, e.heartbeat_at, e.run_after, e.cancel_requested_at, e.cancelled_at,
+    CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+        ELSE has_permission(%(user_id)s, r.organization_id, 'agents.stop') END AS may_stop,
+    CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+        ELSE has_permission(%(user_id)s, r.organization_id, 'agents.execute') END AS may_execute
 FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.id = %(execution_id)s
@@ -54,18 +58,34 @@ WHERE execution_id = %(execution_id)s
 ORDER BY number;
 
 -- page --
--- Newest first. `before` is the last row of the page before: its time, and its id because times can be equal.
-SELECT
-    id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
-    quality_score, pr_number, error_message, created_at, updated_at
-FROM agent_executions
-WHERE user_id = %(user_id)s
-    AND (%(status)s::text IS NULL OR status = %(status)s::text)
-    AND (%(agent_type)s::text IS NULL OR agent_type = %(agent_type)s::text)
-    AND (%(repository_id)s::uuid IS NULL OR repository_id = %(repository_id)s::uuid)
-    AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s::uuid)
-    AND (%(before_at)s::timestamptz IS NULL OR (created_at, id) < (%(before_at)s::timestamptz, %(before_id)s::uuid))
-ORDER BY created_at DESC, id DESC
+-- Newest first. `before` is the last row of the page before: its time, and its id because times can be equal. A text is
+-- looked for in the first `scanned` rows; the last of these comes too, found or not: the next page begins there.
+SELECT *
+FROM (
+    SELECT
+        e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
+        e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
+        r.full_name AS repository, e.parent_id,
+        row_number() OVER (ORDER BY e.created_at DESC, e.id DESC) AS place,
+        %(text)s::text IS NULL OR strpos(
+            lower(concat_ws(' ', e.agent_type, r.full_name, '#' || e.issue_number, '#' || e.pr_number, e.result_summary,
+                e.error_message, e.id)),
+            lower(%(text)s::text)
+        ) > 0 AS found
+    FROM agent_executions AS e
+    LEFT JOIN repositories AS r ON r.id = e.repository_id
+    WHERE e.user_id = %(user_id)s
+        AND (%(status)s::text IS NULL OR e.status = %(status)s::text)
+        AND (%(agent_type)s::text IS NULL OR e.agent_type = %(agent_type)s::text)
+        AND (%(repository_id)s::uuid IS NULL OR e.repository_id = %(repository_id)s::uuid)
+        AND (%(parent_id)s::uuid IS NULL OR e.parent_id = %(parent_id)s::uuid)
+        AND (%(before_at)s::timestamptz IS NULL
+            OR (e.created_at, e.id) < (%(before_at)s::timestamptz, %(before_id)s::uuid))
+    ORDER BY e.created_at DESC, e.id DESC
+    LIMIT %(scanned)s
+) AS newest
+WHERE found OR place = %(scanned)s
+ORDER BY place
 LIMIT %(limit)s;
 
 -- standing --

@@ -127,6 +127,8 @@ def test_an_execution_is_a_pending_row(hana: Client, repository_id: str, migrate
         "input": {"instructions": "水"},
         "attempt": 0,
         "max_attempts": 3,
+        "may_stop": True,
+        "may_execute": True,
         "steps": [],
     }
     owners = sql(migrated, "SELECT u.github_id FROM agent_executions e JOIN users u ON u.id = e.user_id")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 
 from database import executions, repositories, users
-from database.executions import Cursor, Filter, Request
+from database.executions import Filter, Request
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
@@ -64,10 +65,10 @@ def test_a_page_far_down_reads_no_more_rows_than_the_first(migrated: str, user_i
             (user_id,),
         )
         connection.execute("ANALYZE agent_executions")
-        far = executions.page(connection, user_id, Filter(), limit=4000)[-1]
-        before = Cursor(far.created_at, far.id)
-        values = {"user_id": user_id, "status": None, "agent_type": None, "repository_id": None, "parent_id": None,
-                  "limit": 50, "before_at": before.created_at, "before_id": before.id}  # fmt: skip
+        before = executions.page(connection, user_id, Filter(), limit=4000).next
+        assert before
+        values = asdict(Filter()) | {"user_id": user_id, "scanned": 51, "limit": 51}
+        values |= {"before_at": before.created_at, "before_id": before.id}
         query = "EXPLAIN (ANALYZE, FORMAT JSON) " + executions.SQL["page"]
         row = psycopg.ClientCursor(connection).execute(query.encode(), values).fetchone()
     assert row

@@ -3,17 +3,16 @@
 import json
 import logging
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from api.app import create_app
-from api.executions import read_cursor, write_cursor
+from api.cursors import read_cursor, write_cursor
 from api.logs import JsonLines
 from api.tokens import issue
 from database.agents import AGENTS
-from database.executions import Execution
+from database.executions import Cursor
 from database.users import User
 from tests.backend import JWT_SECRET, Client, make_backend
 
@@ -76,6 +75,8 @@ def test_the_agents_are_the_mission_s_twenty_four() -> None:
     ("POST", "/agents/execute", 401, "authentication_error"),
     ("GET", "/dashboard/summary", 401, "authentication_error"),
     ("GET", "/dashboard/recent", 401, "authentication_error"),
+    ("GET", "/dashboard/live", 401, "authentication_error"),
+    ("GET", "/releases", 401, "authentication_error"),
 ])  # fmt: skip
 def test_an_error_has_a_kind_and_a_message(client: Client, method: str, path: str, status: int, kind: str) -> None:
     answer = client.request(method, path)
@@ -203,7 +204,19 @@ def test_the_description_knows_our_errors(client: Client) -> None:
 
 def test_a_cursor_is_read_back() -> None:
     when = datetime(2025, 11, 26, 14, 40, 0, 123456, tzinfo=UTC)
-    cells: dict[str, Any] = dict.fromkeys(Execution.__dataclass_fields__)
-    cursor = read_cursor(write_cursor(Execution(**cells | {"id": UUID(int=3), "created_at": when})))
-    assert cursor is not None
-    assert (cursor.created_at, cursor.id) == (when, UUID(int=3))
+    cursor = Cursor(when, UUID(int=3))
+    assert read_cursor(write_cursor(cursor)) == cursor
+
+
+@pytest.mark.parametrize(("environment", "mock"), [("local", True), ("production", False)])
+def test_a_page_can_ask_how_to_sign_in(environment: str, mock: bool) -> None:
+    assert Client(make_backend(environment=environment)).get("/auth").json()["mock"] is mock
+
+
+def test_what_the_caller_has_is_not_sent_again(client: Client) -> None:
+    first = client.get("/agents")
+    again = client.get("/agents", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert "x-request-id" in again.headers
+    assert client.get("/agents", headers={"If-None-Match": '"other"'}).json() == first.json()
+    assert "etag" not in client.get("/nothing-here").headers
