@@ -163,6 +163,7 @@ class Cloud:
         endpoint.start()
         self._stops.append(endpoint.stop)
         self.services.resume()
+        self._stops.append(self.services.watch())
         self._stops.append(dispatcher.warm_up())
         logger.info("AWS endpoint on %s, APIs on %s", self.aws_endpoint, self.api_endpoint)
 

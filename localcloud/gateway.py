@@ -18,6 +18,7 @@ from localcloud.gateway_request import Request, event
 from localcloud.gateway_response import Malformed, Response, function_error, mapped, own
 from localcloud.lambda_invocation import Invocation
 from localcloud.lambda_invoke import MAX_PAYLOAD
+from localcloud.meters import INTEGRATION, LATENCY, PROCESSED
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -83,11 +84,24 @@ class Exchange(Invocation):
             headers = self.api.cors.apply(self.request, response.headers)
             response = Response(response.status, headers, response.body)
         self.connection.respond(response, self.request_id)
-        if self.stage is not None and self.stage.log is not None:
-            self.stage.log.add(self._record(response, error, problem, integration_status))
+        if self.stage is not None:
+            now = self.gateway.clock()
+            self._measure(self.stage, response, now)
+            if self.stage.log is not None:
+                self.stage.log.add(self._record(response, now, error, problem, integration_status))
 
-    def _record(self, response: Response, error: str, problem: str, integration_status: str) -> Record:
-        now, request = self.gateway.clock(), self.request
+    def _measure(self, stage: Stage, response: Response, now: float) -> None:
+        """Note the request in the metrics, under the moment of its arrival."""
+        moment = (self.route or stage).meter.at(int(self.at))
+        moment.values[LATENCY].fresh.append((now - self.started_at) * 1000)
+        moment.values[PROCESSED].fresh.append(len(self.request.body) + len(response.body))
+        if self.integrated_at is not None:
+            moment.values[INTEGRATION].fresh.append((now - self.integrated_at) * 1000)
+        if response.status >= 400:
+            moment.flags[response.status >= 500] += 1
+
+    def _record(self, response: Response, now: float, error: str, problem: str, integration_status: str) -> Record:
+        request = self.request
         return Record(
             request_id=self.request_id,
             at=self.at,

@@ -18,6 +18,8 @@ from localcloud.gateway_request import Frame, frame
 from localcloud.lambda_facts import Target, resolve, split_arn
 from localcloud.lambda_policy import gateway_may_invoke
 from localcloud.lambda_pool import Pool
+from localcloud.meters import metrics_of, route_meter, stage_meter
+from localcloud.metrics import Meter
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -44,6 +46,7 @@ class Route:
     frame: Frame
     timeout_s: float
     bucket: Bucket | None
+    meter: Meter
     problem: str = ""
     arn: str = ""
     pools: tuple[tuple[float, Pool], ...] = ()
@@ -65,6 +68,8 @@ class Stage:
     routes: list[Route]
     log: AccessLog | None
     variables: dict[str, str]
+    meter: Meter
+    """Of what no route takes."""
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route for a request, and its path parameters."""
@@ -121,7 +126,11 @@ class Apis:
     def _stage(self, api: Any, stage: Any) -> Stage:
         routes = [self._route(api, stage, route) for route in list(api.routes.values())]
         return Stage(
-            stage.name, sorted(routes, key=lambda route: route.rank), self._log(api, stage), stage.stage_variables or {}
+            stage.name,
+            sorted(routes, key=lambda route: route.rank),
+            self._log(api, stage),
+            stage.stage_variables or {},
+            stage_meter(metrics_of(self._cloud), api.api_id, stage.name),
         )
 
     def _route(self, api: Any, stage: Any, route: Any) -> Route:
@@ -141,6 +150,7 @@ class Apis:
             ),
             timeout_s=(integration.timeout_in_millis if integration else DEFAULT_TIMEOUT_MS) / 1000,
             bucket=self._bucket(api, stage, route.route_key),
+            meter=self._meter(api, stage, route.route_key),
         )
         self._connect(api, stage, route, integration, result)
         return result
@@ -170,8 +180,14 @@ class Apis:
         source = f"arn:aws:execute-api:{region}:{account}:{api.api_id}/{stage.name}/{place}"
         return gateway_may_invoke(statements, function_arn=target.arn, source_arn=source, account=account)
 
+    def _meter(self, api: Any, stage: Any, route_key: str) -> Meter:
+        detailed = settings_of(stage, route_key).get("detailedMetricsEnabled")
+        if detailed:
+            return route_meter(metrics_of(self._cloud), api.api_id, stage.name, route_key)
+        return stage_meter(metrics_of(self._cloud), api.api_id, stage.name)
+
     def _bucket(self, api: Any, stage: Any, route_key: str) -> Bucket | None:
-        settings = {**(stage.default_route_settings or {}), **(stage.route_settings or {}).get(route_key, {})}
+        settings = settings_of(stage, route_key)
         rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         if rate is None and burst is None:
             return None
@@ -203,6 +219,11 @@ class Apis:
                 },
             )
         return self._logs[key]
+
+
+def settings_of(stage: Any, route_key: str) -> dict[str, Any]:
+    """A route's settings: the stage's, where it has none of its own."""
+    return {**(stage.default_route_settings or {}), **(stage.route_settings or {}).get(route_key, {})}
 
 
 def compiled_key(key: str) -> "tuple[re.Pattern[str] | None, tuple[str, ...], tuple[int, ...]]":

@@ -56,6 +56,10 @@ class Target:
     def name(self) -> str:
         return self.shares[0][1].name
 
+    @property
+    def qualifier(self) -> str:
+        return split_arn(self.arn)[1]
+
     def pick(self, draw: float) -> Function:
         """The version that takes a request, by a random number in [0, 1)."""
         for share, function in self.shares:

@@ -6,6 +6,7 @@ them computes: handlers that wait scale out, handlers that compute do not crowd 
 requests are refused.
 """
 
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from localcloud.lambda_facts import Function
 from localcloud.lambda_invocation import Invocation
 from localcloud.lambda_sandbox import Failure, Sandbox
+from localcloud.meters import ERRORS, THROTTLES
+from localcloud.metrics import Meter
 
 if TYPE_CHECKING:
     from localcloud.lambda_runtime import LambdaRuntime
@@ -24,10 +27,19 @@ class Gauge:
 
     limit: int
     inflight: int = 0
+    highest: int = 0
+    """Since the last `note`."""
+    meter: Meter | None = None
 
     @property
     def is_full(self) -> bool:
         return self.inflight >= self.limit
+
+    def note(self, at: float) -> None:
+        """Note how many there were at most."""
+        if self.highest and self.meter is not None:
+            self.meter.raise_to(at, self.highest)
+        self.highest = self.inflight
 
 
 class Pool:
@@ -37,6 +49,8 @@ class Pool:
         self.runtime, self.function, self.gauge = runtime, function, gauge
         self.sandboxes: set[Sandbox] = set()
         self.queue: deque[Invocation] = deque()
+        self.meters: dict[str, Meter] = {}
+        """By the ARN that was called, which names the version or alias."""
         self.retired = False
         """The version is gone or changed: what runs may finish, nothing stays."""
         self._idle: list[Sandbox] = []
@@ -46,8 +60,11 @@ class Pool:
         """Run an invocation as soon as a sandbox can; False if the concurrency is used up."""
         gauge, account = self.gauge, self.runtime.account
         if gauge.inflight >= gauge.limit or account.inflight >= account.limit:
+            self.meters[invocation.arn].at(int(time.time())).flags[THROTTLES] += 1
             return False
         gauge.inflight += 1
+        if gauge.inflight > gauge.highest:
+            gauge.highest = gauge.inflight
         account.inflight += 1
         self.runtime.watch()
         if self._idle:
@@ -56,6 +73,13 @@ class Pool:
             self.queue.append(invocation)
             self._grow()
         return True
+
+    def note(self, invocation: Invocation, *, at: float, seconds: float, failed: bool) -> None:
+        """Note a run in the metrics, under the moment of its begin."""
+        moment = self.meters[invocation.arn].at(int(at))
+        moment.values[0].fresh.append(seconds * 1000)
+        if failed:
+            moment.flags[ERRORS] += 1
 
     def finished(self) -> None:
         """A request has its outcome."""

@@ -21,6 +21,7 @@ from localcloud.lambda_guard import Guard
 from localcloud.lambda_logs import LogBook
 from localcloud.lambda_pool import Gauge, Pool
 from localcloud.lambda_sandbox import Sandbox
+from localcloud.meters import concurrency_meter, function_meter, metrics_of
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -72,10 +73,16 @@ class LambdaRuntime:
 
     def pools(self, target: Target) -> tuple[tuple[float, Pool], ...]:
         """The pools of a target's versions, with their shares of the traffic."""
-        limit = self.limits.concurrency if target.reserved is None else target.reserved
-        gauge = self._gauges.setdefault(target.name, Gauge(limit))
-        gauge.limit = limit
-        return tuple((share, self._pool(function, gauge)) for share, function in target.shares)
+        metrics = metrics_of(self.cloud)
+        gauge = self._gauges.setdefault(target.name, Gauge(0))
+        gauge.limit = self.limits.concurrency if target.reserved is None else target.reserved
+        gauge.meter = concurrency_meter(metrics, target.name)
+        pools = tuple((share, self._pool(function, gauge)) for share, function in target.shares)
+        for _, pool in pools:
+            pool.meters[target.arn] = function_meter(
+                metrics, target.name, target.qualifier, pool.function.version, split=len(pools) > 1
+            )
+        return pools
 
     def _pool(self, function: Function, gauge: Gauge) -> Pool:
         pool = self._pools.get(function)
@@ -134,6 +141,8 @@ class LambdaRuntime:
 
     def _look(self) -> None:
         now = self.clock()
+        for gauge in self._gauges.values():
+            gauge.note(time.time())
         working = [pool.look(now) for pool in list(self._pools.values())]
         self._watching = any(working)
         if self._watching:

@@ -57,7 +57,8 @@ class Sandbox:
         self._init_reported = False
         self._invocation: Invocation | None = None
         self._request = b""
-        self._started_at = 0.0
+        self._started_at = self._begun = 0.0
+        """Of the request, by the loop's clock and by the calendar's."""
         self._process: subprocess.Popen[bytes] | None = None
         self._meter: psutil.Process | None = None
         self._connection: RuntimeConnection | None = None
@@ -200,7 +201,7 @@ class Sandbox:
     def run(self, invocation: Invocation) -> None:
         """Write an event to the waiting runtime."""
         assert self._connection is not None
-        now = time.time()
+        now = self._begun = time.time()
         self.state, self._invocation = "busy", invocation
         self._started_at, self._request = self.runtime.clock(), invocation.request_id.encode()
         event = invocation.event
@@ -219,9 +220,11 @@ class Sandbox:
         """The outcome of the request: logged, then handed to its caller."""
         invocation, self._invocation = self._invocation, None
         assert invocation is not None
+        seconds = self.runtime.clock() - self._started_at
+        self.pool.note(invocation, at=self._begun, seconds=seconds, failed=failed)
         self.journal.end(
             invocation.request_id,
-            duration_s=self.runtime.clock() - self._started_at,
+            duration_s=seconds,
             init_s=0.0 if self._init_reported else self.init_s,
             memory_mb=self.max_memory_mb,
             status=status,
@@ -235,8 +238,8 @@ class Sandbox:
 
     def reject(self, invocation: Invocation, failure: Failure) -> None:
         """Give a request that was to run here the reason why nothing can."""
-        self._invocation, self._started_at = invocation, self.runtime.clock()
-        self.journal.start(invocation, time.time())
+        self._invocation, self._started_at, self._begun = invocation, self.runtime.clock(), time.time()
+        self.journal.start(invocation, self._begun)
         self._fail(failure)
 
     def _fail(self, failure: Failure, *, status: str = "error") -> None:

@@ -36,6 +36,10 @@ WRITES: Mapping[str, re.Pattern[str]] = {
         r"|BucketOwnershipControls|BucketLifecycle\w*|PublicAccessBlock|ObjectTagging)|PutBucketVersioning"
         r"|(Put|Copy|Delete)Object|DeleteObjects|PutObjectAcl|PutBucketAcl|(Create|Complete|Abort)MultipartUpload"
         r"|UploadPart(Copy)?",
+        "cloudwatch": r"PutMetricAlarm|DeleteAlarms|SetAlarmState|(Enable|Disable)AlarmActions|(Tag|Untag)Resource"
+        r"|PutMetricData|PutDashboard|DeleteDashboards",
+        "sns": r"(Create|Delete)Topic|SetTopicAttributes|Subscribe|Unsubscribe|ConfirmSubscription|Publish"
+        r"|(Tag|Untag)Resource",
         "cloudfront": r"(Create|Update|Delete)(Distribution|OriginAccessControl)|CreateDistributionWithTags"
         r"|CreateInvalidation|(Tag|Untag)Resource",
     }.items()

@@ -1,11 +1,14 @@
 """All services at once: close their gaps, empty them, and what the cloud says of them."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
-from localcloud.aws import account, apis, distributions, functions, rds, rds_moves
+from localcloud.aws import account, apis, cloudwatch, distributions, functions, rds, rds_moves, topics
+from localcloud.aws.alarms import AlarmClock, Ticker
+from localcloud.aws.rds_metrics import EVERY, Gauges
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -21,6 +24,8 @@ class Services:
         apis.install(cloud)
         account.install(cloud)
         distributions.install(cloud)
+        cloudwatch.install(cloud)
+        topics.install(cloud)
 
     def settle_in(self) -> None:
         """Before anything is served: let what was saved find the databases where they are today."""
@@ -30,6 +35,23 @@ class Services:
     def resume(self) -> None:
         """Go on with what an earlier cloud's end interrupted."""
         self._databases.resume(self._cloud.backend("rds"))
+
+    def watch(self) -> Callable[[], None]:
+        """Evaluate alarms and measure databases from now on; answers a function that ends it and saves the metrics."""
+        tickers, closing = [Ticker("alarm-clock", 1.0, AlarmClock(self._cloud).tick)], []
+        if self._databases.databases:
+            gauges = Gauges(self._cloud, self._databases.databases)
+            tickers.append(Ticker("rds-gauges", EVERY, gauges.look))
+            closing.append(gauges.close)
+
+        def end() -> None:
+            for ticker in tickers:
+                ticker.stop()
+            for close in closing:
+                close()
+            self._cloud.state.touch("cloudwatch")
+
+        return end
 
     def interrupt(self) -> None:
         """Leave everything where it is."""

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 0.1
 """Seconds between a write and its save; writes in between are saved together."""
-SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "ssm", "sts"})
-"""Services whose state holds passwords, keys or environment variables."""
+SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "sns", "ssm", "sts"})
+"""Services whose state holds passwords, keys, tokens or environment variables."""
 TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",)}
 """RDS keeps the master passwords that it manages in a secret."""
 NOT_SAVED = {"ec2": frozenset({"amis", "snapshots"})}

@@ -12,8 +12,11 @@ from localcloud.gateway_request import Request, event, frame, joined_headers
 from localcloud.gateway_response import Malformed, mapped
 from localcloud.lambda_facts import Target, split_arn
 from localcloud.lambda_logs import KEPT, Stream, events_of
+from localcloud.meters import API
+from localcloud.metrics import Meter
 
 FRAME = frame(route_key="$default", stage="$default", api_id="abcdefgh", account_id="211234825975", region="us-east-1")
+METER = Meter(API, ())
 
 
 def request(**values):
@@ -180,13 +183,13 @@ def test_the_most_specific_route_takes_a_request(method, path, key, parameters):
         "$default", "ANY /pets/{proxy+}", "GET /pets/dog/{proxy+}", "GET /pets/{id}", "GET /pets/dog", "ANY /pets",
         "GET /pets",
     ]  # fmt: skip
-    stage = Stage("$default", sorted(map(Keyed, keys), key=lambda route: route.rank), None, {})
+    stage = Stage("$default", sorted(map(Keyed, keys), key=lambda route: route.rank), None, {}, METER)
     route, found = stage.match(method, path)
     assert (route.key, found) == (key, parameters)
 
 
 def test_without_a_default_route_there_may_be_none():
-    assert Stage("$default", [Keyed("GET /pets")], None, {}).match("GET", "/other") is None
+    assert Stage("$default", [Keyed("GET /pets")], None, {}, METER).match("GET", "/other") is None
 
 
 ARN = "arn:aws:lambda:us-east-1:211234825975:function:f:live"
