@@ -84,6 +84,34 @@ class ApiSettings(Settings):
     health_path: str = "/api/v1/health"
 
 
+class MonitoringSettings(Settings):
+    """What is watched, and who is told. A threshold of None is no alarm.
+
+    Figures are those of the mission's monitoring module and alarms-config.json (reference/miyabi.md §8). The metric
+    names there are of REST APIs (`5XXError`, `ApiName`), which an HTTP API never publishes: they could not have rung.
+    Costs a month: $0.10 an alarm ($0.20 for the error rate, which looks at two metrics), nothing for an account's first
+    three dashboards and $3 for each other one, $5 for a million traces after the first 100,000.
+    """
+
+    emails: tuple[str, ...] = Field((), description="told of every alarm, once they have confirmed the mail of AWS")
+    alarms: bool = True
+    dashboard: bool = True
+    tracing: bool = Field(True, description="X-Ray traces of the function; an HTTP API itself has none")
+    function_errors: int | None = Field(5, ge=0, description="more in 5 minutes")
+    function_error_percent: float | None = Field(5.0, ge=0, le=100, description="more in 2 × 5 minutes")
+    function_p95_ms: float | None = Field(10_000.0, gt=0, description="longer in 3 × 5 minutes")
+    function_throttles: int | None = Field(10, ge=0, description="more in 5 minutes")
+    function_concurrency: int | None = Field(100, ge=1, description="more at a time")
+    api_5xx: int | None = Field(10, ge=0, description="more in each of 2 × 5 minutes")
+    api_p95_ms: float | None = Field(3_000.0, gt=0, description="longer in 3 × 5 minutes")
+    database_cpu_percent: float | None = Field(80.0, gt=0, le=100, description="more in 3 × 5 minutes")
+    database_connections_percent: float | None = Field(
+        60.0, gt=0, le=100, description="more of what the instance class allows: of a db.t3.small the mission's 100"
+    )
+    database_free_memory_mb: int | None = Field(256, ge=1, description="less in 2 × 5 minutes")
+    database_free_storage_gb: float | None = Field(5.0, gt=0, description="less")
+
+
 class AgentLimits(Settings):
     """How many executions at a time. None: as many as come."""
 
@@ -149,6 +177,7 @@ class Environment(Block):
     database: DatabaseSettings = DatabaseSettings()
     function: FunctionSettings = FunctionSettings()
     api: ApiSettings = ApiSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     agents: AgentSettings = AgentSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
@@ -214,6 +243,8 @@ class Names:
         self.api = environment.api.name or f"miyabi-api-{name}"
         self.function_logs = f"/aws/lambda/{self.function}"
         self.api_logs = f"/aws/apigateway/{self.api}"
+        self.alerts = f"miyabi-alerts-{name}"
+        self.dashboard = f"miyabi-{name}"
         self.artifacts_bucket = f"miyabi-artifacts-{name}-{environment.account_id}"
 
 

@@ -12,6 +12,7 @@ from flows.opening import ROOT, WORK, opened, planning_twin, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import Foundation, lay_foundation
 from flows.recording import Record, recorded
+from flows.watching import watch_over
 from tasks.aliases import ensure_alias, shift_traffic
 from tasks.bundling.bundle import Bundle, build_package
 from tasks.changes import Rollout
@@ -37,7 +38,7 @@ async def deploy_backend(
         foundation, schema = standing(rollout)
         async for turn in turns(rollout):
             async with recorded(turn, bundle, schema.after) as record:
-                deploy(turn, record, bundle, foundation)
+                watch_over(turn, deploy(turn, record, bundle, foundation))
 
 
 def package_of(rollout: Rollout, source: str) -> Bundle:

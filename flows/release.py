@@ -5,6 +5,7 @@
 3. provision (flows/provision.py): network, secrets, database, role, log groups
 4. migrate (flows/migrate.py): snapshot, then what the database has not seen
 5. deploy (flows/deploy_backend.py): new version, smoke test without traffic, API, traffic, smoke test with traffic
+6. watch (flows/watching.py): topic, alarms, dashboard
 
 Undo: a failure after traffic moved puts the alias back; migrations go forward only; what was provisioned stays. Every
 step converges, so a run that died anywhere is run again. Frontend and load test come between 5 and its end.
@@ -21,6 +22,7 @@ from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import lay_foundation
 from flows.recording import recorded
+from flows.watching import watch_over
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
 from tasks.migrations import read_migrations
@@ -46,4 +48,5 @@ async def roll_out(rollout: Rollout, bundle: Bundle, files: Sequence[Migration])
     foundation = lay_foundation(rollout)
     schema = migrate_database(rollout, files)
     async with recorded(rollout, bundle, schema.after) as record:
-        deploy(rollout, record, bundle, foundation)
+        api = deploy(rollout, record, bundle, foundation)
+        watch_over(rollout, api)

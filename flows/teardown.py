@@ -11,7 +11,9 @@ from prefect import flow
 
 from flows.opening import opened, run_name, turns
 from flows.parameters import EnvironmentName, PlanOnly, Shown
+from tasks.alarms import destroy_alarms
 from tasks.changes import Rollout
+from tasks.dashboards import destroy_dashboard
 from tasks.database_groups import destroy_database_groups
 from tasks.databases import destroy_database
 from tasks.errors import Rejected
@@ -21,6 +23,7 @@ from tasks.logs import destroy_log_group
 from tasks.network import destroy_network
 from tasks.roles import destroy_role
 from tasks.secrets import destroy_secrets
+from tasks.topics import destroy_topic
 from tasks.uploads import destroy_uploads
 
 Confirm = Annotated[str, Shown("The environment's name again, to show that you mean it.")]
@@ -45,6 +48,9 @@ async def teardown(
 def destroy_all(rollout: Rollout, *, final_snapshot: bool) -> None:
     """In the reverse order of making."""
     names = rollout.environment.names
+    destroy_dashboard(rollout)
+    destroy_alarms(rollout)
+    destroy_topic(rollout)
     destroy_api(rollout)
     destroy_function(rollout)
     destroy_database(rollout, final_snapshot=final_snapshot)

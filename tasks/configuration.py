@@ -38,6 +38,8 @@ class Configuration:
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
     log_group: str
+    tracing: str
+    """X-Ray's mode: `Active` or `PassThrough`."""
     variables: Mapping[str, str] = field(repr=False)
     """Some may be secrets: never printed."""
 
@@ -57,6 +59,7 @@ class Configuration:
             subnets=tuple(sorted(vpc.get("SubnetIds") or ())),
             security_groups=tuple(sorted(vpc.get("SecurityGroupIds") or ())),
             log_group=logging.get("LogGroup", f"/aws/lambda/{answer['FunctionName']}"),
+            tracing=(answer.get("TracingConfig") or {}).get("Mode", "PassThrough"),
             variables=(answer.get("Environment") or {}).get("Variables") or {},
         )
 
@@ -70,6 +73,7 @@ class Configuration:
             "Timeout": self.timeout_s,
             "VpcConfig": {"SubnetIds": [*self.subnets], "SecurityGroupIds": [*self.security_groups]},
             "LoggingConfig": {"LogGroup": self.log_group},
+            "TracingConfig": {"Mode": self.tracing},
             "Environment": {"Variables": dict(self.variables)},
         }
 
@@ -107,6 +111,7 @@ def wanted_function(rollout: Rollout, package: Package, wiring: Wiring) -> Wante
         subnets=tuple(sorted(wiring.subnet_ids)) if settings.in_vpc else (),
         security_groups=tuple(sorted(wiring.group_ids)) if settings.in_vpc else (),
         log_group=environment.names.function_logs,
+        tracing="Active" if environment.monitoring.tracing else "PassThrough",
         variables=function_variables(rollout, *secrets),
     )
     return Wanted(environment.names.function, configuration, environment.tags, settings.reserved_concurrency, {

@@ -59,7 +59,7 @@ ABSENT = frozenset({
     "NoSuchEntity", "ResourceNotFoundException", "DBInstanceNotFound", "DBInstanceNotFoundFault",
     "DBSubnetGroupNotFoundFault", "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSnapshotNotFound",
     "NotFoundException", "InvalidGroup.NotFound", "InvalidPermission.NotFound", "InvalidVpcEndpointId.NotFound",
-    "NoSuchBucket", "404",
+    "NoSuchBucket", "404", "NotFound", "ResourceNotFound",
 })  # fmt: skip
 EXISTS = frozenset({
     "DBInstanceAlreadyExists", "DBSubnetGroupAlreadyExists", "DBParameterGroupAlreadyExists",
@@ -72,7 +72,7 @@ CONFLICTS = frozenset({
     "ResourceConflictException", "ConflictException", "InvalidDBInstanceState", "InvalidDBInstanceStateFault",
     "ConcurrentModification", "ConcurrentModificationException", "PreconditionFailedException",
     "DependencyViolation", "InvalidDBSubnetGroupStateFault", "InvalidDBParameterGroupState", "OperationAborted",
-    "OperationAbortedException",
+    "OperationAbortedException", "ConcurrentAccess", "ConcurrentAccessException",
 })  # fmt: skip
 IAM_DELAY = (
     "cannot be assumed by lambda",

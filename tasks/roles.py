@@ -1,7 +1,8 @@
 """The function's IAM execution role, with the least that it can work with.
 
 Trusted by Lambda of this account alone. One inline policy names the function's log group and the secrets it reads;
-network interfaces come in only with a VPC. Any other policy on the role would undo that, so it is shown and removed.
+network interfaces come in only with a VPC, traces where they are on. Any other policy on the role would undo that, so
+it is shown and removed.
 """
 
 import json
@@ -24,6 +25,9 @@ INTERFACES = (
     "ec2:UnassignPrivateIpAddresses",
 )
 """What a function in a VPC needs (AWSLambdaVPCAccessExecutionRole without its log rights). AWS checks them on "*"."""
+
+TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
+"""What X-Ray's daemon beside the function needs (AWSXRayDaemonWriteAccess). AWS checks them on "*"."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def policy_document(environment: Environment, secret_arns: Iterable[str]) -> dic
         statements.append(_allow("ReadSecrets", ["secretsmanager:GetSecretValue"], secrets))
     if environment.function.in_vpc:
         statements.append(_allow("UseVpc", list(INTERFACES), ["*"]))
+    if environment.monitoring.tracing:
+        statements.append(_allow("SendTraces", list(TRACES), ["*"]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

@@ -64,6 +64,9 @@ class Account:
             "functions": [self._function(f["FunctionName"]) for f in self.all("lambda", "list_functions", "Functions")],
             "APIs": [self._api(api) for api in self.all("apigatewayv2", "get_apis", "Items")],
             "buckets": [bucket["Name"] for bucket in self.aws("s3").list_buckets()["Buckets"]],
+            "topics": [self._topic(topic["TopicArn"]) for topic in self.all("sns", "list_topics", "Topics")],
+            "alarms": [self._alarm(alarm) for alarm in self.all("cloudwatch", "describe_alarms", "MetricAlarms")],
+            "dashboards": [self._dashboard(d) for d in self.all("cloudwatch", "list_dashboards", "DashboardEntries")],
             "PostgreSQL": self._postgres(),
         }
         return normal(kinds, self._names(groups))
@@ -161,6 +164,21 @@ class Account:
         for route in parts["routes"]:
             del route["RouteId"]
         return {**api, **parts}
+
+    def _topic(self, arn: str) -> Part:
+        subscriptions = self.all("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn)
+        tags = self.aws("sns").list_tags_for_resource(ResourceArn=arn)["Tags"]
+        return {"arn": arn, "tags": tags, "subscriptions": subscriptions}
+
+    def _alarm(self, alarm: Part) -> Part:
+        """Without its state, which is the system's."""
+        tags = self.aws("cloudwatch").list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+        kept = {key: value for key, value in alarm.items() if not key.startswith(("State", "AlarmConfiguration"))}
+        return {**kept, "tags": tags}
+
+    def _dashboard(self, entry: Part) -> Part:
+        found = self.aws("cloudwatch").get_dashboard(DashboardName=entry["DashboardName"])
+        return {"name": entry["DashboardName"], "body": json.loads(found["DashboardBody"])}
 
     def _postgres(self) -> dict[str, Any]:
         """What the server behind RDS holds, and the migrations of the environment's database."""

@@ -32,6 +32,7 @@ CHANGED: Mapping[str, Any] = {
     "database": {"backup_days": 9, "ingress_cidrs": ("192.0.2.0/24",)},
     "api": {"rate_limit": 50, "cors_origins": ("https://miyabi.example",)},
     "log_retention_days": 14,
+    "monitoring": {"api_5xx": 20, "function_p95_ms": None, "emails": ("ops@example.com",)},
 }
 """Settings of an update: something in each service."""
 PATIENCE = 30.0

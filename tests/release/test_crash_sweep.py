@@ -47,12 +47,14 @@ def deaths(points: Sequence[Point], exhaustive: bool) -> Iterator[tuple[Point, P
     """Where to die: after each write, and before the first of the reads that follow one another.
 
     All other places leave what one of these leaves: a read changes nothing, and before a write all is as it was after
-    the call before it. `--exhaustive` is for who does not believe it.
+    the call before it. Of alike writes in a row (one alarm, and the next) the first stands for all. `--exhaustive` is
+    for who does not believe it.
     """
     for earlier, point in zip([None, *points], points, strict=False):
         if exhaustive or (point.is_read and not (earlier and earlier.is_read)):
             yield point, "before"
-        if exhaustive or not point.is_read:
+        again = earlier is not None and (point.service, point.operation) == (earlier.service, earlier.operation)
+        if exhaustive or not (point.is_read or again):
             yield point, "after"
 
 

@@ -8,6 +8,7 @@ from localcloud.cloud import Cloud
 from tests.release.scene import API, FUNCTION, NOTHING, Scene, standing
 from tests.release.zygote import Zygote
 
+ALARM, DASHBOARD = "miyabi-api-5xx-local", "miyabi-local"
 ROLE, GROUP, LOGS = "miyabi-lambda-local", "miyabi-database-local", f"/aws/lambda/{FUNCTION}"
 
 
@@ -17,7 +18,7 @@ def scene(cloud: Cloud, zygote: Zygote) -> Scene:
 
 
 def drift(scene: Scene) -> None:
-    """One change by hand in each of five places."""
+    """One change by hand in each of seven places."""
     scene.aws("lambda").update_function_configuration(FunctionName=FUNCTION, MemorySize=1024)
     (group,) = scene.aws("ec2").describe_security_groups(GroupNames=[GROUP])["SecurityGroups"]
     hole = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "203.0.113.7/32"}]}
@@ -32,6 +33,11 @@ def drift(scene: Scene) -> None:
         StageName="$default",
         DefaultRouteSettings={"ThrottlingBurstLimit": 1000, "ThrottlingRateLimit": 1.0},
     )
+    cloudwatch = scene.aws("cloudwatch")
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    kept = {key: value for key, value in alarm.items() if not key.startswith(("State", "AlarmArn", "AlarmConfig"))}
+    cloudwatch.put_metric_alarm(**{**kept, "AlarmActions": []})
+    cloudwatch.delete_dashboards(DashboardNames=[DASHBOARD])
 
 
 def test_drift_is_planned_repaired_and_gone(scene: Scene) -> None:
@@ -43,6 +49,8 @@ def test_drift_is_planned_repaired_and_gone(scene: Scene) -> None:
         ("update", f"log group {LOGS}", "retention", "never expires"),
         ("update", f"function {FUNCTION}", "memory mb", "1024"),
         ("update", f"stage $default of API {API}", "DefaultRouteSettings.ThrottlingRateLimit", "1.0"),
+        ("update", f"alarm {ALARM}", "AlarmActions", "[]"),
+        ("create", f"dashboard {DASHBOARD}", "widgets", ""),
     ]
     assert '"Action":"*"' in planned[1]["from"]
     assert scene.release_good() == "1"

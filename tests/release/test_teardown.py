@@ -45,6 +45,11 @@ def everything(scene: Scene) -> Iterator[tuple[str, str]]:
     yield from (("security group", group["GroupName"]) for group in groups if group["GroupName"] != "default")
     endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     yield from (("endpoint", end["ServiceName"]) for end in endpoints if end["State"] != "deleted")
+    yield from (("topic", t["TopicArn"].rpartition(":")[2]) for t in scene.aws("sns").list_topics()["Topics"])
+    alarms = scene.aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    yield from (("alarm", alarm["AlarmName"]) for alarm in alarms)
+    dashboards = scene.aws("cloudwatch").list_dashboards()["DashboardEntries"]
+    yield from (("dashboard", entry["DashboardName"]) for entry in dashboards)
     yield from (("bucket", bucket["Name"]) for bucket in scene.aws("s3").list_buckets()["Buckets"])
 
 

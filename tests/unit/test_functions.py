@@ -41,6 +41,7 @@ BASE = Configuration(
     subnets=("subnet-1",),
     security_groups=("sg-1",),
     log_group=f"/aws/lambda/{NAME}",
+    tracing="Active",
     variables={"LOG_LEVEL": "INFO"},
 )
 TAGS = {"Project": "miyabi"}

@@ -12,7 +12,7 @@ from deployments.cli import main
 from deployments.environment_files import environment_names, read_file
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"__init__", "opening", "parameters", "recording"}
+SHARED = {"__init__", "opening", "parameters", "recording", "watching"}
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem not in SHARED)
 
 

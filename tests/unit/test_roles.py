@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from blocks.environment import FunctionSettings
+from blocks.environment import FunctionSettings, MonitoringSettings
 from tasks.changes import PENDING, Rollout
 from tasks.errors import NotOurs
 from tasks.roles import (
@@ -86,11 +86,12 @@ def test_policy_is_least_privilege() -> None:
     assert statements["ReadSecrets"]["Resource"] == sorted(SECRETS)
     assert statements["UseVpc"]["Resource"] == ["*"]
     assert all(action.startswith("ec2:") for action in statements["UseVpc"]["Action"])
+    assert statements["SendTraces"]["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
     assert "*" not in [action for s in statements.values() for action in s["Action"]]
 
 
-def test_no_vpc_and_no_secrets_leave_only_logs() -> None:
-    outside = make_environment(function=FunctionSettings(in_vpc=False))
+def test_no_vpc_no_traces_and_no_secrets_leave_only_logs() -> None:
+    outside = make_environment(function=FunctionSettings(in_vpc=False), monitoring=MonitoringSettings(tracing=False))
     assert [s["Sid"] for s in policy_document(outside, ())["Statement"]] == ["WriteLogs"]
 
 
