@@ -6,12 +6,12 @@ flows, so that a worker anywhere needs no files. It holds no secret: those are i
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlparse
 
 from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from blocks.aws import Aws
 
@@ -84,8 +84,20 @@ class ApiSettings(Settings):
     health_path: str = "/api/v1/health"
 
 
+def off_as_none(value: object) -> object:
+    """`false`, since TOML has no null; without this it would be taken for 0."""
+    if value is True:
+        raise ValueError("must be a number, or false for no alarm")
+    return None if value is False else value
+
+
+Count = Annotated[int | None, BeforeValidator(off_as_none)]
+Level = Annotated[float | None, BeforeValidator(off_as_none)]
+"""Thresholds of alarms. None: no alarm."""
+
+
 class MonitoringSettings(Settings):
-    """What is watched, and who is told. A threshold of None is no alarm.
+    """What is watched, and who is told. A threshold of `false` is no alarm.
 
     Figures are those of the mission's monitoring module and alarms-config.json (reference/miyabi.md §8). The metric
     names there are of REST APIs (`5XXError`, `ApiName`), which an HTTP API never publishes: they could not have rung.
@@ -97,19 +109,19 @@ class MonitoringSettings(Settings):
     alarms: bool = True
     dashboard: bool = True
     tracing: bool = Field(True, description="X-Ray traces of the function; an HTTP API itself has none")
-    function_errors: int | None = Field(5, ge=0, description="more in 5 minutes")
-    function_error_percent: float | None = Field(5.0, ge=0, le=100, description="more in 2 × 5 minutes")
-    function_p95_ms: float | None = Field(10_000.0, gt=0, description="longer in 3 × 5 minutes")
-    function_throttles: int | None = Field(10, ge=0, description="more in 5 minutes")
-    function_concurrency: int | None = Field(100, ge=1, description="more at a time")
-    api_5xx: int | None = Field(10, ge=0, description="more in each of 2 × 5 minutes")
-    api_p95_ms: float | None = Field(3_000.0, gt=0, description="longer in 3 × 5 minutes")
-    database_cpu_percent: float | None = Field(80.0, gt=0, le=100, description="more in 3 × 5 minutes")
-    database_connections_percent: float | None = Field(
+    function_errors: Count = Field(5, ge=0, description="more in 5 minutes")
+    function_error_percent: Level = Field(5.0, ge=0, le=100, description="more in 2 × 5 minutes")
+    function_p95_ms: Level = Field(10_000.0, gt=0, description="longer in 3 × 5 minutes")
+    function_throttles: Count = Field(10, ge=0, description="more in 5 minutes")
+    function_concurrency: Count = Field(100, ge=1, description="more at a time")
+    api_5xx: Count = Field(10, ge=0, description="more in each of 2 × 5 minutes")
+    api_p95_ms: Level = Field(3_000.0, gt=0, description="longer in 3 × 5 minutes")
+    database_cpu_percent: Level = Field(80.0, gt=0, le=100, description="more in 3 × 5 minutes")
+    database_connections_percent: Level = Field(
         60.0, gt=0, le=100, description="more of what the instance class allows: of a db.t3.small the mission's 100"
     )
-    database_free_memory_mb: int | None = Field(256, ge=1, description="less in 2 × 5 minutes")
-    database_free_storage_gb: float | None = Field(5.0, gt=0, description="less")
+    database_free_memory_mb: Count = Field(256, ge=1, description="less in 2 × 5 minutes")
+    database_free_storage_gb: Level = Field(5.0, gt=0, description="less")
 
 
 class AgentLimits(Settings):

@@ -136,8 +136,10 @@ def connection_limit(instance_class: str) -> int:
     times = size.removesuffix("xlarge")
     memory = MEMORY_GB["xlarge"] * int(times) if times.isdecimal() else MEMORY_GB.get(size)
     if memory is None or family[:1] not in ("t", "m", "r"):
-        problem = f"how much memory {instance_class!r} has is not known; set monitoring.database_connections_percent"
-        raise Rejected("database.instance_class", [f"{problem} to nothing, or take a t, m or r class"])
+        problem = (
+            f"how much memory {instance_class!r} has is not known; set monitoring.database_connections_percent = false"
+        )
+        raise Rejected("database.instance_class", [f"{problem}, or take a t, m or r class"])
     return min(int(memory * (2 if family[0] == "r" else 1) * GIGABYTE * USABLE / PER_CONNECTION), 5000)
 
 

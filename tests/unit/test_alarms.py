@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from blocks.environment import DatabaseSettings, MonitoringSettings
 from localcloud.aws import dashboards as cloudwatch
@@ -46,6 +47,13 @@ def test_an_http_apis_alarms_have_names_that_it_publishes() -> None:
     assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC]
 
 
+def test_a_file_says_false_for_no_alarm() -> None:
+    """TOML has no null, and false must not become 0."""
+    assert MonitoringSettings.model_validate({"api_p95_ms": False, "api_5xx": False}).api_5xx is None
+    with pytest.raises(ValidationError, match="a number, or false for no alarm"):
+        MonitoringSettings.model_validate({"api_5xx": True})
+
+
 def test_without_a_threshold_there_is_no_alarm() -> None:
     assert len(wanted()) == len(KINDS) == 11
     assert "miyabi-api-p95-testing" not in wanted(api_p95_ms=None)
@@ -69,7 +77,7 @@ def test_what_an_instance_class_allows(name: str, limit: int) -> None:
 @pytest.mark.parametrize("name", ["db.x2g.large", "db.t3.huge", "small"])
 def test_an_unknown_class_is_refused_with_the_way_out(name: str) -> None:
     environment = make_environment(database=DatabaseSettings(instance_class=name))
-    with pytest.raises(Rejected, match=r"set monitoring\.database_connections_percent to nothing"):
+    with pytest.raises(Rejected, match=r"set monitoring\.database_connections_percent = false"):
         wanted_alarms(environment, topic_arn=TOPIC, api_id="api1")
     quiet = make_environment(
         database=DatabaseSettings(instance_class=name), monitoring=MonitoringSettings(database_connections_percent=None)
