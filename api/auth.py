@@ -20,6 +20,9 @@ from database.users import User
 
 router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"])
 AVATAR = "https://avatars.githubusercontent.com/u/0"
+TERMINAL = 900_000_000_001
+"""The mock account of `miyabi agents` (deployments/api_client.py): it operates the embedded cloud."""
+OPERATES = ("agents.read", "agents.manage", "deployments.execute")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 
 
@@ -73,6 +76,9 @@ def mock_login(login: MockLogin, backend: CurrentBackend) -> Tokens:
         user = users.sign_in_mock(connection, login.github_id, login.email, name=login.name, avatar_url=AVATAR)
     if user is None:
         raise ApiError("authorization_error", "This number or address belongs to another account")
+    if backend.settings.environment == "local" and user.github_id == TERMINAL:
+        with backend.pool.connection() as connection:
+            users.grant(connection, user.id, OPERATES)
     return new_tokens(backend, user)
 
 

@@ -7,6 +7,8 @@ with `Accept: text/event-stream` (api/streams.py).
 Who may: the owner of a repository that belongs to no organization may do everything with it, so a fresh account can
 start at once. In an organization its roles decide: agents.execute to ask and to retry, agents.stop to cancel,
 agents.read to look at what others asked for; who has asked always sees it. Unseen is 404, seen and not allowed 403.
+The deployment agent demands the grant deployments.execute of the account besides, the refresher and the waterspider
+agents.manage: no role in an organization gives these, for they concern what belongs to none.
 """
 
 from collections.abc import Iterator
@@ -33,6 +35,7 @@ from database.executions import (
     ListedExecution,
     Log,
     LogLine,
+    NotGranted,
     NotPermitted,
     WrongState,
 )
@@ -154,6 +157,9 @@ def refusals(rule: str = "") -> Iterator[None]:
     """Answers for what the store refuses. `rule` says when this can be done."""
     try:
         yield
+    except NotGranted as grant:
+        text = f"This agent's work concerns the whole installation: your account has not been granted {grant}"
+        raise ApiError("authorization_error", text) from None
     except NotPermitted as permission:
         text = f"You do not have the permission {permission} in the organization of this repository"
         raise ApiError("authorization_error", text) from None

@@ -170,6 +170,9 @@ class AgentSettings(Settings):
     github_api: str = "https://api.github.com"
     github_token_secret: str | None = Field(None, description="environment variable or secret that holds the token")
     issues_directory: Path | None = Field(None, description="issues as JSON files instead of GitHub's")
+    releases: tuple[str, ...] = Field(
+        (), description="environments that the deployment agent may release besides this one"
+    )
     limits: AgentLimits = AgentLimits()
     lease_s: float = Field(30.0, ge=1, description="an execution whose owner is silent so long is taken over")
 

@@ -26,7 +26,8 @@ class Agent:
     """`id` is the `agent_type` of an execution; `name` is how the mission's JSON writes it.
 
     `kind`: a flow of ours, a talk with a model, or a program in a worktree of its own. `triggers` are the labels of an
-    issue that start it: the mission's, and `agent:<id>` for all. `timeout_s` is for one attempt.
+    issue that start it: the mission's, and `agent:<id>` for all. `timeout_s` is for one attempt. `grant` is the
+    permission that an account needs system-wide, where what it does concerns more than a repository.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Agent:
     needs: Needs
     input: type[BaseModel]
     output: type[BaseModel]
+    grant: str | None = None
 
     @property
     def isolated(self) -> bool:
@@ -72,10 +74,11 @@ def coding(
     max_attempts: int = 3,
     needs: Needs = "nothing",
     labels: tuple[str, ...] = (),
+    grant: str | None = None,
 ) -> Agent:
     return Agent(
         id, name, character, "coding", colour, kind, description, capabilities, (f"agent:{id}", *labels), timeout_s,
-        max_attempts, needs, input, output,
+        max_attempts, needs, input, output, grant,
     )  # fmt: skip
 
 
@@ -116,17 +119,17 @@ CODING = (
     coding("deployment", "DeploymentAgent", "はこぶん", "yellow", "flow", "Releases a change and watches it",
            "Deployment", "Health monitoring", "Auto rollback",
            input=models.DeploymentInput, output=models.DeploymentOutput, timeout_s=3600, max_attempts=2,
-           labels=("trigger:deploy-staging", "trigger:deploy-production")),
+           labels=("trigger:deploy-staging", "trigger:deploy-production"), grant="deployments.execute"),
     coding("autofix", "AutoFixAgent", None, "green", "command", "Repairs what a failed check found",
            "Lint repair", "Build repair", "Test repair",
            input=models.AutofixInput, output=models.CommandOutput, needs="issue", timeout_s=1800),
     coding("waterspider", "WaterSpiderAgent", None, "yellow", "flow", "Keeps the others supplied with work",
            "Stall detection", "Work supply", "Restart",
-           input=models.WaterspiderInput, output=models.WaterspiderOutput, timeout_s=300),
+           input=models.WaterspiderInput, output=models.WaterspiderOutput, timeout_s=300, grant="agents.manage"),
     coding("refresher", "RefresherAgent", "ぴかぴかん", "yellow", "flow",
            "Brings recorded states in line with the real ones",
            "State tracking", "Auto-update", "Status sync",
-           input=models.RefresherInput, output=models.RefresherOutput, timeout_s=300),
+           input=models.RefresherInput, output=models.RefresherOutput, timeout_s=300, grant="agents.manage"),
 )  # fmt: skip
 
 BUSINESS = (

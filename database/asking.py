@@ -17,6 +17,7 @@ from database.queries import load
 from database.queue import Linked
 from database.repositories import SQL as REPOSITORIES
 from database.repositories import provisional_id
+from database.users import SQL as USERS
 
 SQL = load("asking.sql")
 Connection = psycopg.AsyncConnection[Any]
@@ -104,9 +105,12 @@ async def standing(connection: Connection, ids: Sequence[UUID]) -> list[Linked]:
 async def ask(connection: Connection, request: FormRequest, *, key: str) -> UUID:
     """Write down what a person asked for in the Prefect UI; the row's id. One key, one row.
 
-    It belongs to the repository's owner, or to the account `prefect` where there is none.
+    It belongs to the repository's owner, or to the account `prefect` where there is none, or where the owner may lack
+    what the agent demands.
     """
     user_id, repository_id = await _whose(connection, request.repository)
+    if AGENTS[request.agent_type].grant:
+        user_id = await _prefect(connection)
     values = {
         "user_id": user_id, "repository_id": repository_id, "agent_type": request.agent_type,
         "issue_number": request.issue_number, "priority": request.priority, "input": Jsonb(dict(request.input)),
@@ -124,15 +128,27 @@ async def _whose(connection: Connection, full_name: str | None) -> tuple[UUID, U
         known = await (await connection.execute(SQL["repository"], {"full_name": full_name})).fetchone()
         if known and known[1]:
             return known[1], known[0]
-    await connection.execute(SQL["user"])
-    user = await (await connection.execute(SQL["system_user"])).fetchone()
-    assert user
+    user_id = await _prefect(connection)
     if full_name is None:
-        return user[0], None
+        return user_id, None
     owner, _slash, name = full_name.partition("/")
-    values = {"user_id": user[0], "full_name": full_name, "owner": owner, "name": name}
-    values["github_repo_id"] = provisional_id(user[0], full_name)
+    values = {"user_id": user_id, "full_name": full_name, "owner": owner, "name": name}
+    values["github_repo_id"] = provisional_id(user_id, full_name)
     await connection.execute(REPOSITORIES["create"], values)
     made = await (await connection.execute(SQL["repository"], {"full_name": full_name})).fetchone()
     assert made
-    return user[0], made[0]
+    return user_id, made[0]
+
+
+async def _prefect(connection: Connection) -> UUID:
+    """The account `prefect`."""
+    await connection.execute(SQL["user"])
+    user = await (await connection.execute(SQL["system_user"])).fetchone()
+    assert user
+    return UUID(str(user[0]))
+
+
+async def is_granted(connection: Connection, user_id: UUID | None, permission: str) -> bool:
+    """Whether an account has the permission system-wide, now."""
+    found = await connection.execute(USERS["is_granted"], {"user_id": user_id, "code": permission})
+    return await found.fetchone() == (True,)

@@ -25,10 +25,15 @@ FROM agent_executions
 WHERE id = ANY (%(ids)s);
 
 -- user --
--- The account that owns what nobody signed in for: runs that are started in the Prefect UI.
-INSERT INTO users (github_id, email, name, access_token)
-VALUES (-1, 'prefect@localhost', 'prefect', 'none')
-ON CONFLICT (github_id) DO NOTHING;
+-- The account that owns what nobody signed in for: runs that are started in the Prefect UI, where everything can be.
+WITH made AS (
+    INSERT INTO users (github_id, email, name, access_token)
+    VALUES (-1, 'prefect@localhost', 'prefect', 'none')
+    ON CONFLICT (github_id) DO NOTHING
+    RETURNING id
+)
+INSERT INTO user_permissions (user_id, permission_id)
+SELECT made.id, p.id FROM made, permissions AS p WHERE p.code IN ('agents.manage', 'deployments.execute');
 
 -- repository --
 -- The oldest of this name, whoever registered it.

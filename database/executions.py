@@ -3,6 +3,7 @@
 A request is one INSERT of a `pending` row; whoever runs agents takes it from there. What a user may not see is the same
 as no row. In a repository without an organization its owner may do everything and others nothing; in one of an
 organization the schema's `has_permission` decides: agents.read, agents.execute (also to retry), agents.stop.
+An agent that concerns the whole installation demands a grant of the account besides (`Agent.grant`).
 """
 
 from collections.abc import Collection
@@ -15,7 +16,9 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from database.agents import AGENTS
 from database.queries import load
+from database.users import is_granted
 
 SQL = load("executions.sql")
 QUEUE = load("queue.sql")
@@ -31,6 +34,10 @@ class KeyReused(Exception):
 
 class NotPermitted(Exception):
     """The user sees it and may not do this with it. The message is the permission that is missing."""
+
+
+class NotGranted(NotPermitted):
+    """The permission is one that an account has system-wide, or not at all."""
 
 
 class WrongState(Exception):
@@ -143,6 +150,7 @@ class Standing:
     """Its status, and whether the user who asks has the permission in question."""
 
     status: str
+    agent_type: str
     permitted: bool
 
 
@@ -180,6 +188,7 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
     values = asdict(request) | {
         "user_id": user_id,
         "key": key,
+        "grant": (grant := grant_of(request.agent_type)),
         "options": Jsonb(request.options),
         "input": Jsonb(request.input),
     }
@@ -192,8 +201,20 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
             raise KeyReused
         return earlier
     if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
+        demand(connection, user_id, grant)
         raise NotPermitted("agents.execute")
     return None
+
+
+def grant_of(agent_type: str) -> str | None:
+    """What an account needs to have this agent work; of an agent that is not known any more nothing."""
+    return AGENTS[agent_type].grant if agent_type in AGENTS else None
+
+
+def demand(connection: Connection, user_id: UUID, grant: str | None) -> None:
+    """Raises `NotGranted` if the account lacks it."""
+    if grant and not is_granted(connection, user_id, grant):
+        raise NotGranted(grant)
 
 
 def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionDetail | None:
@@ -203,8 +224,10 @@ def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionD
         found = cursor.execute(SQL["get"], values).fetchone()
     if found is None:
         return None
+    grant = grant_of(found.agent_type)
+    may_execute = found.may_execute and (grant is None or is_granted(connection, user_id, grant))
     with connection.cursor(row_factory=class_row(Step)) as cursor:
-        return replace(found, steps=cursor.execute(SQL["steps"], values).fetchall())
+        return replace(found, may_execute=may_execute, steps=cursor.execute(SQL["steps"], values).fetchall())
 
 
 def page(
@@ -267,6 +290,8 @@ def may(connection: Connection, user_id: UUID, execution_id: UUID, permission: s
         return False
     if not now.permitted:
         raise NotPermitted(permission)
+    if permission == "agents.execute":
+        demand(connection, user_id, grant_of(now.agent_type))
     if now.status not in when:
         raise WrongState(now.status)
     return True

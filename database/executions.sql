@@ -1,6 +1,7 @@
 -- create --
 -- Nothing is returned if the user may not execute agents on the repository, or has used this key before.
 -- A repository without an organization is its owner's; in an organization the roles of has_permission decide.
+-- What concerns the whole installation is granted to accounts.
 INSERT INTO agent_executions
     (user_id, repository_id, agent_type, issue_number, status, priority, options, input, idempotency_key, max_attempts)
 SELECT %(user_id)s, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s, %(key)s,
@@ -9,6 +10,13 @@ FROM repositories
 WHERE id = %(repository_id)s
     AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
+    AND (
+        %(grant)s::text IS NULL
+        OR EXISTS (
+            SELECT FROM user_effective_permissions AS p
+            WHERE p.user_id = %(user_id)s AND p.organization_id IS NULL AND p.permission_code = %(grant)s::text
+        )
+    )
 ON CONFLICT DO NOTHING
 RETURNING
     id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
@@ -90,7 +98,7 @@ LIMIT %(limit)s;
 
 -- standing --
 -- Of an execution that the user sees, and whether the user may do more with it than look.
-SELECT e.status,
+SELECT e.status, e.agent_type,
     CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, r.organization_id, %(permission)s) END AS permitted
 FROM agent_executions AS e

@@ -1,5 +1,6 @@
 """Accounts: who signs in, and the accounts for trying things out."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,16 @@ class User:
 def get(connection: psycopg.Connection[Any], user_id: UUID) -> User | None:
     with connection.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(SQL["get"], {"user_id": user_id}).fetchone()
+
+
+def grant(connection: psycopg.Connection[Any], user_id: UUID, permissions: Collection[str]) -> None:
+    """Give an account these permissions, in all organizations and outside of them."""
+    connection.execute(SQL["grant"], {"user_id": user_id, "codes": list(permissions)})
+
+
+def is_granted(connection: psycopg.Connection[Any], user_id: UUID, permission: str) -> bool:
+    """Whether the account itself has the permission, in whatever organization."""
+    return connection.execute(SQL["is_granted"], {"user_id": user_id, "code": permission}).fetchone() == (True,)
 
 
 def sign_in_mock(

@@ -1,6 +1,18 @@
 -- get --
 SELECT id, github_id, email, name, avatar_url FROM users WHERE id = %(user_id)s;
 
+-- grant --
+-- System-wide.
+INSERT INTO user_permissions (user_id, permission_id)
+SELECT %(user_id)s, id FROM permissions WHERE code = ANY (%(codes)s)
+ON CONFLICT (user_id, permission_id, organization_id) DO NOTHING;
+
+-- is_granted --
+SELECT EXISTS (
+    SELECT FROM user_effective_permissions
+    WHERE user_id = %(user_id)s AND organization_id IS NULL AND permission_code = %(code)s
+) AS granted;
+
 -- create_mock --
 -- Never touches an account that exists, nor takes the address of one that signs in with GitHub.
 INSERT INTO users (github_id, email, name, avatar_url, access_token)

@@ -14,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 
+from deployments.api_client import WHO
 from tests.e2e.test_make_release import BIN, Machine
 
 PROGRAM = '["sh", "-c", "echo working on {issue}; sleep 60"]'
@@ -44,9 +45,9 @@ def make_repository(folder: Path) -> None:
 class Api:
     """The released API, signed in."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, github_id: int = 42, email: str = "hana@example.com", **who: Any) -> None:
         self.http = httpx.Client(base_url=f"{machine.status()['api_url']}/api/v1", timeout=30)
-        token = self.post("/auth/mock", github_id=42, email="hana@example.com")["access_token"]
+        token = self.post("/auth/mock", github_id=github_id, email=email, **who)["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
     def post(self, path: str, **body: Any) -> Any:
@@ -115,9 +116,15 @@ def test_a_program_in_a_process_of_its_own_is_ended_when_it_is_cancelled(
     assert run["state_type"] == "CANCELLED"
 
 
-def test_the_deployment_agent_releases(api: Api, repository: str) -> None:
-    asked = api.post("/agents/execute", repository_id=repository, agent_type="deployment")["id"]
-    done = api.ended(asked)
+def test_the_deployment_agent_releases_for_the_terminal_and_for_nobody_else(
+    machine: Machine, api: Api, repository: str
+) -> None:
+    refused = api.http.post("/agents/execute", json={"repository_id": repository, "agent_type": "deployment"})
+    assert refused.status_code == 403
+    terminal = Api(machine, **WHO)
+    repository = terminal.post("/repositories", full_name="hana/shop")["id"]
+    done = terminal.ended(terminal.post("/agents/execute", repository_id=repository, agent_type="deployment")["id"])
+    terminal.http.close()
     assert (done["status"], done["result_summary"]) == ("completed", "local: succeeded")
     assert done["result"]["data"]["healthy"] is True
     assert done["result"]["data"]["release_id"]

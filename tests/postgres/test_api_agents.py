@@ -6,7 +6,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.backend import Client, sql
+from deployments.api_client import WHO
+from tests.backend import Client, make_backend, sql
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_an_agent_is_told_what_to_work_on(hana: Client, garden: str) -> None:
     for agent in ("codegen", "coordinator", "persona"):
         assert "issue_number" in problems(execute(hana, garden, agent, issue_number=None))["body.input"], agent
     assert execute(hana, garden, "persona", issue_number=None, input={"brief": "お客さま"}).status_code == 202
-    assert execute(hana, garden, "refresher", issue_number=None).status_code == 202
+    assert execute(hana, garden, "review", issue_number=None).status_code == 202
 
 
 def test_an_input_is_bounded_as_a_whole(hana: Client, garden: str) -> None:
@@ -87,7 +88,7 @@ def test_a_body_that_says_it_is_too_large_is_not_read(hana: Client) -> None:
 
 
 def test_attempts_are_the_agent_s_own(hana: Client, garden: str) -> None:
-    for agent in ("deployment", "codegen"):
+    for agent in ("review", "codegen"):
         known = hana.get(f"/agents/{agent}").json()
         detail = hana.get(f"/agents/executions/{asked(hana, garden, agent=agent)}").json()
         assert (detail["max_attempts"], detail["timeout_seconds"]) == (known["max_attempts"], None)
@@ -200,6 +201,57 @@ def test_who_has_left_the_organization_sees_their_own_and_stops_nothing(
     assert kenji.post(f"/agents/executions/{execution_id}/cancel").status_code == 403
     assert execute(kenji, garden).status_code == 404
     assert kenji.get(f"/agents/executions/{asked(hana, garden)}").status_code == 404
+
+
+def granted(dsn: str, permission: str, organization: str | None = None) -> None:
+    """Give it to hana."""
+    add = """
+        INSERT INTO user_permissions (user_id, permission_id, organization_id)
+        SELECT u.id, p.id, %s FROM users AS u, permissions AS p WHERE u.email = 'hana@example.com' AND p.code = %s
+    """
+    sql(dsn, add, organization, permission)
+
+
+@pytest.mark.parametrize(
+    ("agent", "permission"),
+    [("deployment", "deployments.execute"), ("refresher", "agents.manage"), ("waterspider", "agents.manage")],
+)
+def test_what_concerns_the_installation_is_granted_to_accounts_alone(
+    hana: Client, garden: str, migrated: str, agent: str, permission: str
+) -> None:
+    def refused() -> None:
+        answer = execute(hana, garden, agent)
+        assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
+        assert permission in answer.json()["message"]
+
+    refused()
+    organization(migrated, garden, hana="owner")
+    refused()
+    granted(migrated, permission, str(sql(migrated, "SELECT id FROM organizations")[0][0]))
+    refused()
+    granted(migrated, permission)
+    assert execute(hana, garden, agent).status_code == 202
+    failed = asked(hana, garden, agent=agent)
+    moves(migrated, failed, "running", "failed")
+    sql(migrated, "DELETE FROM user_permissions")
+    assert hana.post(f"/agents/executions/{failed}/retry").status_code == 403
+    assert hana.get(f"/agents/executions/{failed}").json()["may_execute"] is False
+
+
+@pytest.mark.parametrize(("environment", "status"), [("local", 202), ("staging", 403)])
+def test_the_terminal_operates_the_embedded_cloud_and_no_other(migrated: str, environment: str, status: int) -> None:
+    backend = make_backend(migrated, environment=environment)
+    try:
+        anyone = Client(backend)
+        terminal = anyone.sign_in(WHO["github_id"], WHO["email"])  # type: ignore[arg-type]
+        evil = anyone.sign_in(13, "evil@example.com")
+        mine, others = (
+            str(client.post("/repositories", json={"full_name": "me/shop"}).json()["id"]) for client in (terminal, evil)
+        )
+        assert execute(terminal, mine, "deployment").status_code == status
+        assert execute(evil, others, "deployment").status_code == 403
+    finally:
+        backend.pool.close()
 
 
 def test_one_s_repository_in_an_organization_is_not_one_s_own_any_more(

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from blocks.environment import AgentSettings
 from database.agent_models import DeploymentOutput
+from database.asking import is_granted
 from tasks.agents.context import AgentResult, Unsuccessful
 from tasks.agents.releasing import Phase, Progress, run_deployment
 from tasks.errors import Permanent
@@ -47,7 +49,7 @@ def runs(seconds: dict[Phase, float] | None = None, *, type: str = "RUNNING") ->
 def deploy(
     fake: Fake, answers: list[int | None] | None = None, *, scene: Scene | None = None, **given: Any
 ) -> AgentResult:
-    scene = scene or Scene(database=no_record)
+    scene = scene or scene_of()
     left = list(answers or [200])
 
     async def ask(url: str) -> int | None:
@@ -60,8 +62,13 @@ def deploy(
     return asyncio.run(go())
 
 
-async def no_record(*_: Any) -> None:
-    """The database does not know of this release."""
+def scene_of(*, granted: bool = True) -> Scene:
+    """The database does not know of this release, but of the account."""
+
+    async def database(function: Any, *_: Any) -> Any:
+        return granted if function is is_granted else None
+
+    return Scene(AgentSettings(releases=("staging", "production")), database=database)
 
 
 def output(result: AgentResult) -> DeploymentOutput:
@@ -84,7 +91,7 @@ def test_a_plan_asks_nobody() -> None:
 
 @pytest.mark.parametrize(("environment", "tries"), [("staging", 5), ("production", 10)])
 def test_an_api_that_is_not_well_is_put_back(environment: str, tries: int) -> None:
-    fake, scene = Fake(), Scene()
+    fake, scene = Fake(), scene_of()
     with pytest.raises(Unsuccessful) as caught:
         deploy(fake, [None, 502], scene=scene, environment=environment)
     assert [deployment for deployment, *_ in fake.started] == [f"release/{environment}", f"rollback/{environment}"]
@@ -106,7 +113,7 @@ def test_a_phase_that_takes_too_long_ends_the_release(phase: Phase, allowed: int
 
 
 def test_waiting_for_approval_takes_no_time() -> None:
-    scene = Scene(database=no_record)
+    scene = scene_of()
     deploy(Fake([*[runs(type="PAUSED")] * 50, DONE]), scene=scene)
     assert "press Resume" in scene.lines[1][1]
 
@@ -121,3 +128,18 @@ def test_a_person_who_tries_again_gets_a_new_release() -> None:
     fake = Fake([replace(DONE, type="FAILED"), runs(), DONE])
     assert output(deploy(fake)).status == "succeeded"
     assert len(fake.started) == 2
+
+
+def test_an_account_without_the_grant_releases_nothing() -> None:
+    fake = Fake()
+    with pytest.raises(Permanent, match=r"not been granted deployments\.execute"):
+        deploy(fake, scene=scene_of(granted=False))
+    assert fake.started == []
+
+
+def test_other_environments_are_released_where_the_file_says_so() -> None:
+    fake, scene = Fake(), scene_of()
+    scene.settings = AgentSettings()
+    with pytest.raises(Permanent, match=r"does not release 'production': ask there, or add it to `agents\.releases`"):
+        deploy(fake, scene=scene, environment="production")
+    assert fake.started == []
