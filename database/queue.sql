@@ -29,30 +29,42 @@ WHERE e.id = unknown.id;
 -- permitted --
 -- The rows that may be taken now, best first; `take` and `reserve` go on from here.
 --   occupied   what runs, or is on its way through Prefect
---   working    of these, what counts against the limits: a parent whose children have not ended waits for them
+--   places     repositories where something does: all of a name are one, they share the clone and its branches
+--   held       what is occupied, once for each of these
+--   working    what counts against the limits: a parent whose children have not ended waits for them
 --   waiting    of each agent type the first rows that nothing occupied forbids
 --   ranked     how these stand to each other
-WITH occupied AS MATERIALIZED (
-    SELECT id, agent_type, repository_id, parent_id, ancestors, agent_type = ANY (%(red)s::text[]) AS red
+WITH busy AS (
+    SELECT id, agent_type, repository_id, parent_id, ancestors
     FROM agent_executions
     WHERE status = 'running'
     UNION ALL
-    SELECT id, agent_type, repository_id, parent_id, ancestors, agent_type = ANY (%(red)s::text[])
+    SELECT id, agent_type, repository_id, parent_id, ancestors
     FROM agent_executions
     WHERE status = 'pending' AND dispatched_until > now()
+), occupied AS MATERIALIZED (
+    SELECT id, agent_type, parent_id, ancestors, agent_type = ANY (%(red)s::text[]) AS red,
+        (SELECT lower(full_name) FROM repositories AS r WHERE r.id = busy.repository_id) AS place
+    FROM busy
+), places AS MATERIALIZED (
+    SELECT r.id AS repository_id, o.place
+    FROM (SELECT DISTINCT place FROM occupied) AS o
+    CROSS JOIN LATERAL (SELECT id FROM repositories WHERE lower(full_name) = o.place OFFSET 0) AS r
+), held AS MATERIALIZED (
+    SELECT o.id, o.agent_type, o.ancestors, o.red, p.repository_id FROM occupied AS o JOIN places AS p USING (place)
 ), working AS MATERIALIZED (
-    SELECT o.repository_id
+    SELECT o.place
     FROM occupied AS o
     WHERE (%(total)s::integer IS NOT NULL OR %(per_repository)s::integer IS NOT NULL)
         AND NOT EXISTS (
             SELECT FROM agent_executions AS c WHERE c.parent_id = o.id AND c.status IN ('pending', 'running')
         )
 ), in_repository AS MATERIALIZED (
-    SELECT repository_id, count(*) AS n FROM working WHERE repository_id IS NOT NULL GROUP BY repository_id
+    SELECT p.repository_id, count(*) AS n FROM working JOIN places AS p USING (place) GROUP BY p.repository_id
 ), of_parent AS MATERIALIZED (
     SELECT parent_id, count(*) AS n FROM occupied WHERE parent_id IS NOT NULL GROUP BY parent_id
 ), waiting AS MATERIALIZED (
-    SELECT c.*
+    SELECT c.*, (SELECT lower(full_name) FROM repositories AS r WHERE r.id = c.repository_id) AS place
     FROM unnest(%(agent_types)s::text[]) AS wanted (agent_type)
     CROSS JOIN LATERAL (
         SELECT
@@ -70,24 +82,23 @@ WITH occupied AS MATERIALIZED (
             AND (e.parent_id IN (SELECT parent_id FROM of_parent WHERE n >= %(per_parent)s::integer)) IS NOT TRUE
             AND (
                 (e.agent_type, e.repository_id) IN (
-                    SELECT agent_type, repository_id FROM occupied
-                    WHERE agent_type = ANY (%(yellow)s::text[]) AND repository_id IS NOT NULL
+                    SELECT agent_type, repository_id FROM held WHERE agent_type = ANY (%(yellow)s::text[])
                 )
             ) IS NOT TRUE
             -- Red runs alone in its repository, but for its ancestors and descendants. The sets are looked up for
             -- every row; the exact question is asked of the few that have such relatives.
             AND (
                 (
-                    (e.repository_id IN (SELECT repository_id FROM occupied WHERE red)) IS NOT TRUE
+                    (e.repository_id IN (SELECT repository_id FROM held WHERE red)) IS NOT TRUE
                     AND (
                         e.agent_type <> ALL (%(red)s::text[])
-                        OR (e.repository_id IN (SELECT repository_id FROM occupied)) IS NOT TRUE
+                        OR (e.repository_id IN (SELECT repository_id FROM held)) IS NOT TRUE
                     )
                 )
                 OR (
                     (e.ancestors <> '{}' OR e.id IN (SELECT unnest(ancestors) FROM occupied))
                     AND NOT EXISTS (
-                        SELECT FROM occupied AS o
+                        SELECT FROM held AS o
                         WHERE o.repository_id = e.repository_id
                             AND (o.red OR e.agent_type = ANY (%(red)s::text[]))
                             AND o.id <> ALL (e.ancestors) AND e.id <> ALL (o.ancestors)
@@ -102,12 +113,12 @@ WITH occupied AS MATERIALIZED (
 ), ranked AS (
     SELECT
         w.*,
-        row_number() OVER (PARTITION BY w.repository_id ORDER BY w.priority, w.created_at, w.id) AS nth_here,
-        row_number() OVER (PARTITION BY w.repository_id, w.agent_type ORDER BY w.priority, w.created_at, w.id)
+        row_number() OVER (PARTITION BY w.place ORDER BY w.priority, w.created_at, w.id) AS nth_here,
+        row_number() OVER (PARTITION BY w.place, w.agent_type ORDER BY w.priority, w.created_at, w.id)
             AS nth_of_type,
         row_number() OVER (PARTITION BY w.parent_id ORDER BY w.priority, w.created_at, w.id) AS nth_of_parent,
         count(*) FILTER (WHERE w.red)
-            OVER (PARTITION BY w.repository_id ORDER BY w.priority, w.created_at, w.id) AS reds_so_far
+            OVER (PARTITION BY w.place ORDER BY w.priority, w.created_at, w.id) AS reds_so_far
     FROM waiting AS w
 ), chosen AS (
     SELECT r.id
@@ -135,12 +146,17 @@ WITH occupied AS MATERIALIZED (
                     )
                     OR (r.ancestors <> '{}' AND EXISTS (SELECT FROM occupied AS o WHERE o.id = ANY (r.ancestors)))
                     OR NOT EXISTS (
-                        SELECT FROM agent_executions AS first
-                        WHERE first.status = 'pending' AND first.repository_id = r.repository_id
-                            AND first.agent_type = ANY (%(red)s::text[])
-                            AND (first.priority, first.created_at, first.id) < (r.priority, r.created_at, r.id)
-                            AND (first.run_after IS NULL OR first.run_after <= now())
-                            AND (first.dispatched_until IS NULL OR first.dispatched_until <= now())
+                        SELECT FROM repositories AS here
+                        CROSS JOIN LATERAL (
+                            SELECT FROM agent_executions AS first
+                            WHERE first.status = 'pending' AND first.repository_id = here.id
+                                AND first.agent_type = ANY (%(red)s::text[])
+                                AND (first.priority, first.created_at, first.id) < (r.priority, r.created_at, r.id)
+                                AND (first.run_after IS NULL OR first.run_after <= now())
+                                AND (first.dispatched_until IS NULL OR first.dispatched_until <= now())
+                            LIMIT 1
+                        ) AS earlier
+                        WHERE lower(here.full_name) = r.place
                     )
                 )
             )
@@ -165,10 +181,11 @@ WITH occupied AS MATERIALIZED (
     RETURNING e.*
 )
 SELECT
-    t.id, t.agent_type, t.repository_id, r.full_name AS repository, t.issue_number, t.user_id, t.priority,
-    coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
+    t.id, t.agent_type, t.repository_id,
+    (SELECT full_name FROM repositories AS r WHERE r.id = t.repository_id) AS repository, t.issue_number, t.user_id,
+    t.priority, coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
     t.flow_run_id, t.created_at, (SELECT count(*) FROM waiting) > (SELECT count(*) FROM taken) AS more
-FROM taken AS t LEFT JOIN repositories AS r ON r.id = t.repository_id
+FROM taken AS t
 ORDER BY t.priority, t.created_at, t.id;
 
 -- reserve --
@@ -179,11 +196,12 @@ ORDER BY t.priority, t.created_at, t.id;
     RETURNING e.*
 )
 SELECT
-    t.id, t.agent_type, t.repository_id, r.full_name AS repository, t.issue_number, t.user_id, t.priority,
-    coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
+    t.id, t.agent_type, t.repository_id,
+    (SELECT full_name FROM repositories AS r WHERE r.id = t.repository_id) AS repository, t.issue_number, t.user_id,
+    t.priority, coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
     t.flow_run_id, t.created_at, t.dispatch,
     (SELECT count(*) FROM waiting) > (SELECT count(*) FROM taken) AS more
-FROM taken AS t LEFT JOIN repositories AS r ON r.id = t.repository_id
+FROM taken AS t
 ORDER BY t.priority, t.created_at, t.id;
 
 -- take_reserved --
@@ -197,10 +215,11 @@ WITH taken AS (
     RETURNING e.*
 )
 SELECT
-    t.id, t.agent_type, t.repository_id, r.full_name AS repository, t.issue_number, t.user_id, t.priority,
-    coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
+    t.id, t.agent_type, t.repository_id,
+    (SELECT full_name FROM repositories AS r WHERE r.id = t.repository_id) AS repository, t.issue_number, t.user_id,
+    t.priority, coalesce(t.options, '{}') AS options, t.input, t.attempt, t.max_attempts, t.timeout_seconds, t.parent_id,
     t.flow_run_id, t.created_at
-FROM taken AS t LEFT JOIN repositories AS r ON r.id = t.repository_id;
+FROM taken AS t;
 
 -- agent_type --
 SELECT agent_type FROM agent_executions WHERE id = %(only)s AND status = 'pending';

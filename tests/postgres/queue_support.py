@@ -28,12 +28,14 @@ class Rows:
         assert row is not None
         return row[0]
 
-    def repository(self) -> UUID:
+    def repository(self, name: str = "") -> UUID:
+        """Another one of that name, or of a new one."""
         self._number += 1
+        name = name or f"r{self._number}"
         return self.one(  # type: ignore[no-any-return]
             "INSERT INTO repositories (user_id, github_repo_id, owner, name, full_name) "
             "VALUES (%s, %s, 'hana', %s, %s) RETURNING id",
-            self.user, self._number, f"r{self._number}", f"hana/r{self._number}",
+            self.user, self._number, name, f"hana/{name}",
         )  # fmt: skip
 
     def add(self, agent_type: str = "codegen", repository: UUID | None = None, **columns: Any) -> UUID:

@@ -137,6 +137,29 @@ def test_yellow_is_one_of_a_type_in_a_repository(rows: Rows, claim: Claimer) -> 
     assert claim() == [second]
 
 
+def test_a_repository_is_one_by_whomever_it_is_registered(rows: Rows, claim: Claimer) -> None:
+    mine, theirs = rows.repository("b"), rows.repository("B")
+    red, green = rows.add("coordinator", mine), rows.add("codegen", theirs)
+    assert claim() == [red], "two that wait"
+    child = rows.add("review", theirs, parent_id=red)
+    assert claim() == [child], "one that waits and one that runs"
+    end(rows, red, child)
+    assert claim() == [green]
+    red, after = rows.add("coordinator", mine), rows.add("codegen", theirs)
+    assert claim() == [], "nor is it overtaken"
+    end(rows, green)
+    assert claim() == [red]
+    end(rows, red)
+    first, second = rows.add("pr", theirs), rows.add("pr", mine)
+    assert claim() == [after, first]
+    assert claim() == []
+    end(rows, after, first)
+    assert claim(limits=Limits(per_repository=1)) == [second]
+    last = rows.add("codegen", theirs)
+    assert claim(limits=Limits(per_repository=1)) == []
+    assert claim(limits=Limits(per_repository=2)) == [last]
+
+
 def test_limits_of_all_of_a_repository_and_of_a_parent(rows: Rows, claim: Claimer) -> None:
     here = rows.repository()
     crowd = [rows.add("codegen", here) for _ in range(4)]
