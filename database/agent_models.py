@@ -208,6 +208,7 @@ class ReviewOutput(AgentOutput):
     recommendations: list[str] = []
     breakdown: QualityBreakdown
     label: Literal["quality:excellent", "quality:good", "quality:needs-improvement", "quality:poor"]
+    not_judged: list[str] = Field([], description="What no tool looked at; it counts for nothing in the score.")
     tools: dict[str, str] = Field({}, description="Linter → version, or why it was not run.")
 
 

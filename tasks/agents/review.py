@@ -10,13 +10,13 @@ import contextlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from database.agent_models import QualityBreakdown, QualityIssue, ReviewInput, ReviewOutput, Severity
-from tasks.agents.context import AgentContext, AgentResult
+from tasks.agents.context import AgentContext, AgentResult, Level
 from tasks.agents.git import asked, default_base, fresh_clone, git, resolved
 from tasks.agents.locks import Waiting
 from tasks.agents.model_agents import refine
@@ -31,7 +31,8 @@ from tasks.agents.review_findings import (
     recommendations_of,
     score_of,
 )
-from tasks.agents.review_tools import PATIENCE_S, TOOLS, ToolReport, use
+from tasks.agents.review_secrets import secrets_in
+from tasks.agents.review_tools import PATIENCE_S, TOOLS, ToolReport, unguarded, use
 from tasks.agents.worktrees import place_of_issue, snapshot
 from tasks.errors import Permanent
 
@@ -64,6 +65,8 @@ class Change:
     commit: str
     base: str | None
     files: list[str]
+    touched: list[str] = field(default_factory=list)
+    """All that differs, also where only some of it is looked at."""
 
 
 async def run_review(context: AgentContext) -> AgentResult:
@@ -81,11 +84,15 @@ async def run_review(context: AgentContext) -> AgentResult:
             if tool.applies(root, change.files):
                 name = f"Run {tool.name}"
                 patience = min(PATIENCE_S, context.left)
-                reports.append(await context.step(name, use, tool, root, clone, change.files, patience=patience))
-                context.log("INFO", said_of(reports[-1]))
+                how = {"patience": patience, "touched": change.touched}
+                reports.append(await context.step(name, use, tool, root, clone, change.files, **how))
+                context.log(*said_of(reports[-1]))
+        secrets = await context.step("Look for leaked keys", secrets_in, root, change.files)
         covered = coverage_of(root)
-    findings = distinct([finding for report in reports for finding in report.findings])
+    findings = distinct([*secrets, *(finding for report in reports for finding in report.findings)])
     measured = judged_kinds(change, reports)
+    for language in unguarded(change.files, reports):
+        context.log("WARN", f"the security of the {language} code was not judged: no scanner that reads it could look")
     remarks = await refine(context, await question(clone, change, findings), Remarks)
     return result(given, change, reports, findings, breakdown_of(findings, measured, covered), remarks or Remarks())
 
@@ -104,7 +111,7 @@ async def find_change(context: AgentContext, clone: Path, given: ReviewInput) ->
         other, limits = given.base or "the default branch", f" within {given.paths!r}" if given.paths else ""
         raise Permanent(f"there is nothing to review: no file of {ref!r} differs from {other}{limits}")
     context.log("INFO", f"reviewing {len(chosen)} file(s) of {ref!r} at {commit[:10]}")
-    return Change(ref, commit, compared, chosen)
+    return Change(ref, commit, compared, chosen, files.splitlines() if compared else [])
 
 
 async def usual_ref(context: AgentContext, clone: Path) -> str:
@@ -139,10 +146,10 @@ def coverage_of(root: Path) -> int | None:
     return None
 
 
-def said_of(report: ToolReport) -> str:
+def said_of(report: ToolReport) -> tuple[Level, str]:
     if report.state == "ran":
-        return f"{report.tool} {report.detail}: {len(report.findings)} finding(s)"
-    return f"{report.tool} did not look: {report.detail}"
+        return "INFO", f"{report.tool} {report.detail}: {len(report.findings)} finding(s)"
+    return "INFO" if report.state == "absent" else "WARN", f"{report.tool} did not look: {report.detail}"
 
 
 async def question(clone: Path, change: Change, findings: Sequence[Finding]) -> str:
@@ -165,7 +172,7 @@ def result(
     breakdown: QualityBreakdown,
     remarks: Remarks,
 ) -> AgentResult:
-    score = score_of(findings)
+    score, unseen = score_of(findings), unguarded(change.files, reports)
     data = ReviewOutput(
         score=score,
         passed=score >= given.threshold,
@@ -173,12 +180,14 @@ def result(
         recommendations=recommendations_of(findings, {r.tool: r.detail for r in reports if r.state != "ran"}),
         breakdown=breakdown,
         label=label_of(score),
+        not_judged=[f"security of {language}" for language in unseen],
         tools={r.tool: r.detail if r.state == "ran" else f"not run: {r.detail}" for r in reports},
     )
     verdict = "passed" if data.passed else f"failed (below {given.threshold})"
+    silence = f"; not judged: {', '.join(data.not_judged)}" if unseen else ""
     return AgentResult(
         data=data,
-        summary=f"{verdict} with {score} of 100: {len(findings)} finding(s) in {len(change.files)} file(s)",
+        summary=f"{verdict} with {score} of 100: {len(findings)} finding(s) in {len(change.files)} file(s){silence}",
         quality_score=score,
         metrics={"errors_found": len(findings), "coverage_percent": breakdown.test_coverage_score},
         escalation=escalation_of(score, findings),
@@ -205,6 +214,7 @@ def page(data: ReviewOutput, change: Change, findings: Sequence[Finding]) -> str
               "coverage": b.test_coverage_score}  # fmt: skip
     rows = "\n".join(f"| {name} | {'–' if value is None else value} |" for name, value in scores.items())
     tools = "\n".join(f"- {name}: {detail}" for name, detail in data.tools.items())
+    silence = f"**Not judged:** {', '.join(data.not_judged)}\n\n" if data.not_judged else ""
     worst = "\n".join(
         f"- −{-i.score_impact} `{i.file or 'dependencies'}:{i.line or ''}` {i.rule or ''} {i.message}"
         for i in data.issues[:30]
@@ -212,5 +222,5 @@ def page(data: ReviewOutput, change: Change, findings: Sequence[Finding]) -> str
     return (
         f"## Quality {data.score}/100: {'passed' if data.passed else 'failed'}\n\n`{change.ref}` at "
         f"`{change.commit[:10]}`, {len(change.files)} file(s), {data.label}\n\n| part | score |\n|---|---|\n{rows}\n\n"
-        f"### Tools\n{tools}\n\n### Findings ({len(findings)})\n{worst or 'none'}\n"
+        f"{silence}### Tools\n{tools}\n\n### Findings ({len(findings)})\n{worst or 'none'}\n"
     )

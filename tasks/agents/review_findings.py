@@ -44,10 +44,21 @@ class Finding:
 
 
 def distinct(findings: Sequence[Finding]) -> list[Finding]:
-    """Each fault once: two tools see the same syntax error, and one is told it twice."""
+    """Each fault once: two tools see the same syntax error, and one is told it twice; bandit's B105 is ruff's S105; what
+    has the form of a key need not be a password by its name, too."""
     broken = {(f.file, f.line) for f in findings if f.kind == "type" and f.tool == "ruff"}
-    kept = [f for f in findings if not (f.rule == "syntax" and (f.file, f.line) in broken)]
-    return list(dict.fromkeys(kept))
+    insecure = {(f.file, f.line, f.rule) for f in findings if f.tool == "ruff security"}
+    leaked = {(f.file, f.line) for f in findings if f.rule == "leaked-key"}
+
+    def twice(f: Finding) -> bool:
+        at, rule = (f.file, f.line), f.rule or ""
+        return (
+            (rule == "syntax" and at in broken)
+            or (f.tool == "bandit" and (*at, f"S{rule[1:]}") in insecure)
+            or (rule[1:] in ("105", "106", "107") and f.kind == "security" and at in leaked)
+        )
+
+    return list(dict.fromkeys(f for f in findings if not twice(f)))
 
 
 def score_of(findings: Sequence[Finding]) -> int:

@@ -16,6 +16,15 @@ from tasks.agents.review_findings import Finding
 
 RUFF_ERRORS = re.compile(r"F\d|E9|PLE")
 """Faults that show when the code runs: pyflakes, E9 and pylint's errors. All else of ruff's is a warning."""
+SECRETS = frozenset({"S105", "S106", "S107"})
+HIGH = frozenset(
+    {"S103", "S202", "S304", "S305", "S324", "S501", "S502", "S505", "S507", "S602", "S605", "S609", "S701"}
+)
+LOW = frozenset({"S110", "S112", "S311", "S404", "S504", "S603", "S606", "S607"})
+"""bandit's own severities of the rules that ruff took from it; all others are medium. It takes a secret for low: we
+do not."""
+IS_TEST = re.compile(r"(^|/)(tests?/|test_[^/]*$|conftest\.py$)|_test\.py$")
+EXCUSE = re.compile(r"#\s*no(qa|sec)\b")
 MYPY = re.compile(
     r"^(?P<file>.+?):(?P<line>\d+):(?:(?P<column>\d+):)? error: (?P<text>.*?)(?:  \[(?P<rule>[\w-]+)\])?$"
 )
@@ -44,6 +53,36 @@ def ruff_finding(found: Mapping[str, Any], root: Path) -> Finding:
         "ruff", "type" if syntax else "lint", "high" if syntax or RUFF_ERRORS.match(code) else "medium",
         found["message"], code, inside(root, found["filename"]), at["row"], at["column"],
     )  # fmt: skip
+
+
+def ruff_security(text: str, root: Path) -> list[Finding]:
+    """flake8-bandit's rules. ruff gives no severity."""
+    found = [
+        Finding(
+            "ruff security", "security", gravity_of(one["code"], file := inside(root, one["filename"])),
+            one["message"], one["code"], file, one["location"]["row"], one["location"]["column"],
+        )
+        for one in json.loads(text) if (one["code"] or "").startswith("S")
+    ]  # fmt: skip
+    return [finding for finding in found if not excused(finding, root)]
+
+
+def gravity_of(rule: str, file: str) -> Severity:
+    """A key in the code is known to all who read it; in a test it is seldom one."""
+    if rule in SECRETS:
+        return "low" if IS_TEST.search(file) else "critical"
+    return "high" if rule in HIGH else "low" if rule in LOW else "medium"
+
+
+def excused(finding: Finding, root: Path) -> bool:
+    """Whether a comment in its line asks not to be told. What is grave is told all the same."""
+    if finding.severity in ("critical", "high"):
+        return False
+    try:
+        line = (root / str(finding.file)).read_text(errors="replace").splitlines()[(finding.line or 1) - 1]
+    except (OSError, IndexError):
+        return False
+    return EXCUSE.search(line) is not None
 
 
 def mypy(text: str, root: Path) -> list[Finding]:
@@ -95,13 +134,20 @@ def clippy_finding(message: Mapping[str, Any], root: Path) -> Finding:
 
 
 def bandit(text: str, root: Path) -> list[Finding]:
-    return [
+    """ruff's rules are its rules, under the same number."""
+    found = [
         Finding(
-            "bandit", "security", GRAVITY.get(found["issue_severity"].lower(), "low"), found["issue_text"],
-            found["test_id"], inside(root, found["filename"]), found["line_number"], found.get("col_offset"),
+            "bandit", "security", bandit_gravity(one, file := inside(root, one["filename"])), one["issue_text"],
+            one["test_id"], file, one["line_number"], one.get("col_offset"),
         )
-        for found in json.loads(text)["results"]
+        for one in json.loads(text)["results"]
     ]  # fmt: skip
+    return [finding for finding in found if not excused(finding, root)]
+
+
+def bandit_gravity(found: Mapping[str, Any], file: str) -> Severity:
+    rule = "S" + found["test_id"][1:]
+    return gravity_of(rule, file) if rule in SECRETS else GRAVITY.get(found["issue_severity"].lower(), "low")
 
 
 def pip_audit(text: str, root: Path) -> list[Finding]:

@@ -1,9 +1,10 @@
 """The linters and scanners that the review agent knows, and how one of them is run.
 
-A tool is looked for in the clone's `.venv` and `node_modules`, in the PATH, and beside our own Python. It runs as its
-project configures it (which may run the project's code: type checkers have plugins, cargo has build scripts), in a
-process group of its own, without this machine's secrets. One that is absent, fails or answers nonsense is reported with
-its reason and counts for nothing.
+A tool is looked for in the clone's `.venv` and `node_modules`, in the PATH, and beside our own Python. It runs in a
+process group of its own, without this machine's secrets. A change does not choose the rules that it is judged by: ruff,
+mypy and bandit run without the project's configuration, and so without its plugins. eslint, tsc and cargo cannot do
+without; they do not run on a change that touches it, or what they would execute (`trusts`). A tool that is absent, fails
+or answers nonsense is reported with its reason and counts for nothing.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,8 @@ VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 class Tool:
     """`suffixes`: of the files it looks at; `needs`: files of which one must be in the repository's root.
 
-    `command` is followed by the files if it `takes_files`. `program` is what must be installed.
+    `command` is followed by the files if it `takes_files`. `program` is what must be installed. `trusts` matches files
+    that tell it what to do.
     """
 
     name: str
@@ -44,6 +46,10 @@ class Tool:
     suffixes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     takes_files: bool = False
+    trusts: re.Pattern[str] | None = None
+
+    def told_by(self, touched: Sequence[str]) -> list[str]:
+        return [name for name in touched if self.trusts and self.trusts.search(name)]
 
     def files(self, changed: Sequence[str]) -> list[str]:
         return [name for name in changed if name.endswith(self.suffixes)] if self.suffixes else []
@@ -55,25 +61,34 @@ class Tool:
 
 
 PYTHON = (".py", ".pyi")
+NEWEST = "py313"
+"""What is new in Python is no fault."""
 SCRIPT = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx")
 TOOLS = (
     Tool("ruff", "ruff", ("lint", "type"),
-         ("ruff", "check", "--output-format=json", "--no-cache", "--force-exclude", "--exit-zero", "--"),
+         ("ruff", "check", "--isolated", f"--target-version={NEWEST}", "--select=E4,E7,E9,F,PLE", "--output-format=json",
+          "--no-cache", "--exit-zero", "--"),
          parsers.ruff, PYTHON, takes_files=True),
     # what is not installed here is no fault of the code
     Tool("mypy", "mypy", ("type",),
-         ("mypy", "--no-pretty", "--no-error-summary", "--show-column-numbers", "--ignore-missing-imports",
-          f"--cache-dir={os.devnull}", "--"),
+         ("mypy", "--config-file=", "--no-pretty", "--no-error-summary", "--show-column-numbers",
+          "--ignore-missing-imports", f"--cache-dir={os.devnull}", "--"),
          parsers.mypy, PYTHON, takes_files=True),
     Tool("eslint", "eslint", ("lint", "type"), ("eslint", "--format=json", "--no-warn-ignored", "--"),
-         parsers.eslint, SCRIPT, takes_files=True),
+         parsers.eslint, SCRIPT, takes_files=True, trusts=re.compile(r"(^|/)(eslint|\.eslint|package\.json$)")),
     Tool("tsc", "tsc", ("type",), ("tsc", "--noEmit", "--pretty", "false", "--project", "."),
-         parsers.tsc, (".ts", ".tsx"), ("tsconfig.json",)),
+         parsers.tsc, (".ts", ".tsx"), ("tsconfig.json",), trusts=re.compile(r"(^|/)tsconfig[^/]*\.json$")),
     Tool("clippy", "cargo-clippy", ("lint", "type"),
          ("cargo", "clippy", "--message-format=json", "--quiet", "--all-targets"),
-         parsers.clippy, (".rs", "Cargo.toml"), ("Cargo.toml",)),
-    # B101 is every assert of every test
-    Tool("bandit", "bandit", ("security",), ("bandit", "--quiet", "--format=json", "--skip=B101", "--exit-zero", "--"),
+         parsers.clippy, (".rs", "Cargo.toml"), ("Cargo.toml",),
+         trusts=re.compile(r"(^|/)(build\.rs|Cargo\.(toml|lock)|\.?clippy\.toml|rust-toolchain[^/]*|\.cargo/.*)$")),
+    # 101 is every assert of every test
+    Tool("ruff security", "ruff", ("security",),
+         ("ruff", "check", "--isolated", f"--target-version={NEWEST}", "--select=S", "--ignore=S101", "--ignore-noqa",
+          "--output-format=json", "--no-cache", "--exit-zero", "--"),
+         parsers.ruff_security, PYTHON, takes_files=True),
+    Tool("bandit", "bandit", ("security",),
+         ("bandit", "--quiet", "--format=json", "--skip=B101", "--ignore-nosec", "--exit-zero", "--"),
          parsers.bandit, PYTHON, takes_files=True),
     Tool("pip-audit", "pip-audit", ("security",),
          ("pip-audit", "--format=json", "--progress-spinner=off", "--no-deps", "--disable-pip", "--requirement",
@@ -114,8 +129,31 @@ class Heard:
         return " ".join((self.lines["stderr"] or self.lines["stdout"])[-3:])[:300]
 
 
-async def use(tool: Tool, root: Path, clone: Path, changed: Sequence[str], *, patience: float) -> ToolReport:
-    """Run one tool on the changed files below `root`. What it finds elsewhere is not this change's fault."""
+LANGUAGES: Mapping[str, tuple[str, ...]] = {
+    "Python": PYTHON, "JavaScript and TypeScript": SCRIPT, "Rust": (".rs",), "Go": (".go",), "Java": (".java", ".kt"),
+    "Ruby": (".rb",), "PHP": (".php",), "C and C++": (".c", ".h", ".cc", ".cpp", ".hpp"), "C#": (".cs",),
+    "shell": (".sh", ".bash"),
+}  # fmt: skip
+
+
+def unguarded(changed: Sequence[str], reports: Sequence[ToolReport]) -> list[str]:
+    """The languages of a change whose code no security scanner looked at. An audit of dependencies reads no code."""
+    ran = {report.tool for report in reports if report.state == "ran"}
+    seen = {suffix for tool in TOOLS if tool.name in ran and "security" in tool.kinds for suffix in tool.suffixes}
+    return [
+        language
+        for language, suffixes in LANGUAGES.items()
+        if not seen & set(suffixes) and any(name.endswith(suffixes) for name in changed)
+    ]
+
+
+async def use(
+    tool: Tool, root: Path, clone: Path, changed: Sequence[str], *, patience: float, touched: Sequence[str] = ()
+) -> ToolReport:
+    """Run one tool on the changed files below `root`. What it finds elsewhere is not this change's fault. `touched` is
+    all of the change that is to be judged."""
+    if telling := tool.told_by(touched):
+        return ToolReport(tool.name, "failed", f"the change touches {telling[0]!r}, which tells it what to do")
     places = [
         clone / ".venv" / "bin",
         clone / "node_modules" / ".bin",

@@ -246,6 +246,69 @@ def test_a_change_is_reviewed_by_real_linters(clone: Path) -> None:
     assert again.data == done.data
 
 
+def add(clone: Path, **files: str) -> None:
+    """Commit these to the branch that is reviewed; `__` in a name stands for a dot."""
+    git(clone, "switch", "--quiet", "feature/issue-5")
+    for name, text in files.items():
+        (clone / name.replace("__", ".")).write_text(text)
+    git(clone, "rm", "--quiet", "price.py")
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "More")
+    git(clone, "switch", "--quiet", "main")
+
+
+def test_a_leaked_key_does_not_pass(clone: Path) -> None:
+    key = "AKIA" + "A2" * 8
+    add(clone, keys__py=f'DB_PASSWORD = "hunter2-hunter2"  # noqa: S105\nKEY = "{key}"\n')
+    done = reviewed(clone)
+    assert isinstance(done.data, ReviewOutput)
+    assert sorted(map(str, rules_of(done.data.issues))) == ["S105", "leaked-key"]
+    assert (done.data.score, done.data.passed, done.data.breakdown.security_score) == (20, False, 20)
+    assert done.escalation is not None
+    assert done.escalation.target == "CISO"
+    assert key not in done.data.model_dump_json()
+
+
+def test_a_change_does_not_choose_the_rules_it_is_judged_by(clone: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    add(
+        clone,
+        ruff__toml="exclude = ['*.py']\n",
+        mypy__ini="[mypy]\nplugins = ./plugin.py\nignore_errors = True\n",
+        plugin__py=f"open({str(ran)!r}, 'w')\n",
+        wrong__py='import subprocess\n\nsubprocess.run("ls", shell=True)\nx: int = ""\n',
+    )
+    done = reviewed(clone)
+    assert isinstance(done.data, ReviewOutput)
+    assert {"S602", "assignment"} <= set(map(str, rules_of(done.data.issues)))
+    assert not ran.exists()
+
+
+def test_a_tool_that_a_change_tells_what_to_do_does_not_run(tmp_path: Path) -> None:
+    clippy = next(tool for tool in TOOLS if tool.name == "clippy")
+    report = asyncio.run(use(clippy, tmp_path, tmp_path, ["a.rs"], patience=1, touched=["a.rs", "x/build.rs"]))
+    assert (report.state, report.detail) == ("failed", "the change touches 'x/build.rs', which tells it what to do")
+
+
+def test_what_no_scanner_reads_is_not_judged(clone: Path) -> None:
+    add(clone, fine__py="x = 1\n", main__go="package main\n")
+    scene = Scene(settings=settings_for(clone.parents[1], "say"))
+    done = reviewed(clone, scene=scene)
+    assert isinstance(done.data, ReviewOutput)
+    assert (done.data.score, done.data.not_judged) == (100, ["security of Go"])
+    assert done.summary.endswith("not judged: security of Go")
+    assert [text for level, text, _ in scene.lines if level == "WARN"] == [
+        "the security of the Go code was not judged: no scanner that reads it could look"
+    ]
+
+
+def test_an_excuse_counts_for_what_is_not_grave(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import random\nrandom.random()  # noqa: S311\n")
+    one = {"filename": str(tmp_path / "a.py"), "message": "m", "location": {"row": 2, "column": 1}}
+    assert parsers.ruff_security(json.dumps([one | {"code": "S311"}]), tmp_path) == []
+    assert len(parsers.ruff_security(json.dumps([one | {"code": "S602"}]), tmp_path)) == 1
+
+
 def test_all_files_are_reviewed_where_nothing_is_compared(clone: Path) -> None:
     done = reviewed(clone, issue=None)
     assert isinstance(done.data, ReviewOutput)
