@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -82,10 +83,8 @@ async def run_review(context: AgentContext) -> AgentResult:
         reports: list[ToolReport] = []
         for tool in TOOLS:
             if tool.applies(root, change.files):
-                name = f"Run {tool.name}"
-                patience = min(PATIENCE_S, context.left)
-                how = {"patience": patience, "touched": change.touched}
-                reports.append(await context.step(name, use, tool, root, clone, change.files, **how))
+                work = partial(use, patience=min(PATIENCE_S, context.left), touched=change.touched)
+                reports.append(await context.step(f"Run {tool.name}", work, tool, root, clone, change.files))
                 context.log(*said_of(reports[-1]))
         secrets = await context.step("Look for leaked keys", secrets_in, root, change.files)
         covered = coverage_of(root)

@@ -44,8 +44,8 @@ class Finding:
 
 
 def distinct(findings: Sequence[Finding]) -> list[Finding]:
-    """Each fault once: two tools see the same syntax error, and one is told it twice; bandit's B105 is ruff's S105; what
-    has the form of a key need not be a password by its name, too."""
+    """Each fault once: two tools see the same syntax error, and one is told it twice; bandit's B105 is ruff's S105;
+    what has the form of a key need not be a password by its name, too."""
     broken = {(f.file, f.line) for f in findings if f.kind == "type" and f.tool == "ruff"}
     insecure = {(f.file, f.line, f.rule) for f in findings if f.tool == "ruff security"}
     leaked = {(f.file, f.line) for f in findings if f.rule == "leaked-key"}

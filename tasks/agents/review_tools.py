@@ -3,8 +3,8 @@
 A tool is looked for in the clone's `.venv` and `node_modules`, in the PATH, and beside our own Python. It runs in a
 process group of its own, without this machine's secrets. A change does not choose the rules that it is judged by: ruff,
 mypy and bandit run without the project's configuration, and so without its plugins. eslint, tsc and cargo cannot do
-without; they do not run on a change that touches it, or what they would execute (`trusts`). A tool that is absent, fails
-or answers nonsense is reported with its reason and counts for nothing.
+without; they do not run on a change that touches it, or what they would execute (`trusts`). A tool that is absent,
+fails or answers nonsense is reported with its reason and counts for nothing.
 """
 
 import asyncio
@@ -66,8 +66,8 @@ NEWEST = "py313"
 SCRIPT = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx")
 TOOLS = (
     Tool("ruff", "ruff", ("lint", "type"),
-         ("ruff", "check", "--isolated", f"--target-version={NEWEST}", "--select=E4,E7,E9,F,PLE", "--output-format=json",
-          "--no-cache", "--exit-zero", "--"),
+         ("ruff", "check", "--isolated", f"--target-version={NEWEST}", "--select=E4,E7,E9,F,PLE",
+          "--output-format=json", "--no-cache", "--exit-zero", "--"),
          parsers.ruff, PYTHON, takes_files=True),
     # what is not installed here is no fault of the code
     Tool("mypy", "mypy", ("type",),
