@@ -11,17 +11,13 @@ from urllib.parse import urlparse
 
 from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from blocks.aws import Aws
+from blocks.canary import CanarySettings
+from blocks.settings import Settings
 
 MANAGED_BY = "miyabi-pipelines"
-
-
-class Settings(BaseModel):
-    """A part of an environment. A misspelt key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DatabaseSettings(Settings):
@@ -193,6 +189,7 @@ class Environment(Block):
     function: FunctionSettings = FunctionSettings()
     api: ApiSettings = ApiSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    canary: CanarySettings = CanarySettings()
     agents: AgentSettings = AgentSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")

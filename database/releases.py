@@ -102,6 +102,11 @@ def finish_release(connection: Connection, release_id: UUID, outcome: Outcome) -
     _expect_one(_scalars(connection, "finish", fields), release_id)
 
 
+def require_running(connection: Connection, release_id: UUID) -> None:
+    """Raises NotRunning if the release has ended."""
+    _expect_one(_scalars(connection, "is_running", {"release_id": release_id}), release_id)
+
+
 def roll_back_release(connection: Connection, release_id: UUID) -> None:
     """Say that what the release changed was put back. Saying so again changes nothing."""
     _scalars(connection, "roll_back", {"release_id": release_id})

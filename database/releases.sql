@@ -41,6 +41,9 @@ SET status = CASE status WHEN 'rolled_back' THEN status ELSE %(status)s END,
 WHERE id = %(release_id)s AND (status = 'running' OR status = 'rolled_back' AND %(status)s <> 'succeeded')
 RETURNING id;
 
+-- is_running --
+SELECT id FROM releases WHERE id = %(release_id)s AND status = 'running';
+
 -- roll_back --
 UPDATE releases
 SET status = 'rolled_back', finished_at = coalesce(finished_at, now())

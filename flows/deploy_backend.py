@@ -1,8 +1,9 @@
 """Deploy the backend: a checked package becomes a version, the version is smoke-tested, then traffic moves to it.
 
 Run by hand on infrastructure that exists, or as the last part of a release. Traffic moves only through the alias
-`live`. Whatever fails after it moved puts it back. `releases` and `release_steps` record it, so `rollback` can put it
-back later, also after kill -9.
+`live`, share by share, while the new version is watched beside the old one (tasks/canary). Whatever fails after it
+began to move puts it back. `releases` and `release_steps` record it, so `rollback` can put it back later, also after
+kill -9.
 """
 
 from prefect import flow
@@ -15,6 +16,7 @@ from flows.recording import Record, recorded
 from flows.watching import watch_over
 from tasks.aliases import ensure_alias, shift_traffic
 from tasks.bundling.bundle import Bundle, build_package
+from tasks.canary.bake import Canary
 from tasks.changes import Rollout
 from tasks.errors import Permanent
 from tasks.functions import ensure_function
@@ -64,7 +66,9 @@ def deploy(rollout: Rollout, record: Record, bundle: Bundle, foundation: Foundat
     record.smoke = smoke_version(rollout, version.version, checks)
     alias = ensure_alias(rollout, version.version)
     api = record.api = ensure_api(rollout, alias.arn)
-    shift_traffic(rollout, version.version, undoable=record.undoable)
+    canary = Canary(rollout, version.version, api, checks, record.journal)
+    record.canary = canary.rows
+    shift_traffic(rollout, version.version, undoable=record.undoable, bake=canary.bake)
     record.smoke = smoke_api(rollout, api.url, checks)
     prune(rollout, version)
     return api

@@ -5,7 +5,7 @@ the report is published in any case. A run that was killed closes nothing: the n
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,7 @@ class Record:
         self.version: FunctionVersion | None = None
         self.api: Api | None = None
         self.smoke: tuple[Result, ...] = ()
+        self.canary: Sequence[Mapping[str, str]] = ()
 
     @property
     def undoable(self) -> Callable[[str, str, str, Mapping[str, Any]], AbstractContextManager[None]]:
@@ -124,6 +125,7 @@ def facts(
         changes=rollout.changes,
         findings=rollout.findings,
         smoke=[result.row() for result in record.smoke],
+        canary=record.canary,
         durations=tuple((seconds_by_step.get() or {}).items()),
         error=error,
     )

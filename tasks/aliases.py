@@ -1,12 +1,12 @@
 """The alias `live`: the one place where traffic moves.
 
-API Gateway targets the alias, never a version. `shift_traffic` moves all of it at once; a canary later is a change of
-this module alone. Before a move its before-state goes to the undo log, so a release that fails or dies afterwards can
-be put back (tasks/undo.py).
+API Gateway targets the alias, never a version. `shift_traffic` moves it by the environment's shares, and after each one
+below 100 % somebody watches (`bake`). Before the first its before-state goes to the undo log, so a release that fails
+or dies afterwards can be put back (tasks/undo.py).
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,9 @@ KIND = "alias"
 
 Undoable = Callable[[str, str, str, Mapping[str, Any]], AbstractContextManager[None]]
 """(name, kind, resource, before) around a change: the undo log writes `before` first and marks it done after."""
+
+Bake = Callable[[str, int], None]
+"""(old version, percent that the new one has): returns if it may have more, raises if it must go back."""
 
 
 def unrecorded(name: str, kind: str, resource: str, before: Mapping[str, Any]) -> AbstractContextManager[None]:
@@ -49,46 +52,97 @@ def observe_alias(client: Any, function: str, name: str) -> Alias | None:
     return Alias(answer["AliasArn"], answer["FunctionVersion"], weights)
 
 
-def plan_alias(subject: str, version: str, seen: Alias | None) -> list[Change]:
+def plan_alias(subject: str, version: str, seen: Alias | None, why: str = "traffic") -> list[Change]:
     """All traffic on one version."""
     if seen is None:
         return [Change("create", subject, "version", "", version, "does not exist")]
     if seen.version != version or seen.weights:
-        return [Change("update", subject, "version", describe(seen), version, "traffic")]
+        return [Change("update", subject, "version", describe(seen), version, why)]
     return []
 
 
 @step("Make sure that traffic has an alias")
 def ensure_alias(rollout: Rollout, version: str) -> Alias:
-    """The alias; made on this version where there is none, so only on a first release. Never moves an existing one."""
+    """The alias; made on this version where there is none, so only on a first release. Never moves an existing one,
+    but takes away the share that a canary left which died."""
     names = rollout.environment.names
     seen = observe_alias(rollout.aws("lambda"), names.function, names.alias)
-    return seen if seen else converge_alias(rollout, version, seen, unrecorded)
+    if seen and not seen.weights:
+        return seen
+    if seen:
+        text = f"had {describe(seen)}, left by a canary that died or set by hand; all of it goes to version"
+        rollout.find(f"alias {names.function}:{names.alias}", f"{text} {seen.version}")
+    return converge_alias(rollout, seen.version if seen else version, seen, unrecorded)
 
 
 @step("Shift traffic")
-def shift_traffic(rollout: Rollout, version: str, *, undoable: Undoable = unrecorded) -> Alias:
-    """All traffic to this version, now."""
+def shift_traffic(
+    rollout: Rollout, version: str, *, undoable: Undoable = unrecorded, bake: Bake | None = None
+) -> Alias:
+    """The traffic to this version: share by share where somebody watches, else all of it now."""
     names = rollout.environment.names
     seen = observe_alias(rollout.aws("lambda"), names.function, names.alias)
     if seen is None and rollout.planning:  # `ensure_alias` has planned it, on this version
         return Alias(rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}"), PENDING)
-    return converge_alias(rollout, version, seen, undoable)
+    return converge_alias(rollout, version, seen, undoable, bake)
 
 
-def converge_alias(rollout: Rollout, version: str, seen: Alias | None, undoable: Undoable) -> Alias:
+def converge_alias(
+    rollout: Rollout, version: str, seen: Alias | None, undoable: Undoable, bake: Bake | None = None
+) -> Alias:
     names = rollout.environment.names
     subject = f"alias {names.function}:{names.alias}"
     arn = seen.arn if seen else rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
+    shares = shares_of(rollout, version, seen) if bake else ()
 
     def apply() -> Alias:
-        before = {"version": seen.version if seen else None, "to": version}
+        client, before = rollout.aws("lambda"), {"version": seen.version if seen else None, "to": version}
         with undoable("Shift traffic", KIND, f"{names.function}:{names.alias}", before):
-            apply_alias(rollout.aws("lambda"), names.function, names.alias, version=version, exists=seen is not None)
+            if seen and bake and shares:
+                move_by_shares(client, names.function, names.alias, seen.version, version, shares, bake)
+            apply_alias(client, names.function, names.alias, version=version, exists=seen is not None)
         return Alias(arn, version)
 
-    changes = plan_alias(subject, version, seen)
+    changes = plan_alias(subject, version, seen, f"traffic{by_shares(shares)}")
     return rollout.converge(subject, changes, apply=apply, planned=lambda: seen or Alias(arn, PENDING))
+
+
+def shares_of(rollout: Rollout, version: str, seen: Alias | None) -> tuple[int, ...]:
+    """The shares on the way to all of it; none on a first release, or where the version has the traffic already."""
+    if seen is None or seen.version == version:
+        return ()
+    return tuple(share for share in rollout.environment.canary.steps if share < 100)
+
+
+def by_shares(shares: Sequence[int]) -> str:
+    return f", {', '.join(f'{share} %' for share in shares)} first" if shares else ""
+
+
+def move_by_shares(
+    client: Any, function: str, name: str, old: str, new: str, shares: Sequence[int], bake: Bake
+) -> None:
+    """Give the new version more and more, each time until `bake` returns. All of it is then the caller's to give."""
+    for share in shares:
+        require_between(client, function, name, old, new)
+        weights = {new: share / 100}
+        when_settled(
+            lambda weights=weights: client.update_alias(  # type: ignore[misc]
+                FunctionName=function,
+                Name=name,
+                FunctionVersion=old,
+                RoutingConfig={"AdditionalVersionWeights": weights},
+            )
+        )
+        bake(old, share)
+    require_between(client, function, name, old, new)
+
+
+def require_between(client: Any, function: str, name: str, old: str, new: str) -> None:
+    """Raises Permanent unless the alias is on its way from one version to the other: then someone else has moved it."""
+    seen = observe_alias(client, function, name)
+    if seen is None or seen.version != old or not set(seen.weights) <= {new}:
+        found = f"to {describe(seen)}" if seen else "away"
+        raise Permanent(f"alias {function}:{name} was moved {found} by someone else meanwhile; this run stops")
 
 
 def apply_alias(client: Any, function: str, name: str, *, version: str, exists: bool) -> None:
@@ -122,8 +176,8 @@ def restore_alias(rollout: Rollout, resource: str, before: Mapping[str, Any]) ->
     seen = observe_alias(client, function, name)
     if seen is None or to is None:
         return f"alias {resource} has no earlier version to go back to; left as it is"
-    if seen.version not in {to, before["to"]}:
-        text = f"was moved to version {seen.version} by someone else; left as it is"
+    if not {seen.version, *seen.weights} <= {to, before["to"]}:
+        text = f"was moved to version {describe(seen)} by someone else; left as it is"
         rollout.find(f"alias {resource}", text)
         return f"alias {resource} {text}"
     rollout.converge(

@@ -61,6 +61,12 @@ class Journal:
         self.store = store
         self.release_id = release_id
 
+    def require_running(self) -> None:
+        """Raises Permanent if another run has taken this one's place: it may change nothing any more."""
+        if self.release_id is not None:
+            with self.store.connection() as connection:
+                releases.require_running(connection, self.release_id)
+
     @contextmanager
     def undoable(self, name: str, kind: str, resource: str, before: Mapping[str, Any]) -> Iterator[None]:
         """Around a reversible change: its before-state is in the log before it starts, and stays there if it fails."""

@@ -47,6 +47,8 @@ class ReleaseFacts:
     changes: Sequence[Change] = ()
     findings: Sequence[Finding] = ()
     smoke: Sequence[Row] = ()
+    canary: Sequence[Row] = ()
+    """A row for each share of the traffic."""
     durations: Sequence[tuple[str, float]] = ()
     """Step and seconds, in the order of their ends."""
     error: str = ""
@@ -95,6 +97,7 @@ def render_release(facts: ReleaseFacts) -> str:
         table(("", ""), summary(facts)),
         section("Why it stopped", [f"```\n{facts.error}\n```"] if facts.error else []),
         section("Smoke test", [markdown_rows(facts.smoke)] if facts.smoke else []),
+        section("Canary", [markdown_rows(facts.canary)] if facts.canary else []),
         section("Findings", [f"- **{finding.subject}**: {finding.text}" for finding in facts.findings]),
         section(f"Changes: {count(facts.changes)}", listed(facts.changes)),
         section("Steps", [table(("step", "seconds"), [(name, f"{s:.2f}") for name, s in facts.durations])]
@@ -179,6 +182,14 @@ def publish_smoke(environment: str, rows: Sequence[Row], where: str) -> None:
         return
     with courtesy("the smoke table"):
         create_table_artifact(table=fit_rows(rows), key=f"smoke-{environment}", description=f"{environment}: {where}")
+
+
+def publish_canary(environment: str, rows: Sequence[Row], what: str) -> None:
+    """The canary's table, from inside a synchronous task; a row for each share of the traffic so far."""
+    if not in_run():
+        return
+    with courtesy("the canary's table"):
+        create_table_artifact(table=fit_rows(rows), key=f"canary-{environment}", description=f"{environment}: {what}")
 
 
 async def publish_release(facts: ReleaseFacts) -> None:

@@ -87,9 +87,10 @@ def zygote(prefect_api: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFact
 
 async def save_local(cloud: LocalCloud) -> None:
     """Save the block `local`, with a function that needs no vendored packages to be quick."""
-    settings = {"account_id": "211234825975", "region": "us-east-1", "database": {"sslmode": "prefer"}}
+    settings: dict[str, Any] = {"account_id": "211234825975", "region": "us-east-1", "database": {"sslmode": "prefer"}}
     function = {"host_wheels": True, "python_runtime": f"python3.{sys.version_info.minor}"}
-    environment = build_environment("local", cloud.overlay({**settings, "function": function}))
+    settings |= {"function": function, "canary": {"steps": [100]}}  # a test of the canary says that it wants one
+    environment = build_environment("local", cloud.overlay(settings))
     await environment.credentials.asave("miyabi-local", overwrite=True)
     await environment.asave("local", overwrite=True)
 

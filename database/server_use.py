@@ -1,0 +1,29 @@
+"""How much of the database server is in use, asked of the server itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from database.queries import load
+
+SQL = load("server_use.sql")
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Connections at one moment."""
+
+    here: int
+    """To this database, without the one that asked."""
+    used: int
+    """To the whole server."""
+    allowed: int
+
+
+def count_connections(connection: psycopg.Connection[Any]) -> Connections:
+    with connection.cursor(row_factory=class_row(Connections)) as cursor:
+        found = cursor.execute(SQL["connections"]).fetchone()
+    assert found is not None
+    return found

@@ -1,0 +1,147 @@
+"""When a version goes back and when it may go on: figures in, reasons out."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from blocks.canary import CanarySettings
+from database.server_use import Connections
+from tasks.canary.connections import Sample, growth
+from tasks.canary.figures import Figures, Tally, p95
+from tasks.canary.probes import repeatable, warm_ms
+from tasks.canary.repeating import Repeated
+from tasks.canary.verdict import Seen, breaches, lacking
+from tasks.smoke import Check
+
+ALLOWED = CanarySettings()
+GOOD = Figures(600, 0, 20.0)
+FEW = Connections(here=5, used=9, allowed=100)
+WELL = Seen(0.1, GOOD, GOOD, Figures(1500, 0, 30.0), Figures(150, 0, 20.0), Figures(1350, 0, 20.0), connections=FEW)
+
+CASES: dict[str, tuple[Seen, str]] = {
+    "fails": (replace(WELL, new=Figures(600, 30, 20.0)), "asked directly, 30 of 600 failed (5.0 %); allowed is 1 %"),
+    "fails from the start": (replace(WELL, new=Figures(5, 3, 20.0)), "3 of 5 failed"),
+    "fails more than the old one": (replace(WELL, new=Figures(600, 5, 20.0)), "0.5 % more than the old version"),
+    "crashes with traffic": (replace(WELL, new_metrics=Figures(150, 8, 20.0)), "with traffic (Lambda's metrics), 8 of"),
+    "slow with traffic": (replace(WELL, new_metrics=Figures(500, 0, 90.0)), "p95 is 90 ms; the old version's is 20"),
+    "slower": (replace(WELL, new=Figures(600, 0, 320.0)), "p95 is 320 ms; the old version's is 20 ms, so 40"),
+    "over the budget": (
+        replace(WELL, new=Figures(600, 0, 120.0), old=Figures(600, 0, 90.0)),
+        "p95 is 120 ms; allowed are 100, the old version: 90",
+    ),
+    "visitors see it": (replace(WELL, url=Figures(1500, 9, 30.0)), "through the public URL, 9 of 1500 failed"),
+    "the gateway sees it": (replace(WELL, gateway=Figures(5000, 60)), "at the gateway (HTTP 5xx), 60 of 5000 failed"),
+    "leaks": (replace(WELL, leak=(9, 100)), "it leaks database connections: 9 more stayed open in 100 requests"),
+    "crowds": (replace(WELL, connections=replace(FEW, used=81)), "81 of the database's 100 connections are in use"),
+    "is full": (replace(WELL, trouble="FATAL: sorry, too many clients already"), "takes no more connections"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_takes_a_version_back(case: str) -> None:
+    seen, said = CASES[case]
+    (reason,) = breaches(ALLOWED, seen)
+    assert said in reason
+
+
+NO_BREACH: dict[str, Seen] = {
+    "good": WELL,
+    "one failure in few requests": replace(WELL, new=Figures(10, 1, 20.0)),
+    "as bad as the old one was": replace(WELL, new=Figures(600, 5, 20.0), old=Figures(600, 5, 20.0)),
+    "slow as the old one": replace(WELL, new=Figures(600, 0, 155.0), old=Figures(600, 0, 150.0)),
+    "slow, by too few requests": replace(WELL, new=Figures(30, 0, 900.0)),
+    "the gateway failed before, too": replace(WELL, gateway=Figures(5000, 60), gateway_before=Figures(9000, 110)),
+    "started, and opened some connections": replace(WELL, leak=(2, 100)),
+    "many connections for many requests": replace(WELL, leak=(9, 5000)),
+}
+
+
+@pytest.mark.parametrize("case", NO_BREACH)
+def test_what_does_not(case: str) -> None:
+    assert breaches(ALLOWED, NO_BREACH[case]) == []
+
+
+def test_without_figures_nothing_is_promoted() -> None:
+    assert lacking(ALLOWED, WELL, metrics=True) == []
+    missing = lacking(ALLOWED, replace(WELL, new=Figures(12), trouble="it is away"), metrics=True)
+    assert missing == [
+        "the new version answered 12 requests of 200",
+        "the database does not say how many connections it has: it is away",
+    ]
+
+
+def test_metrics_that_do_not_come_are_waited_for_where_there_was_traffic() -> None:
+    unheard = replace(WELL, new_metrics=Figures())
+    assert lacking(ALLOWED, unheard, metrics=True) == [
+        "CloudWatch shows no traffic on the new version, of 1500 requests through the URL"
+    ]
+    assert lacking(ALLOWED, unheard, metrics=False) == []
+    assert lacking(ALLOWED, replace(unheard, url=Figures(100)), metrics=True) == []
+
+
+def samples(*here: int) -> list[Sample]:
+    return [Sample(10 * k, Connections(count, count, 100)) for k, count in enumerate(here)]
+
+
+@pytest.mark.parametrize(
+    ("here", "grown"),
+    [
+        ((5, 6, 7, 8, 9, 10, 11), (6, 60)),
+        ((5, 9, 9, 9, 9, 9, 9), (0, 0)),
+        ((5, 5, 5, 9, 9, 9, 9), (0, 0)),
+        ((5, 6, 8), (0, 0)),
+        ((9, 8, 7, 6, 5), (0, 0)),
+    ],
+    ids=["a leak", "a start", "a pool that grew once", "too few looks", "fewer"],
+)
+def test_a_leak_grows_all_the_time(here: tuple[int, ...], grown: tuple[int, int]) -> None:
+    assert growth(samples(*here)) == grown
+
+
+def test_steps_grow_and_end_with_everything() -> None:
+    assert CanarySettings(steps=(100,)).steps == (100,)
+    for steps in ((), (10, 50), (50, 10, 100), (10, 100, 100), (0, 100)):
+        with pytest.raises(ValidationError, match="must grow and end with 100"):
+            CanarySettings(steps=steps)
+
+
+def test_a_cold_start_is_not_latency() -> None:
+    report = "REPORT RequestId: x\tDuration: {} ms\tBilled Duration: 7 ms\tMemory Size: 128 MB\t{}\n"
+    assert warm_ms("START\nhello\n" + report.format("6.25", "")) == 6.25
+    assert warm_ms(report.format("6.25", "Init Duration: 100.00 ms\t")) is None
+    assert warm_ms("") is None
+
+
+def test_only_what_reads_is_asked_again_and_again() -> None:
+    get, post = Check("/a"), Check("/b", method="POST")
+    assert repeatable([get, post], "/health") == (get,)
+    assert repeatable([post], "/health") == (Check("/health"),)
+
+
+def test_the_95th_percentile_is_exact() -> None:
+    assert p95([float(n) for n in range(1, 101)]) == 95.0
+    assert p95([3.0]) == 3.0
+    assert p95([]) is None
+
+
+def test_failures_are_told_by_a_few_examples() -> None:
+    tally = Tally()
+    for number in range(10):
+        tally.add(failure=f"answer {number}" if number % 2 else "", ms=float(number))
+    assert tally.figures == Figures(10, 5, 9.0)
+    assert tally.examples == ["answer 1", "answer 3", "answer 5"]
+
+
+def test_work_is_repeated_at_its_rate_and_ends_with_the_block() -> None:
+    numbers = list[int]()
+    with Repeated("probe", numbers.append, per_s=200, threads=2):
+        time.sleep(0.2)
+    done = len(numbers)
+    assert sorted(numbers) == list(range(done))
+    assert 2 <= done <= 42
+    time.sleep(0.02)
+    assert len(numbers) == done
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("probe")]
