@@ -20,6 +20,7 @@ class ListedRelease:
 
     id: UUID
     environment: str
+    kind: str
     status: str
     requested_by: str | None
     git_sha: str | None

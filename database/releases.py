@@ -19,6 +19,7 @@ from database.queries import load
 
 SQL = load("releases.sql")
 Connection = psycopg.Connection[Any]
+Kind = Literal["release", "rollback"]
 
 
 class NotRunning(Exception):
@@ -34,6 +35,9 @@ class Request:
     git_sha: str | None = None
     source: str | None = None
     flow_run_id: UUID | None = None
+    kind: Kind = "release"
+    target_id: UUID | None = None
+    """Of a rollback: the release that it goes back to."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Outcome:
     api_url: str | None = None
     verdicts: Mapping[str, Any] = field(default_factory=dict)
     """What each check said, by its name: JSON."""
+    site_manifest: str | None = None
+    """Which publication of the site went with it."""
     error: str | None = None
 
 
@@ -57,6 +63,8 @@ class Release:
 
     id: UUID
     environment: str
+    kind: Kind
+    target_id: UUID | None
     status: Literal["running", "succeeded", "failed", "rolled_back"]
     requested_by: str | None
     git_sha: str | None
@@ -66,6 +74,7 @@ class Release:
     lambda_version_before: str | None
     lambda_version_after: str | None
     api_url: str | None
+    site_manifest: str | None
     verdicts: dict[str, Any]
     flow_run_id: UUID | None
     error: str | None
@@ -147,6 +156,27 @@ def latest_release(connection: Connection, environment: str) -> Release | None:
 def latest_change(connection: Connection, environment: str) -> Release | None:
     """The last release that changed anything that can be put back."""
     return _release(connection, "latest_that_changed", {"environment": environment})
+
+
+def releases_like(connection: Connection, environment: str, prefix: str) -> list[Release]:
+    """Releases whose ids begin like this; two of them mean that there are more."""
+    with connection.cursor(row_factory=class_row(Release)) as cursor:
+        return cursor.execute(SQL["by_prefix"], {"environment": environment, "prefix": prefix}).fetchall()
+
+
+def release_with(connection: Connection, environment: str, version: str) -> Release | None:
+    """The last good release that ended on this version."""
+    return _release(connection, "by_version", {"environment": environment, "version": version})
+
+
+def release_before(connection: Connection, environment: str, version: str) -> Release | None:
+    """The last good release before the one that made this version."""
+    return _release(connection, "before_version", {"environment": environment, "version": version})
+
+
+def good_versions(connection: Connection, environment: str, count: int) -> list[str]:
+    """The versions of the newest good releases."""
+    return _scalars(connection, "good_versions", {"environment": environment, "count": count})
 
 
 async def release_of(connection: psycopg.AsyncConnection[Any], flow_run_id: UUID) -> Release | None:

@@ -5,8 +5,10 @@ SET status = 'failed', error = %(reason)s, finished_at = now()
 WHERE environment = %(environment)s AND status = 'running';
 
 -- start --
-INSERT INTO releases (environment, requested_by, git_sha, source, flow_run_id)
-VALUES (%(environment)s, %(requested_by)s, %(git_sha)s, %(source)s, %(flow_run_id)s)
+INSERT INTO releases (environment, requested_by, git_sha, source, flow_run_id, kind, target_id)
+VALUES (
+    %(environment)s, %(requested_by)s, %(git_sha)s, %(source)s, %(flow_run_id)s, %(kind)s, %(target_id)s
+)
 RETURNING id;
 
 -- take_over --
@@ -36,6 +38,7 @@ SET status = CASE status WHEN 'rolled_back' THEN status ELSE %(status)s END,
     lambda_version_after = %(lambda_version_after)s,
     api_url = %(api_url)s,
     verdicts = %(verdicts)s,
+    site_manifest = %(site_manifest)s,
     error = %(error)s,
     finished_at = now()
 WHERE id = %(release_id)s AND (status = 'running' OR status = 'rolled_back' AND %(status)s <> 'succeeded')
@@ -52,15 +55,17 @@ RETURNING id;
 
 -- get --
 SELECT
-    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
-    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
 FROM releases
 WHERE id = %(release_id)s;
 
 -- latest --
 SELECT
-    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
-    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
 FROM releases
 WHERE environment = %(environment)s
 ORDER BY started_at DESC
@@ -69,13 +74,64 @@ LIMIT 1;
 -- latest_that_changed --
 -- The last one that moved anything: a release that found everything in place has nothing to put back.
 SELECT
-    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
-    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
 FROM releases
 WHERE environment = %(environment)s
     AND EXISTS (SELECT FROM release_steps WHERE release_steps.release_id = releases.id)
 ORDER BY started_at DESC
 LIMIT 1;
+
+-- by_prefix --
+-- Two at most: more than one is too many.
+SELECT
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
+FROM releases
+WHERE environment = %(environment)s AND id::text LIKE %(prefix)s || '%%'
+ORDER BY started_at DESC
+LIMIT 2;
+
+-- by_version --
+-- The last one that put all traffic on this version and was well.
+SELECT
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
+FROM releases
+WHERE environment = %(environment)s AND lambda_version_after = %(version)s
+    AND (status = 'succeeded' OR status = 'rolled_back' AND error IS NULL)
+ORDER BY started_at DESC
+LIMIT 1;
+
+-- before_version --
+-- The last one that was well before the release which made the version that serves, with another version.
+SELECT
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
+FROM releases
+WHERE environment = %(environment)s AND lambda_version_after <> %(version)s AND status = 'succeeded'
+    AND started_at < coalesce(
+        (
+            SELECT max(started_at) FROM releases
+            WHERE environment = %(environment)s AND lambda_version_after = %(version)s AND kind = 'release'
+        ),
+        now()
+    )
+ORDER BY started_at DESC
+LIMIT 1;
+
+-- good_versions --
+-- Versions of the newest releases that were well, newest first.
+SELECT lambda_version_after
+FROM releases
+WHERE environment = %(environment)s AND status = 'succeeded' AND lambda_version_after IS NOT NULL
+GROUP BY lambda_version_after
+ORDER BY max(started_at) DESC
+LIMIT %(count)s;
 
 -- note_step --
 -- Nothing is returned if the release is not running any more: then nothing may be changed in its name.
@@ -108,8 +164,9 @@ ORDER BY number DESC;
 
 -- by_flow_run --
 SELECT
-    id, environment, status, requested_by, git_sha, source, code_sha256, schema_version, lambda_version_before,
-    lambda_version_after, api_url, verdicts, flow_run_id, error, started_at, finished_at
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
 FROM releases
 WHERE flow_run_id = %(flow_run_id)s
 ORDER BY started_at DESC

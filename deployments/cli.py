@@ -200,6 +200,41 @@ def migrate(
     run_flow("migrate", environment, parameters, as_json=False, artifact=None)
 
 
+@main.command()
+@environment_option
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
+@json_option
+def releases(environment: str, limit: int, as_json: bool) -> None:
+    """What was released, newest first; `rollback` takes the id."""
+    from deployments.environment_files import BadEnvironment
+    from deployments.releases import NoRecord, facts, lines, list_releases
+
+    try:
+        found = list_releases(environment, limit)
+    except BadEnvironment as error:
+        fail(str(error), USAGE)
+    except NoRecord as error:
+        fail(str(error), FAILED)
+    if as_json:
+        click.echo(json.dumps({"releases": facts(found)}, indent=2))
+    else:
+        for line in lines(found):
+            click.echo(line)
+
+
+@main.command()
+@environment_option
+@click.argument("release_id", required=False)
+@json_option
+def rollback(environment: str, release_id: str | None, as_json: bool) -> None:
+    """Put traffic back to before the last release, or to RELEASE_ID's version.
+
+    RELEASE_ID is an id of `miyabi releases` or its beginning, a version's number, or `previous`.
+    """
+    parameters = {"environment": environment, "release_id": release_id}
+    run_flow("rollback", environment, parameters, as_json=as_json, artifact="changes", label="changes")
+
+
 def run_flow(
     flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None, label: str = ""
 ) -> NoReturn:

@@ -5,14 +5,15 @@ the report is published in any case. A run that was killed closes nothing: the n
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from prefect import runtime
 
-from database.releases import Outcome, Request
+from database.releases import Outcome, Release, Request
 from tasks import aliases
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
@@ -21,6 +22,7 @@ from tasks.functions import FunctionVersion
 from tasks.gateway import Api
 from tasks.releases import Journal, close_release, open_release
 from tasks.reports import ReleaseFacts, publish_release
+from tasks.returning import live_version
 from tasks.smoke import Result, SmokeFailed
 from tasks.steps import seconds_by_step
 from tasks.undo import Undoer, replay_undo
@@ -71,23 +73,43 @@ async def recorded(rollout: Rollout, bundle: Bundle, schema_version: int) -> Asy
         verdict, error = "failed", str(failure)
         if isinstance(failure, SmokeFailed):
             record.smoke = failure.results
-        if put_back(rollout, record, record.outcome(schema_version, bundle, error)):
+        if put_back(rollout, record.journal, record.outcome(schema_version, bundle, error)):
             verdict = "rolled_back"
         raise
     finally:
         await publish_release(facts(rollout, bundle, record, schema_version, verdict, error))
 
 
-def put_back(rollout: Rollout, record: Record, outcome: Outcome) -> bool:
+@contextmanager
+def going_back(rollout: Rollout, target: Release) -> Iterator[Record]:
+    """Around the steps that go back to an earlier release: a release of its own, which can be undone like any other."""
+    record = Record(open_release(rollout, request_to_go_back(rollout, target)))
+    outcome = Outcome(
+        status="succeeded",
+        code_sha256=target.code_sha256,
+        lambda_version_before=live_version(rollout),
+        lambda_version_after=target.lambda_version_after,
+        api_url=target.api_url,
+        site_manifest=target.site_manifest,
+    )
+    try:
+        yield record
+        close_release(record.journal, outcome)
+    except Exception as failure:
+        put_back(rollout, record.journal, replace(outcome, status="failed", error=str(failure)))
+        raise
+
+
+def put_back(rollout: Rollout, journal: Journal, outcome: Outcome) -> bool:
     """Undo what was recorded, then close the release; true if there was something to undo.
 
     Trouble here is logged and does not hide why the deployment failed: the log stays, for the next release.
     """
-    if record.journal.release_id is None:
+    if journal.release_id is None:
         return False
     try:
-        undone = replay_undo(rollout, UNDOERS, release_id=record.journal.release_id)
-        close_release(record.journal, outcome)
+        undone = replay_undo(rollout, UNDOERS, release_id=journal.release_id)
+        close_release(journal, outcome)
     except MiyabiError as trouble:
         logger.error("the release could not be put back and closed; run `rollback`: %s", trouble)
         return False
@@ -103,6 +125,19 @@ def request(rollout: Rollout, bundle: Bundle) -> Request:
         git_sha=bundle.git_sha,
         source=parameters.get("source"),
         flow_run_id=UUID(run_id) if run_id else None,
+    )
+
+
+def request_to_go_back(rollout: Rollout, target: Release) -> Request:
+    """Who goes back to what."""
+    run_id = runtime.flow_run.id
+    return Request(
+        environment=rollout.environment.name,
+        git_sha=target.git_sha,
+        source=target.source,
+        flow_run_id=UUID(run_id) if run_id else None,
+        kind="rollback",
+        target_id=target.id,
     )
 
 

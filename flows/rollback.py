@@ -1,27 +1,34 @@
-"""Roll back: put traffic to where it was before a release, the last one unless told otherwise. Run by hand.
+"""Roll back: traffic goes to where it was before the last release, or to what any earlier release made. Run by hand.
 
-Replays the release's undo log backwards: what was done and not undone, each guarded, so that a second run changes
-nothing. The database is not touched: migrations go forward only. No approval is asked for: it goes back to a state that
-was approved, and somebody is in a hurry.
+Without a release the last one's undo log is replayed backwards: what was done and not undone, each guarded, so that a
+second run changes nothing. With one, the traffic goes to that release's version, in seconds, and this is a release of
+its own: `rollback` without a release undoes it again. The database is not touched: migrations go forward only. No
+approval is asked for: it goes back to a state that was approved, and somebody is in a hurry.
 """
 
 import logging
 from typing import Annotated
-from uuid import UUID
 
 from prefect import flow
 from pydantic import Field
 
 from flows.opening import opened, run_name
 from flows.parameters import EnvironmentName, PlanOnly, Shown
-from flows.recording import UNDOERS
+from flows.recording import UNDOERS, going_back
+from tasks.aliases import shift_traffic
+from tasks.returning import find_release
 from tasks.undo import replay_undo
 
 logger = logging.getLogger(__name__)
 
 NOTHING = "stays where it is: there is nothing to put back, for the release moved none or was rolled back already"
 ReleaseId = Annotated[
-    str | None, Field(pattern=r"^[0-9a-f-]{36}$"), Shown("A release's id. Empty: the last release that moved traffic.")
+    str | None,
+    Field(pattern=r"^(previous|[1-9][0-9]{0,6}|[0-9a-f]{8}[0-9a-f-]{0,28})$"),
+    Shown(
+        "Which release to go back to: its id or the beginning of it, its version's number, or `previous`."
+        " Empty: to before the last release that moved traffic."
+    ),
 ]
 
 
@@ -29,8 +36,12 @@ ReleaseId = Annotated[
 async def rollback(
     environment: EnvironmentName = "local", release_id: ReleaseId = None, plan_only: PlanOnly = False
 ) -> None:
-    """Put traffic back to where it was before a release."""
+    """Put traffic back to where it was before the last release, or to what an earlier one made."""
     async with opened(environment, plan_only=plan_only) as rollout:
-        if not replay_undo(rollout, UNDOERS, release_id=UUID(release_id) if release_id else None):
+        if release_id:
+            target = find_release(rollout, release_id)
+            with going_back(rollout, target) as record:
+                shift_traffic(rollout, str(target.lambda_version_after), undoable=record.undoable)
+        elif not replay_undo(rollout, UNDOERS):
             logger.info("traffic %s", NOTHING)
             rollout.find("traffic", NOTHING)

@@ -1,8 +1,9 @@
 """What releases leave behind, taken away after one that succeeded: old versions of the function, old snapshots.
 
 The newest few stay (`function.keep_versions`, `database.keep_snapshots`); so does every version that an alias points to
-or that a rollback of the last release goes back to, and every snapshot that was not taken before migrations of this
-environment. Trouble here is a finding and not the end of a release that has succeeded: the next one tries again.
+or that a rollback goes back to (of the last release, or to one of the newest few that were well), and every snapshot
+that was not taken before migrations of this environment. Trouble here is a finding and not the end of a release that
+has succeeded: the next one tries again.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -77,13 +78,14 @@ def versions_with_aliases(client: Any, function: str) -> set[str]:
 
 
 def rollback_targets(rollout: Rollout, current: FunctionVersion, store: Store) -> set[str]:
-    """Versions that `rollback` would put traffic on. In a plan that moves traffic that is the one that has it now."""
-    if rollout.planning and current.version != current.previous_version:
-        return set()  # its alias keeps it
+    """Versions that `rollback` would put traffic on. In a plan that moves traffic, what is undone is not known yet."""
+    name, keep = rollout.environment.name, rollout.environment.function.keep_versions
+    moves = rollout.planning and current.version != current.previous_version  # from where the alias keeps it
     with store.connection() as connection:
-        release = releases.latest_change(connection, rollout.environment.name)
+        release = None if moves else releases.latest_change(connection, name)
         steps = releases.steps_to_undo(connection, release.id) if release else []
-    return {str(step.before["version"]) for step in steps if step.before.get("version")}
+        good = releases.good_versions(connection, name, keep)
+    return {str(step.before["version"]) for step in steps if step.before.get("version")}.union(good)
 
 
 def prune_snapshots(rollout: Rollout) -> None:

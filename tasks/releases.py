@@ -48,8 +48,8 @@ class Store:
             raise Permanent(f"the record of releases cannot be reached: {error}") from error
         except NotRunning as error:
             raise Permanent(f"{error}: another run has taken its place, so this one stops") from error
-        except psycopg.errors.UndefinedTable as error:
-            raise Permanent("this database has no record of releases yet; run migrate first") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise Permanent("this database has no such record of releases yet; run migrate first") from error
         except psycopg.OperationalError as error:
             raise Temporary(f"the record of releases cannot be written: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Rollback: traffic goes back to where it was before a release, by the release's undo log, and a second time nothing.
+"""Rollback: traffic goes to where it was before a release, by its undo log, and a second time nothing; or to any one.
 
 The releases of a module build on each other: version 1 is the good backend, later ones are others.
 """
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from database.releases import Release, release_with
 from localcloud.cloud import Cloud
 from tests.release.scene import FUNCTION, Scene, another_backend, standing
 from tests.release.zygote import Zygote
@@ -51,16 +52,65 @@ def test_what_was_rolled_back_can_be_released_again_without_a_new_version(scene:
     assert scene.last_release().status == "succeeded"
 
 
-def test_a_release_by_its_id(scene: Scene, tmp_path: Path) -> None:
+def test_to_an_earlier_release_and_back_again(scene: Scene, tmp_path: Path) -> None:
+    first = with_version(scene, "1")
     assert release_another(scene, tmp_path, "third") == "3"
-    third = scene.last_release()
-    assert scene.run("rollback", release_id=str(third.id)).code == 0
-    assert scene.live() == "2"
+    assert scene.run("rollback", release_id=str(first.id), plan_only=True).code == 0
+    assert scene.writes == []
+    (change,) = scene.changes(planned=True)
+    assert (change["from"], change["to"]) == ("3", "1")
+    assert scene.run("rollback", release_id=str(first.id)).code == 0
+    assert scene.writes == ["lambda.UpdateAlias"]
+    assert scene.health().json()["version"] == "1"
+    back = scene.last_release()
+    assert (back.kind, back.status, back.target_id, back.git_sha) == ("rollback", "succeeded", first.id, first.git_sha)
+    assert (back.lambda_version_before, back.lambda_version_after) == ("3", "1")
+    assert scene.run("rollback").code == 0
+    assert scene.live() == "3"
     assert scene.last_release().status == "rolled_back"
 
 
-def test_traffic_that_someone_moved_since_is_left_where_it_is(scene: Scene, tmp_path: Path) -> None:
+def test_by_a_version_and_to_the_previous_one(scene: Scene) -> None:
+    for wanted, version in (("previous", "2"), ("previous", "1"), ("3", "3"), ("3", "3")):
+        assert scene.run("rollback", release_id=wanted).code == 0
+        assert scene.live() == version
+    assert scene.writes == []  # it was there already
+
+
+def with_version(scene: Scene, version: str) -> Release:
+    with scene.database() as connection:
+        release = release_with(connection, "local", version)
+    assert release
+    return release
+
+
+def test_a_version_that_was_deleted(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "fourth") == "4"
     assert release_another(scene, tmp_path, "third") == "3"
+    scene.aws("lambda").delete_function(FunctionName=FUNCTION, Qualifier="4")
+    ended = scene.run("rollback", release_id="4")
+    assert ended.code == 1
+    assert f"version 4 of {FUNCTION}" in ended.error
+    assert "is not there any more" in ended.error
+    assert "Release its source again: python:" in ended.error
+    assert (scene.live(), scene.writes) == ("3", [])
+
+
+def test_a_release_that_was_never_well(scene: Scene, tmp_path: Path) -> None:
+    """Its version is there, and no way leads to it."""
+    bad = another_backend(tmp_path, name="bad", handler="def handler(event, context):\n    return answer(500, {})\n")
+    assert scene.run(source=bad).code == 1
+    failed = scene.last_release()
+    for wanted in (str(failed.id), str(failed.id)[:8]):
+        ended = scene.run("rollback", release_id=wanted)
+        assert ended.code == 1
+        assert f"release {failed.id} is failed and was never well: smoke test" in ended.error
+    assert scene.run("rollback", release_id=str(failed.lambda_version_after)).code == 1
+    assert scene.live() == "3"
+
+
+def test_traffic_that_someone_moved_since_is_left_where_it_is(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "second") == "2"
     scene.aws("lambda").update_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="1")
     assert scene.run("rollback").code == 0
     assert scene.writes == []
@@ -72,10 +122,11 @@ def test_traffic_that_someone_moved_since_is_left_where_it_is(scene: Scene, tmp_
 @pytest.mark.parametrize(
     ("release_id", "said"),
     [
-        (UNKNOWN, f"environment 'local' has no release '{UNKNOWN}'"),
+        (UNKNOWN, f"environment 'local' has no release '{UNKNOWN}' to go back to; `miyabi releases` lists"),
+        ("99", "has no release '99' to go back to"),
         ("yesterday's", "release_id: String should match pattern"),
     ],
-    ids=["unknown", "not an id"],
+    ids=["unknown", "no such version", "not an id"],
 )
 def test_a_release_that_there_is_not(scene: Scene, release_id: str, said: str) -> None:
     before = scene.live()

@@ -73,16 +73,6 @@ def test_the_newest_and_the_needed_versions_stay(published: str, needed: str, ke
     assert all(change.action == "delete" for change in planned.values())
 
 
-def test_a_plan_shows_what_would_go_and_keeps_what_has_traffic(world: None) -> None:
-    published = publish(make_rollout(ENVIRONMENT), 4, live="2")
-    plan = make_rollout(ENVIRONMENT, planning=True)
-    prune.fn(plan, current(*published, PENDING, version=PENDING, before="2"), store=nowhere(plan))
-    assert changes_of(plan) == [f"delete version {number} of function {FUNCTION}" for number in ("1", "3")]
-    (finding,) = plan.findings
-    assert "(1, 3): the newest 2 stay" in finding.text
-    assert versions(plan) == list(published)
-
-
 def test_few_versions_cost_no_call(world: None) -> None:
     rollout = make_rollout(ENVIRONMENT)
     calls = record_calls(rollout, "lambda")

@@ -1,0 +1,76 @@
+"""`miyabi releases`: what was released where, newest first, so that a person can pick what to go back to."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import psycopg
+
+from database.release_history import ListedRelease, page
+
+NO_RECORD = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+
+
+class NoRecord(Exception):
+    """The record of releases cannot be read; the message says what to do."""
+
+
+def list_releases(environment: str, limit: int) -> list[ListedRelease]:
+    """The newest releases of an environment. Raises NoRecord, BadEnvironment."""
+    try:
+        with psycopg.connect(dsn_of(environment), connect_timeout=5, autocommit=True) as connection:
+            return page(connection, environment, limit=limit)
+    except NO_RECORD:
+        raise NoRecord("this database has no such record of releases yet; run `miyabi release` first") from None
+    except psycopg.OperationalError as error:
+        raise NoRecord(f"the database of {environment!r} cannot be reached: {str(error).splitlines()[0]}") from None
+
+
+def dsn_of(environment: str) -> str:
+    """DATABASE_URL, else the embedded cloud's, else by the environment's file and its secret."""
+    if given := os.environ.get("DATABASE_URL"):
+        return given
+    if environment == "local":
+        from deployments.stack import database_url, status
+
+        now = status()
+        found = database_url(now.home) if now.services.get("postgres") else None
+        if found is None:
+            raise NoRecord("nothing is released here, or PostgreSQL does not run; `miyabi up`, then `miyabi release`")
+        return found
+    return dsn_on_aws(environment)
+
+
+def dsn_on_aws(environment: str) -> str:
+    from deployments.settings import read_environment
+    from tasks.changes import Rollout
+    from tasks.errors import MiyabiError
+    from tasks.secrets import database_dsn
+
+    settings = read_environment(environment)
+    try:
+        return database_dsn(Rollout(settings, settings.aws(planning=True))).get_secret_value()
+    except MiyabiError as error:
+        raise NoRecord(str(error)) from error
+
+
+def facts(found: Sequence[ListedRelease]) -> list[dict[str, Any]]:
+    """For machines."""
+    return [
+        {**asdict(release), "id": str(release.id), "started_at": release.started_at.isoformat(),
+         "finished_at": release.finished_at and release.finished_at.isoformat()}
+        for release in found
+    ]  # fmt: skip
+
+
+def lines(found: Sequence[ListedRelease]) -> Iterator[str]:
+    """For people: a line each, and why it failed."""
+    for release in found:
+        version = f"{release.lambda_version_before or '-'} → {release.lambda_version_after or '-'}"
+        yield (
+            f"{str(release.id)[:8]}  {release.started_at.astimezone():%Y-%m-%d %H:%M:%S}  {release.kind:<8}  "
+            f"{release.status:<11}  {version:<10}  {(release.git_sha or '')[:7]:<7}  {release.source or ''}"
+        )
+        if release.error:
+            yield f"          {release.error[:120]}"
