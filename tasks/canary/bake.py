@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 
 import httpx
 
@@ -64,21 +65,26 @@ class Canary:
         self._counter = Counter(journal.store, warm=self.settings.min_requests // 4)
         self._answered = 0
         """By the new version, at the shares before."""
-        self._metrics: Metrics | None = None
+
+    @cached_property
+    def _metrics(self) -> Metrics:
+        """From the first share on."""
+        return Metrics(self.rollout, self.api.id)
 
     def bake(self, old: str, share: int) -> None:
         """Watch for `bake_s` with this share (percent) on the new version. Raises CanaryFailed."""
         logger.info("canary: %d %% of the traffic on version %s, %.0f s", share, self.version, self.settings.bake_s)
-        new, other, url = Tally(), Tally(), Tally()
+        new, other, url, metrics = Tally(), Tally(), Tally(), self._metrics
         began = self._clock()
         with self._asking(old, new, other, url):
             while True:
                 self._sleep(self.settings.interval_s)
                 self.journal.require_running()
                 elapsed = self._clock() - began
-                seen = self._look(share / 100, old, new.figures, other.figures, url.figures)
+                seen = self._look(share / 100, new.figures, other.figures, url.figures)
+                seen = metrics.add_to(seen, self.version, old)
                 self._judge(share, seen, elapsed, [*new.examples, *url.examples][:3])
-                if elapsed >= self.settings.bake_s and not self._missing(seen):
+                if elapsed >= self.settings.bake_s and not lacking(self.settings, seen):
                     break
         self._answered += new.figures.requests
         self._note(share, seen, elapsed, "good")
@@ -98,9 +104,9 @@ class Canary:
                 stack.enter_context(Repeated(name, function, per_s=per_s, threads=threads))
             yield
 
-    def _look(self, share: float, old: str, new: Figures, other: Figures, url: Figures) -> Seen:
+    def _look(self, share: float, new: Figures, other: Figures, url: Figures) -> Seen:
         self._counter.sample(self._answered + new.requests)
-        seen = Seen(
+        return Seen(
             share,
             new,
             other,
@@ -109,19 +115,15 @@ class Canary:
             leak=self._counter.leak,
             trouble=self._counter.trouble,
         )
-        return self._metrics.add_to(seen, self.version, old) if self._metrics else seen
 
     def _judge(self, share: int, seen: Seen, elapsed: float, examples: Sequence[str]) -> None:
         """Raise CanaryFailed if the version must go back."""
         reasons = breaches(self.settings, seen)
         if not reasons and elapsed >= self.settings.bake_s + self.settings.extension_s:
-            reasons = [f"{text}, after {elapsed:.0f} s" for text in self._missing(seen)]
+            reasons = [f"{text}, after {elapsed:.0f} s" for text in lacking(self.settings, seen)]
         if reasons:
             self._note(share, seen, elapsed, "taken back: " + "; ".join(reasons))
             raise CanaryFailed(self.version, share, reasons, examples)
-
-    def _missing(self, seen: Seen) -> list[str]:
-        return lacking(self.settings, seen, metrics=self._metrics is not None)
 
     def _note(self, share: int, seen: Seen, elapsed: float, verdict: str) -> None:
         """The row of a share: in the log, in the table and in the report."""
@@ -140,7 +142,7 @@ def row_of(share: int, seen: Seen, elapsed: float, verdict: str) -> Row:
         "old": str(seen.old),
         "p95 new / old": f"{written(seen.new.p95_ms)} / {written(seen.old.p95_ms)}",
         "URL": str(seen.url),
-        "traffic": str(seen.new_metrics) if seen.new_metrics.requests else "-",
+        "its traffic": str(seen.new_metrics) if seen.new_metrics.requests else "-",
         "connections": connections(seen.connections),
         "verdict": verdict,
     }

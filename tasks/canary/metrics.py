@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from tasks.canary.figures import Figures
@@ -27,27 +28,26 @@ class Metrics:
         self, rollout: Rollout, api_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         names = rollout.environment.names
-        self._client, self._function, self._alias, self._api = (
-            rollout.aws("cloudwatch"),
-            names.function,
-            names.alias,
-            {"ApiId": api_id},
-        )
+        self._client, self._api = rollout.aws("cloudwatch"), {"ApiId": api_id}
+        self._function, self._alias = names.function, names.alias
         self._now, self._began = now, now()
-        self._before: Figures | None = None
+
+    @cached_property
+    def _before(self) -> Figures:
+        """At the gateway before the canary."""
+        return figures(self._ask(self._gateway(), self._began - BEFORE, self._began))
 
     def add_to(self, seen: Seen, new: str, old: str) -> Seen:
-        """The same with what CloudWatch knows so far."""
-        if self._before is None:
-            answers = self._ask(self._gateway(), self._began - BEFORE, self._began)
-            self._before = figures(answers)
-        queries = {**self._version("new_", new), **self._version("old_", old), **self._gateway()}
-        answers = self._ask(queries, self._began, self._now())
+        """The same with what CloudWatch knows so far. It keeps whole minutes: of the gateway, which has seen others
+        before, only those count that began after the canary did."""
+        versions = {**self._version("new_", new), **self._version("old_", old)}
+        answers = self._ask(versions, self._began, self._now())
+        gateway = self._ask(self._gateway(), self._began + timedelta(minutes=1), self._now())
         return replace(
             seen,
             new_metrics=figures(answers, "new_"),
             old_metrics=figures(answers, "old_"),
-            gateway=figures(answers),
+            gateway=figures(gateway),
             gateway_before=self._before,
         )
 
@@ -71,9 +71,11 @@ class Metrics:
         }
 
     def _ask(self, queries: Mapping[str, Query], start: datetime, end: datetime) -> dict[str, float | None]:
-        """A value for each query; None where CloudWatch has none (yet). Whole minutes, as they are kept."""
+        """A value for each query over the minutes from `start` to `end`; None where CloudWatch has none (yet)."""
         start = start.replace(second=0, microsecond=0)
-        period = 60 * max(1, math.ceil((end - start).total_seconds() / 60))
+        if end <= start:
+            return dict.fromkeys(queries)
+        period = 60 * math.ceil((end - start).total_seconds() / 60)
         answer = self._client.get_metric_data(
             MetricDataQueries=[data_query(key, query, period) for key, query in queries.items()],
             StartTime=start,

@@ -100,7 +100,7 @@ def crowded(allowed: CanarySettings, seen: Seen) -> Iterator[str]:
         yield f"the database takes no more connections: {seen.trouble}"
 
 
-def lacking(allowed: CanarySettings, seen: Seen, *, metrics: bool) -> list[str]:
+def lacking(allowed: CanarySettings, seen: Seen) -> list[str]:
     """What is not known yet, without which a version is not promoted."""
     counts = {"the new version": seen.new.requests, "the old version": seen.old.requests}
     missing = [
@@ -110,7 +110,7 @@ def lacking(allowed: CanarySettings, seen: Seen, *, metrics: bool) -> list[str]:
     ]
     if seen.trouble or seen.connections is None:
         missing.append(f"the database does not say how many connections it has: {seen.trouble or 'not asked yet'}")
-    if metrics and seen.share * seen.url.requests >= EXPECTED and not seen.new_metrics.requests:
+    if seen.share * seen.url.requests >= EXPECTED and not seen.new_metrics.requests:
         missing.append(
             f"CloudWatch shows no traffic on the new version, of {seen.url.requests} requests through the URL"
         )

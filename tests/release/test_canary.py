@@ -128,6 +128,14 @@ def test_one_that_leaks_connections(scene: Scene, tmp_path: Path) -> None:
         assert visitor.failed == 0
 
 
+def test_one_that_crashes_only_with_traffic(scene: Scene, tmp_path: Path) -> None:
+    """Probes find nothing; CloudWatch by executed version does, and so do visits through the public URL."""
+    with taken_back(scene, backend(tmp_path, "crashing")) as (error, visitor):
+        assert "with traffic (Lambda's metrics)" in error
+        assert "asked directly" not in error
+        assert 0 < visitor.failed <= 0.3 * len(visitor.answers)
+
+
 def test_a_good_one_loses_no_request(scene: Scene, tmp_path: Path) -> None:
     with Visitor(scene, per_s=50) as visitor:
         ended = scene.run(source=backend(tmp_path, "good"))

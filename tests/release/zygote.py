@@ -24,7 +24,7 @@ WARM = (
     "anyio._backends._asyncio", "fastapi", "prefect.concurrency._sync", "prefect.task_engine",
     "prefect.utilities.visualization",
 )  # fmt: skip
-SERVICES = ("apigatewayv2", "ec2", "iam", "lambda", "logs", "rds", "secretsmanager", "sts")
+SERVICES = ("apigatewayv2", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "secretsmanager", "sts")
 
 
 @dataclass(frozen=True)

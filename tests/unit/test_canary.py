@@ -3,6 +3,8 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -11,10 +13,12 @@ from blocks.canary import CanarySettings
 from database.server_use import Connections
 from tasks.canary.connections import Sample, growth
 from tasks.canary.figures import Figures, Tally, p95
+from tasks.canary.metrics import Metrics
 from tasks.canary.probes import repeatable, warm_ms
 from tasks.canary.repeating import Repeated
 from tasks.canary.verdict import Seen, breaches, lacking
 from tasks.smoke import Check
+from tests.support import make_rollout
 
 ALLOWED = CanarySettings()
 GOOD = Figures(600, 0, 20.0)
@@ -65,8 +69,8 @@ def test_what_does_not(case: str) -> None:
 
 
 def test_without_figures_nothing_is_promoted() -> None:
-    assert lacking(ALLOWED, WELL, metrics=True) == []
-    missing = lacking(ALLOWED, replace(WELL, new=Figures(12), trouble="it is away"), metrics=True)
+    assert lacking(ALLOWED, WELL) == []
+    missing = lacking(ALLOWED, replace(WELL, new=Figures(12), trouble="it is away"))
     assert missing == [
         "the new version answered 12 requests of 200",
         "the database does not say how many connections it has: it is away",
@@ -75,11 +79,43 @@ def test_without_figures_nothing_is_promoted() -> None:
 
 def test_metrics_that_do_not_come_are_waited_for_where_there_was_traffic() -> None:
     unheard = replace(WELL, new_metrics=Figures())
-    assert lacking(ALLOWED, unheard, metrics=True) == [
+    assert lacking(ALLOWED, unheard) == [
         "CloudWatch shows no traffic on the new version, of 1500 requests through the URL"
     ]
-    assert lacking(ALLOWED, unheard, metrics=False) == []
-    assert lacking(ALLOWED, replace(unheard, url=Figures(100)), metrics=True) == []
+    assert lacking(ALLOWED, replace(unheard, url=Figures(100))) == []
+
+
+class CloudWatch:
+    """Answers from a table of (metric, version or ''): value; notes the time that it was asked about."""
+
+    def __init__(self, known: dict[tuple[str, str], float]) -> None:
+        self.known, self.asked = known, list[tuple[datetime, datetime]]()
+
+    def get_metric_data(self, MetricDataQueries: list[Any], StartTime: datetime, EndTime: datetime) -> dict[str, Any]:
+        self.asked.append((StartTime, EndTime))
+        results = []
+        for query in MetricDataQueries:
+            metric = query["MetricStat"]["Metric"]
+            dimensions = {one["Name"]: one["Value"] for one in metric["Dimensions"]}
+            value = self.known.get((metric["MetricName"], dimensions.get("ExecutedVersion", "")))
+            results.append({"Id": query["Id"], "Values": [] if value is None else [value]})
+        return {"MetricDataResults": results}
+
+
+def test_cloudwatch_is_asked_for_each_version_and_for_whole_minutes_of_the_gateway() -> None:
+    known = {("Invocations", "8"): 50.0, ("Errors", "8"): 2.0, ("Duration", "8"): 31.5, ("Invocations", "7"): 450.0}
+    client, now = (
+        CloudWatch(known | {("Count", ""): 500.0, ("5xx", ""): 4.0}),
+        datetime(2026, 11, 27, 9, 0, 30, tzinfo=UTC),
+    )
+    rollout = make_rollout()
+    rollout.aws = lambda _: client  # type: ignore[assignment,method-assign,return-value]
+    times = iter([now, *[now + timedelta(seconds=20)] * 2, *[now + timedelta(seconds=200)] * 2])
+    metrics = Metrics(rollout, "abc", now=lambda: next(times))
+    early, late = metrics.add_to(WELL, "8", "7"), metrics.add_to(WELL, "8", "7")
+    assert (late.new_metrics, late.old_metrics) == (Figures(50, 2, 31.5), Figures(450, 0))
+    assert (early.gateway, late.gateway, late.gateway_before) == (Figures(), Figures(500, 4), Figures(500, 4))
+    assert client.asked[-1] == (now.replace(minute=1, second=0), now.replace(minute=4, second=0))
 
 
 def samples(*here: int) -> list[Sample]:
