@@ -140,6 +140,7 @@ class Gateway:
         self.port = self._server.sockets[0].getsockname()[1]
         self.port_text = str(self.port)
         gc.set_threshold(*COLLECTING)
+        self.runtime.changed()  # what was saved may ask for provisioned sandboxes
 
     async def stop(self) -> None:
         """Close every connection and end every function's process."""

@@ -20,6 +20,9 @@ from localcloud.metrics import Meter
 if TYPE_CHECKING:
     from localcloud.lambda_runtime import LambdaRuntime
 
+REPLACE_S = 0.2
+"""Seconds until a provisioned sandbox that has ended is replaced."""
+
 
 @dataclass
 class Gauge:
@@ -53,8 +56,12 @@ class Pool:
         """By the ARN that was called, which names the version or alias."""
         self.retired = False
         """The version is gone or changed: what runs may finish, nothing stays."""
+        self.problem = ""
+        """Why there are fewer provisioned sandboxes than there shall be."""
         self._idle: list[Sandbox] = []
         self._moved_at = 0.0
+        self._provisioned = 0
+        """How many of them there shall be."""
 
     def submit(self, invocation: Invocation) -> bool:
         """Run an invocation as soon as a sandbox can; False if the concurrency is used up."""
@@ -106,9 +113,13 @@ class Pool:
         self.not_ready(sandbox)
         if self.queue:
             self._grow()
+        if sandbox.provisioned and not self.problem:
+            self.runtime.loop.call_later(REPLACE_S, self._replace)
 
     def init_failed(self, sandbox: Sandbox, failure: Failure) -> None:
         """A sandbox could not start: the request that has waited longest is told why."""
+        if sandbox.provisioned:
+            self.problem = "FUNCTION_ERROR_INIT_FAILURE"
         if self.queue:
             sandbox.reject(self.queue.popleft(), failure)
 
@@ -126,8 +137,26 @@ class Pool:
 
     def reap(self, idle_since: float) -> None:
         """Kill what has had no work since then."""
-        for sandbox in [sandbox for sandbox in self._idle if sandbox.idle_since < idle_since]:
+        for sandbox in [one for one in self._idle if one.idle_since < idle_since and not one.provisioned]:
             sandbox.kill()
+
+    def provision(self, number: int) -> None:
+        """Have so many sandboxes that wait for work before anybody asks. A start that failed is tried again."""
+        self._provisioned, self.problem = number, ""
+        for sandbox in self._those_provisioned()[number:]:
+            sandbox.provisioned = False
+            if sandbox.state == "idle":
+                sandbox.kill()
+        self._replace()
+
+    @property
+    def has_provisioned(self) -> bool:
+        return self._provisioned > 0
+
+    @property
+    def ready_provisioned(self) -> int:
+        """How many of them have started."""
+        return sum(sandbox.state in ("idle", "busy") for sandbox in self._those_provisioned())
 
     def retire(self) -> None:
         """The version is gone or changed."""
@@ -135,6 +164,18 @@ class Pool:
         for sandbox in list(self.sandboxes):
             if sandbox.state == "idle" or (sandbox.state == "starting" and not self.queue):
                 sandbox.kill()
+
+    def _those_provisioned(self) -> list[Sandbox]:
+        return [sandbox for sandbox in list(self.sandboxes) if sandbox.provisioned]
+
+    def _replace(self) -> None:
+        """Start the provisioned sandboxes that are missing."""
+        if self.retired or self.problem or self.runtime.stopping:
+            return
+        for _ in range(self._provisioned - len(self._those_provisioned())):
+            sandbox = Sandbox(self, provisioned=True)
+            self.sandboxes.add(sandbox)
+            self.runtime.start(sandbox)
 
     def _grow(self) -> None:
         """A sandbox for each waiting request, up to two for each core."""

@@ -37,7 +37,9 @@ class Start:
     environment: dict[str, str]
 
 
-def prepare(home: Path, function: Function, *, runtime_api: str, log_stream: str, endpoint: str) -> Start:
+def prepare(
+    home: Path, function: Function, *, runtime_api: str, log_stream: str, endpoint: str, provisioned: bool = False
+) -> Start:
     """Unpack the code and put command and environment together. Raises `CannotStart`."""
     try:
         root = unpacked(home, function.code_sha256, function.code)
@@ -52,6 +54,8 @@ def prepare(home: Path, function: Function, *, runtime_api: str, log_stream: str
     except (BadPackage, NoInterpreter) as error:
         raise CannotStart(str(error)) from None
     environment = _environment(function, root, runtime_api=runtime_api, log_stream=log_stream, endpoint=endpoint)
+    if provisioned:
+        environment["AWS_LAMBDA_INITIALIZATION_TYPE"] = "provisioned-concurrency"
     return Start(command, root, environment)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from localcloud.lambda_code import RESTED_S, forget_unfinished, remove_unused
-from localcloud.lambda_facts import Function, Target, read
+from localcloud.lambda_facts import Function, Target, read, resolve
 from localcloud.lambda_guard import Guard
 from localcloud.lambda_logs import LogBook
 from localcloud.lambda_pool import Gauge, Pool
@@ -161,7 +161,27 @@ class LambdaRuntime:
                 pool.retire()
             if pool.retired and not pool.sandboxes:
                 del self._pools[function]
+        self._provision()
         self._tidying = self._tidying or self.loop.call_later(1.5 * RESTED_S, self.tidy)
+
+    def _provision(self) -> None:
+        """Let each version have as many provisioned sandboxes as was asked for."""
+        from localcloud.aws.function_provisioning import wishes
+
+        wanted = dict[Pool, int]()
+        for name, version, number in wishes(self.cloud.backend("lambda")):
+            ((_, pool),) = self.pools(resolve(self.cloud, name, version))
+            wanted[pool] = number
+        for pool in list(self._pools.values()):
+            if pool in wanted or pool.has_provisioned:
+                pool.provision(wanted.get(pool, 0))
+
+    def provisioned(self, name: str, version: str) -> tuple[int, str]:
+        """How many provisioned sandboxes of a version are ready, and why there are no more; from any thread."""
+        for function, pool in list(self._pools.items()):
+            if (function.name, function.version) == (name, version) and not pool.retired:
+                return pool.ready_provisioned, pool.problem
+        return 0, ""
 
     def tidy(self) -> None:
         """Remove, in a thread, the unpacked code that no version has and no process uses."""

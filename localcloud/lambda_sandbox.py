@@ -44,8 +44,10 @@ class Failure:
 class Sandbox:
     """A process that runs one version of a function."""
 
-    def __init__(self, pool: "Pool") -> None:
+    def __init__(self, pool: "Pool", *, provisioned: bool = False) -> None:
         self.pool, self.runtime, self.function = pool, pool.runtime, pool.function
+        self.provisioned = provisioned
+        """It was made before anybody asked, and stays."""
         self.state: Literal["starting", "idle", "busy", "dead"] = "starting"
         self.journal = Journal(pool.runtime.logs, pool.function)
         self.max_memory_mb = 0
@@ -100,6 +102,7 @@ class Sandbox:
             runtime_api=runtime_api,
             log_stream=self.journal.name,
             endpoint=cloud.aws_endpoint,
+            provisioned=self.provisioned,
         )
         tell(self._starts)
         begun = self.runtime.clock()

@@ -10,7 +10,7 @@ from moto.awslambda.exceptions import InvalidParameterValueException, Validation
 from moto.awslambda.models import LambdaAlias, LambdaBackend, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
 
-from localcloud.aws import function_policies
+from localcloud.aws import function_policies, function_provisioning
 from localcloud.aws import function_rules as rules
 from localcloud.aws.patches import Patches
 
@@ -97,6 +97,7 @@ def _install_delete(patches: Patches) -> None:
         if qualifier is not None:
             _check_unused(storage, name, str(function.version))
             function_policies.forget(function, str(function.version))
+            function_provisioning.forget(storage, name, str(function.version))
         original(storage, name, qualifier)
         if qualifier is not None:
             storage._arns.pop(function.function_arn, None)  # which would keep it, and its code, until it is collected
@@ -161,4 +162,5 @@ def _install_alias_shape(patches: Patches) -> None:
     def delete(original: Any, backend: Any, name: str, function_name: str) -> None:
         backend.get_alias(name, function_name)  # which says that there is none
         function_policies.forget(backend.get_function(function_name), name)
+        function_provisioning.forget(backend._lambdas, function_name, name)
         original(backend, name, function_name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
-from localcloud.aws import function_policies, function_versions
+from localcloud.aws import function_policies, function_provisioning, function_versions
 from localcloud.aws import function_rules as rules
 from localcloud.aws.patches import Patches
 from localcloud.aws.state import Blob
@@ -37,6 +37,7 @@ def install(cloud: "Cloud") -> None:
     _install_concurrency(patches)
     function_versions.install(patches)
     function_policies.install(patches)
+    function_provisioning.install(cloud)
 
 
 def touch(function: Any) -> None:

@@ -29,7 +29,8 @@ WRITES: Mapping[str, re.Pattern[str]] = {
         "logs": r"(Create|Delete)Log(Group|Stream)|PutLogEvents|(Put|Delete)(RetentionPolicy|ResourcePolicy)"
         r"|(Tag|Untag)(Resource|LogGroup)",
         "lambda": r"(Create|Delete)Function|UpdateFunction(Code|Configuration)|PublishVersion|Invoke"
-        r"|(Create|Update|Delete)Alias|(Add|Remove)Permission|(Put|Delete)FunctionConcurrency|(Tag|Untag)Resource",
+        r"|(Create|Update|Delete)Alias|(Add|Remove)Permission|(Put|Delete)(FunctionConcurrency|ProvisionedConcurrencyConfig)"
+        r"|(Tag|Untag)Resource",
         "apigatewayv2": r"(Create|Update|Delete)(Api|Integration|Route|Stage)|CreateDeployment|DeleteCorsConfiguration"
         r"|(Tag|Untag)Resource",
         "s3": r"(Create|Delete)Bucket|(Put|Delete)(BucketTagging|BucketPolicy|BucketCors|BucketEncryption"
