@@ -58,6 +58,9 @@ class FunctionSettings(Settings):
     timeout_s: int = Field(30, ge=1, le=30, description="API Gateway waits 30 s at most")
     in_vpc: bool = Field(True, description="reach the database by security group instead of from the internet")
     reserved_concurrency: int | None = Field(None, ge=1)
+    provisioned_concurrency: int | None = Field(
+        None, ge=1, description="sandboxes that have started before anybody asks: no cold starts, and paid for all day"
+    )
     keep_versions: int = Field(5, ge=1, le=100, description="newest versions; older ones go that nothing needs")
     variables: dict[str, str] = Field({}, description="plain, not secret")
     plain_secrets: dict[str, str] = Field(
@@ -68,6 +71,13 @@ class FunctionSettings(Settings):
     host_wheels: bool = Field(
         False, description="vendor wheels for this machine instead of Lambda's Linux (local only)"
     )
+
+    @model_validator(mode="after")
+    def guard_concurrency(self) -> "FunctionSettings":
+        """AWS provisions no more than is reserved."""
+        if (self.provisioned_concurrency or 0) > (self.reserved_concurrency or 1000):
+            raise ValueError("function.provisioned_concurrency is more than function.reserved_concurrency allows")
+        return self
 
 
 class ApiSettings(Settings):

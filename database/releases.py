@@ -81,6 +81,11 @@ class Release:
     started_at: datetime
     finished_at: datetime | None
 
+    @property
+    def version(self) -> str:
+        """The Lambda version that had the traffic after it; '' if it came to none."""
+        return self.lambda_version_after or ""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -22,6 +22,7 @@ from tasks.errors import Permanent
 from tasks.functions import ensure_function
 from tasks.gateway import Api, ensure_api
 from tasks.migrations import Schema, read_migrations
+from tasks.provisioned import ensure_provisioned, settle_provisioned
 from tasks.pruning import prune
 from tasks.smoke import checks_for, smoke_api, smoke_version
 from tasks.variables import variable_names
@@ -64,11 +65,13 @@ def deploy(rollout: Rollout, record: Record, bundle: Bundle, foundation: Foundat
     checks = checks_for(rollout.environment, bundle.smoke)
     version = record.version = ensure_function(rollout, bundle, foundation.wiring, description=bundle.version)
     record.smoke = smoke_version(rollout, version.version, checks)
+    ensure_provisioned(rollout, version.version, undoable=record.undoable)
     alias = ensure_alias(rollout, version.version)
     api = record.api = ensure_api(rollout, alias.arn)
     canary = Canary(rollout, version.version, api, checks, record.journal)
     record.canary = canary.rows
     shift_traffic(rollout, version.version, undoable=record.undoable, bake=canary.bake)
     record.smoke = smoke_api(rollout, api.url, checks)
+    settle_provisioned(rollout, version.version, undoable=record.undoable)
     prune(rollout, version)
     return api

@@ -14,7 +14,7 @@ from uuid import UUID
 from prefect import runtime
 
 from database.releases import Outcome, Release, Request
-from tasks import aliases
+from tasks import aliases, provisioned
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
 from tasks.errors import MiyabiError
@@ -29,7 +29,10 @@ from tasks.undo import Undoer, replay_undo
 
 logger = logging.getLogger(__name__)
 
-UNDOERS: Mapping[str, Undoer] = {aliases.KIND: aliases.restore_alias}
+UNDOERS: Mapping[str, Undoer] = {
+    aliases.KIND: aliases.restore_alias,
+    provisioned.KIND: provisioned.restore_provisioned,
+}
 """How each kind of reversible change is put back."""
 
 

@@ -16,6 +16,7 @@ from flows.opening import opened, run_name
 from flows.parameters import EnvironmentName, PlanOnly, Shown
 from flows.recording import UNDOERS, going_back
 from tasks.aliases import shift_traffic
+from tasks.provisioned import ensure_provisioned, settle_provisioned
 from tasks.returning import find_release
 from tasks.undo import replay_undo
 
@@ -41,7 +42,9 @@ async def rollback(
         if release_id:
             target = find_release(rollout, release_id)
             with going_back(rollout, target) as record:
-                shift_traffic(rollout, str(target.lambda_version_after), undoable=record.undoable)
+                shift_traffic(rollout, target.version, undoable=record.undoable)
+                ensure_provisioned(rollout, target.version, undoable=record.undoable)
+                settle_provisioned(rollout, target.version, undoable=record.undoable)
         elif not replay_undo(rollout, UNDOERS):
             logger.info("traffic %s", NOTHING)
             rollout.find("traffic", NOTHING)

@@ -59,7 +59,7 @@ ABSENT = frozenset({
     "NoSuchEntity", "ResourceNotFoundException", "DBInstanceNotFound", "DBInstanceNotFoundFault",
     "DBSubnetGroupNotFoundFault", "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSnapshotNotFound",
     "NotFoundException", "InvalidGroup.NotFound", "InvalidPermission.NotFound", "InvalidVpcEndpointId.NotFound",
-    "NoSuchBucket", "404", "NotFound", "ResourceNotFound",
+    "NoSuchBucket", "404", "NotFound", "ResourceNotFound", "ProvisionedConcurrencyConfigNotFoundException",
 })  # fmt: skip
 EXISTS = frozenset({
     "DBInstanceAlreadyExists", "DBSubnetGroupAlreadyExists", "DBParameterGroupAlreadyExists",

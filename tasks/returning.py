@@ -48,13 +48,13 @@ def live_version(rollout: Rollout) -> str:
 
 def require_well(found: Release) -> None:
     """A release that was well once: it succeeded, and at most a person rolled it back."""
-    if found.lambda_version_after is None or found.error or found.status not in {"succeeded", "rolled_back"}:
+    if not found.version or found.error or found.status not in {"succeeded", "rolled_back"}:
         why = (found.error or "it made no version").splitlines()[0]
         raise Permanent(f"release {found.id} is {found.status} and was never well: {why}. Go back to another one")
 
 
 def require_version(rollout: Rollout, found: Release) -> None:
-    name, version = rollout.environment.names.function, str(found.lambda_version_after)
+    name, version = rollout.environment.names.function, found.version
     client = rollout.aws("lambda")
     if absent_as_none(lambda: client.get_function_configuration(FunctionName=name, Qualifier=version)) is None:
         keep = rollout.environment.function.keep_versions
