@@ -130,6 +130,23 @@ class MonitoringSettings(Settings):
     database_free_storage_gb: Level = Field(5.0, gt=0, description="less")
 
 
+LoadProfile = Literal["none", "quick", "phase-4", "baseline", "spike", "sustained", "agents"]
+
+
+class LoadSettings(Settings):
+    """What a load test must show, and whether a release ends with one. Thresholds are the mission's."""
+
+    p50_ms: float = Field(50, gt=0)
+    p95_ms: float = Field(100, gt=0)
+    p99_ms: float = Field(200, gt=0)
+    per_second: float = Field(50, ge=0, description="answers; a load that asks for less needs all that it asks for")
+    errors_percent: float = Field(1, gt=0, le=100)
+    after_release: LoadProfile = Field(
+        "none", description="after traffic has moved to a new version; failing undoes it"
+    )
+    token_secret: str | None = Field(None, description="secret with a bearer token, where there is no mock login")
+
+
 class AgentLimits(Settings):
     """How many executions at a time. None: as many as come."""
 
@@ -201,6 +218,7 @@ class Environment(Block):
     monitoring: MonitoringSettings = MonitoringSettings()
     canary: CanarySettings = CanarySettings()
     agents: AgentSettings = AgentSettings()
+    load_test: LoadSettings = LoadSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
     database_address: str | None = Field(None, description="host:port, where the endpoint's own name cannot be used")

@@ -11,7 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact, create_table_artifact
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_table_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.context import FlowRunContext, TaskRunContext
 
 from tasks.changes import Change, Finding, Rollout
@@ -201,4 +206,14 @@ async def publish_release(facts: ReleaseFacts) -> None:
             markdown=render_release(facts),
             key=f"{'plan' if facts.planning else 'release'}-{facts.environment}",
             description=f"{facts.environment}: {facts.verdict}",
+        )
+
+
+def publish_load(environment: str, page: str, outcome: str) -> None:
+    """The report of a load test, from inside a synchronous task; its picture is in it."""
+    if not in_run():
+        return
+    with courtesy("the load test's report"):
+        create_markdown_artifact(
+            markdown=fit_text(page), key=f"load-{environment}", description=f"{environment}: {outcome}"
         )

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +56,8 @@ class Bundle:
     optional: tuple[str, ...]
     smoke: tuple[dict[str, Any], ...]
     """The manifest's `[[smoke]]` tables, complete and validated."""
+    load: Mapping[str, Sequence[Mapping[str, Any]]]
+    """The manifest's `[[load.<mix>]]` tables, complete and validated."""
     git_sha: str
     """The commit of the source, or `unversioned-<content>`."""
     dirty: bool
@@ -204,6 +206,7 @@ def describe(made: Path, source: Source, manifest: Manifest, settings: FunctionS
         required=required_variables(source, manifest),
         optional=manifest.environment.optional,
         smoke=tuple(check.model_dump() for check in manifest.smoke),
+        load=manifest.load_mixes(),
         git_sha=git_sha,
         dirty=dirty,
     )

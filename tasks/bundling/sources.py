@@ -7,9 +7,9 @@ variables the code needs and which requests prove that it works. Every key has a
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from tasks.errors import Rejected
 
@@ -77,6 +77,20 @@ class SmokeCheck(Table):
     budget_ms: float | None = Field(None, gt=0)
 
 
+class LoadRequest(Table):
+    """A request that load tests ask; tasks/load_test.py fills in `{repository}` and `{execution}`."""
+
+    path: str = Field(pattern="^/")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    body: dict[str, JsonValue] | None = None
+    weight: float = Field(1, gt=0)
+    """Its share among the others of its mix."""
+    accept: tuple[int, ...] = ()
+    """Statuses that are right; none: 200 to 399."""
+    signed_in: bool = False
+    """With a bearer token."""
+
+
 class Manifest(Table):
     """The whole of `miyabi.toml`."""
 
@@ -84,6 +98,11 @@ class Manifest(Table):
     build: BuildTable = BuildTable()
     environment: EnvironmentTable = EnvironmentTable()
     smoke: tuple[SmokeCheck, ...] = ()
+    load: dict[Literal["reads", "agents"], tuple[LoadRequest, ...]] = {}
+    """The mixes of load tests. Without `reads`, they ask for the health path."""
+
+    def load_mixes(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        return {mix: tuple(request.model_dump() for request in requests) for mix, requests in self.load.items()}
 
 
 def parse_source(text: str, *, root: Path) -> Source:
