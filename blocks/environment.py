@@ -144,6 +144,7 @@ class LoadSettings(Settings):
     after_release: LoadProfile = Field(
         "none", description="after traffic has moved to a new version; failing undoes it"
     )
+    after_release_slack: float = Field(1, ge=1, description="then the latencies may be so many times as long")
     token_secret: str | None = Field(None, description="secret with a bearer token, where there is no mock login")
 
 

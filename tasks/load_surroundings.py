@@ -47,9 +47,10 @@ class Surroundings:
         looks = list(LOOKS_S)
         try:
             with connect(database_dsn(self.rollout).get_secret_value(), patience=3.0) as connection:
-                while not self.ended.wait(EVERY_S):
+                while not self.ended.is_set():
                     self._count(connection)
                     self._look_if_due(looks)
+                    self.ended.wait(EVERY_S)
         except UNREACHABLE as error:
             self.trouble["connections"] = str(error).splitlines()[0]
             logger.warning("the database's connections are not watched: %s", error)

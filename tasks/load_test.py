@@ -92,8 +92,9 @@ def plan_load(
     *,
     wish: Wish = Wish(),  # noqa: B008 - frozen
     confirm: str = "",
+    slack: float = 1.0,
 ) -> LoadPlan:
-    """The load as it will be asked. Raises Rejected with all the reasons why it may not."""
+    """The load as it will be asked. `slack` widens the latencies. Raises Rejected with all that forbids it."""
     chosen, limit, settings = PROFILES[profile], float(environment.api.rate_limit), environment.load_test
     problems = in_range(chosen, wish, limit)
     if environment.approval and confirm != environment.name:
@@ -103,7 +104,17 @@ def plan_load(
         raise Rejected(f"load test {profile!r} of {environment.name}", problems)
     load = below_limit(wished(chosen.load, wish), limit)
     limits = settings.model_dump(include={"p50_ms", "p95_ms", "p99_ms", "per_second", "errors_percent"})
-    return LoadPlan(profile, load, mix, Thresholds(**limits))
+    return LoadPlan(profile, load, mix, Thresholds(**limits).wider(slack))
+
+
+def plan_after_release(environment: Environment, mixes: Mapping[str, Mix]) -> LoadPlan | None:
+    """The load that ends a release of this environment; None if none is wanted. Its approval is the release's."""
+    settings = environment.load_test
+    if settings.after_release == "none":
+        return None
+    return plan_load(
+        environment, settings.after_release, mixes, confirm=environment.name, slack=settings.after_release_slack
+    )
 
 
 def mix_of(profile: Profile, mixes: Mapping[str, Mix], environment: Environment, problems: list[str]) -> Mix:

@@ -13,9 +13,11 @@ from tasks.loading.apart import ColdStart
 from tasks.loading.samples import Floats, Table, percentile
 from tasks.loading.verdicts import Thresholds
 
-BUCKETS = 90
-"""About so many points along a run."""
-WIDTH, HEIGHT, DPI, COLOURS = 9.6, 7.2, 100, 96
+BUCKETS, LEAST_S = 90, 0.25
+"""About so many points along a run, but none of less than this: a percentile needs some requests."""
+LEGEND = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "fontsize": 9, "frameon": False, "borderaxespad": 0.2}
+"""Above its axes, where it covers nothing."""
+WIDTH, HEIGHT, DPI, COLOURS = 9.6, 7.6, 100, 96
 INK, FAINT = "#343a40", "#ced4da"
 LINES = (("p50", 0.5, "#1971c2"), ("p95", 0.95, "#e8590c"), ("p99", 0.99, "#c2255c"))
 
@@ -42,7 +44,7 @@ def draw(seen: Seen) -> bytes:
     heights = [3.2, 1.6, 1.2] if seen.connections else [3.2, 1.6]
     rows: list[Axes] = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
     figure.suptitle(seen.title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
-    step = max(0.1, seen.seconds / BUCKETS)
+    step = max(LEAST_S, seen.seconds / BUCKETS)
     draw_latency(rows[0], seen, step)
     draw_rate(rows[1], seen, step)
     if seen.connections:
@@ -79,31 +81,31 @@ def draw_latency(axes: Axes, seen: Seen, step: float) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylabel("latency, ms", color=INK)
-    axes.legend(loc="upper right", ncols=5, fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
+    axes.legend(ncols=5, **LEGEND)
 
 
 def draw_rate(axes: Axes, seen: Seen, step: float) -> None:
     """What was answered well, and what was not, a second; by when it ended."""
     ends, good = seen.table.due + seen.table.took, seen.table.good
-    at, right = rate(ends[good], step, seen.seconds)
-    _, wrong = rate(ends[~good], step, seen.seconds)
-    axes.fill_between(at, right, step="mid", color="#a5d8ff", lw=0, label="answered")
-    axes.fill_between(at, right, right + wrong, step="mid", color="#e03131", lw=0, label="errors")
+    edges = np.linspace(0.0, seen.seconds, max(1, round(seen.seconds / step)) + 1)
+    right, wrong = (np.histogram(ends[chosen], edges)[0] / np.diff(edges) for chosen in (good, ~good))
+    axes.stairs(right, edges, fill=True, color="#a5d8ff", label="answered")
+    axes.stairs(right + wrong, edges, baseline=right, fill=True, color="#e03131", label="errors")
     if seen.asked is not None:
         axes.axhline(seen.asked, color=INK, lw=0.9, ls=(0, (4, 3)), label="asked")
     axes.set_ylim(0, max(1.0, 1.25 * float((right + wrong).max()), 1.25 * (seen.asked or 0)))
     axes.set_ylabel("requests a second", color=INK)
-    axes.legend(loc="upper right", ncols=3, fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
+    axes.legend(ncols=3, **LEGEND)
 
 
 def draw_connections(axes: Axes, seen: Seen) -> None:
     at, everyone, here = zip(*seen.connections, strict=True)
-    axes.step(at, everyone, where="post", color="#495057", lw=1.4, label="all")
-    axes.step(at, here, where="post", color="#2f9e44", lw=1.6, label="to this database")
-    axes.set_ylim(0, 1.35 * max(everyone) + 1)
+    axes.plot(at, everyone, ".-", color="#495057", lw=1.4, ms=4, label="all")
+    axes.plot(at, here, ".-", color="#2f9e44", lw=1.6, ms=4, label="to this database")
+    axes.set_ylim(0, 1.15 * max(everyone) + 1)
     limit = "" if seen.most_connections is None else f" of {seen.most_connections}"
     axes.set_ylabel(f"connections{limit}", color=INK)
-    axes.legend(loc="upper right", ncols=2, fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
+    axes.legend(ncols=2, **LEGEND)
 
 
 def dress(axes: Axes) -> None:
@@ -115,10 +117,3 @@ def dress(axes: Axes) -> None:
 
 def buckets(times: Floats, step: float) -> Floats:
     return np.floor(times / step)
-
-
-def rate(times: Floats, step: float, seconds: float) -> tuple[Floats, Floats]:
-    """(middles of the buckets, how many a second fall into each)."""
-    edges = np.linspace(0.0, seconds, max(1, round(seconds / step)) + 1)
-    counted, _ = np.histogram(times, edges)
-    return (edges[:-1] + edges[1:]) / 2, counted / np.diff(edges)

@@ -4,7 +4,7 @@ A load that asks for less than the throughput wanted can show no more than what 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 ENOUGH = 0.99
@@ -19,6 +19,10 @@ class Thresholds:
     p99_ms: float
     per_second: float
     errors_percent: float
+
+    def wider(self, slack: float) -> "Thresholds":
+        """With latencies that may be so many times as long."""
+        return replace(self, p50_ms=self.p50_ms * slack, p95_ms=self.p95_ms * slack, p99_ms=self.p99_ms * slack)
 
 
 @dataclass(frozen=True)
