@@ -5,6 +5,7 @@
 3. compare with the last runs of this load, publish the report with its picture, fail if a threshold is missed
 """
 
+import logging
 from typing import Annotated, Literal
 
 from prefect import flow
@@ -12,11 +13,14 @@ from pydantic import Field
 
 from flows.opening import ROOT, WORK, opened, run_name
 from flows.parameters import EnvironmentName, Shown, SourceSpec
+from flows.recording import Record
 from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Rollout
 from tasks.gateway import inspect_api
 from tasks.load_test import LoadPlan, judge_load, plan_load, run_load
 from tasks.loading.profiles import Wish
+
+logger = logging.getLogger(__name__)
 
 LOAD = WORK.parent / "load"
 """Figures, picture and a line per request of the last runs."""
@@ -54,6 +58,17 @@ async def load_test(
         plan = plan_load(rollout.environment, profile, mixes, wish=wish, confirm=confirm)
         api, _ = inspect_api(rollout)
         measure(rollout, api.url, plan)
+
+
+def load_released(rollout: Rollout, record: Record, plan: LoadPlan | None) -> None:
+    """Load the version that has just got the traffic. A release that moved none has nothing to do."""
+    version = record.version
+    if plan is None or version is None or record.api is None:
+        return
+    if version.version == version.previous_version:
+        logger.info("no load test: version %s had the traffic before", version.version)
+        return
+    measure(rollout, record.api.url, plan, version=version.version)
 
 
 def measure(rollout: Rollout, url: str, plan: LoadPlan, *, version: str = "") -> None:

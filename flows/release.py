@@ -6,9 +6,10 @@
 4. migrate (flows/migrate.py): snapshot, then what the database has not seen
 5. deploy (flows/deploy_backend.py): new version, smoke test without traffic, API, traffic, smoke test with traffic
 6. watch (flows/watching.py): topic, alarms, dashboard
+7. load test (flows/load_test.py), where the environment asks for one and a new version has the traffic
 
 Undo: a failure after traffic moved puts the alias back; migrations go forward only; what was provisioned stays. Every
-step converges, so a run that died anywhere is run again. Frontend and load test come between 5 and its end.
+step converges, so a run that died anywhere is run again. Frontend comes between 6 and 7.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from prefect import flow
 
 from database.migration_files import Migration
 from flows.deploy_backend import deploy, package_of
+from flows.load_test import load_released
 from flows.migrate import migrate_database
 from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
@@ -25,6 +27,7 @@ from flows.recording import recorded
 from flows.watching import watch_over
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
+from tasks.load_test import plan_after_release
 from tasks.migrations import read_migrations
 
 
@@ -45,8 +48,10 @@ async def release(
 
 async def roll_out(rollout: Rollout, bundle: Bundle, files: Sequence[Migration]) -> None:
     """Everything that may write, in order. On a planning rollout: what it would write."""
+    load = plan_after_release(rollout.environment, bundle.load)
     foundation = lay_foundation(rollout)
     schema = migrate_database(rollout, files)
     async with recorded(rollout, bundle, schema.after) as record:
         api = deploy(rollout, record, bundle, foundation)
         watch_over(rollout, api)
+        load_released(rollout, record, load)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from tasks.loading.verdicts import Thresholds
 
 BUCKETS, LEAST_S = 90, 0.25
 """About so many points along a run, but none of less than this: a percentile needs some requests."""
-LEGEND = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "fontsize": 9, "frameon": False, "borderaxespad": 0.2}
+LEGEND: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "fontsize": 9, "frameon": False}
 """Above its axes, where it covers nothing."""
 WIDTH, HEIGHT, DPI, COLOURS = 9.6, 7.6, 100, 96
 INK, FAINT = "#343a40", "#ced4da"
@@ -77,7 +78,7 @@ def draw_latency(axes: Axes, seen: Seen, step: float) -> None:
     axes.plot(middles, [group[-1] for group in groups], ".", color="#868e96", ms=3, label="slowest")
     for number, start in enumerate(seen.starts):
         at = start.ended_at - seen.began_at
-        axes.axvline(at, color="#7048e8", lw=1, alpha=0.5, label=None if number else "cold start")
+        axes.axvspan(at - start.took_s, at, color="#7048e8", alpha=0.15, lw=0, label=None if number else "cold start")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylabel("latency, ms", color=INK)
