@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.postgres import Postgres
-from tests.bench import agents, commands, executions, lambda_runtime, migrations, releases, zipping
+from tests.bench import agents, commands, executions, lambda_runtime, loading, migrations, releases, zipping
 from tests.bench.results import Result
 
 
@@ -50,6 +50,7 @@ SUITES: dict[str, Callable[[], list[Result]]] = {
     "executions": bench_executions,
     "agents": agents.bench,
     "commands": commands.bench,
+    "loading": loading.bench,
 }
 
 
