@@ -1,0 +1,140 @@
+// The frame: who is signed in, where one is (`#/executions/…`), and drawing that again whenever something changes.
+
+import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
+import * as api from "./api.js";
+import * as session from "./session.js";
+import { ago } from "./format.js";
+import { icon } from "./parts.js";
+import { pollNow } from "./polling.js";
+import { agentsPage } from "./pages/agents.js";
+import { executionPage } from "./pages/execution.js";
+import { executionsPage } from "./pages/executions.js";
+import { overviewPage } from "./pages/overview.js";
+import { releasesPage } from "./pages/releases.js";
+import { signInPage } from "./pages/signin.js";
+import { startPage } from "./pages/start.js";
+
+const ROUTES = [
+  [/^\/$/, overviewPage, "overview"],
+  [/^\/executions$/, executionsPage, "executions"],
+  [/^\/executions\/([^/]+)$/, executionPage, "executions"],
+  [/^\/agents$/, agentsPage, "agents"],
+  [/^\/releases$/, releasesPage, "releases"],
+  [/^\/start$/, startPage, "start"],
+];
+const MENU = [
+  ["overview", "#/", "Overview"],
+  ["executions", "#/executions", "Executions"],
+  ["agents", "#/agents", "Agents"],
+  ["releases", "#/releases", "Releases"],
+];
+const root = document.getElementById("app");
+const shared = { agents: new Map() };
+let page, section, drawn, isNew;
+
+/** Where one is: the path and the query behind the `#`. */
+function here() {
+  const [path, query] = location.hash.replace(/^#/, "").split("?");
+  return { path: path || "/", params: new URLSearchParams(query) };
+}
+
+/** Change the address without a new entry in the history: a filter that is being typed. */
+function replaceAddress(hash) {
+  history.replaceState(null, "", hash);
+  navigate();
+}
+
+function navigate() {
+  const { path, params } = here();
+  const [, make, name] = session.user ? (ROUTES.find(([pattern]) => pattern.test(path)) ?? []) : [null, signInPage, null];
+  const before = page?.make === make && page?.path === path;
+  page?.stop?.();
+  section = name;
+  const id = ROUTES.find(([pattern]) => pattern.test(path))?.[0].exec(path)?.[1];
+  page = make ? make({ id: id && decodeURIComponent(id), params, redraw, shared, replaceAddress }) : lost();
+  Object.assign(page, { make, path });
+  isNew = !before;
+  draw();
+  if (isNew && drawn) {
+    scrollTo(0, 0);
+    root.querySelector("h1")?.focus({ preventScroll: true });
+  }
+  drawn = true;
+}
+
+const lost = () => ({
+  title: "Not found",
+  view: () => html`<div class="empty"><h1 tabindex="-1">There is no such page</h1><a class="button" href="#/">Overview</a></div>`,
+});
+
+let asked = false;
+function redraw() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => ((asked = false), draw()));
+}
+
+function draw() {
+  document.title = `${page.title} · Miyabi`;
+  render(session.user ? frame() : html`<main class="signed-out" id="main">${down()}${page.view()}</main>`, root);
+  page.drawn?.();
+}
+
+const frame = () => html`
+  <a class="skip" href="#main" @click=${skip}>Skip to the content</a>
+  <div class="frame">
+    <header class="side">
+      <a class="brand" href="#/">${mark()}<span>Miyabi</span></a>
+      <nav aria-label="Main">
+        ${MENU.map(([name, href, text]) => html`
+          <a href=${href} aria-current=${name === section ? "page" : nothing}>${icon(name)}<span>${text}</span></a>`)}
+      </nav>
+      <a class="button primary start" href="#/start" aria-current=${section === "start" ? "page" : nothing}>
+        ${icon("start")}<span>Start an agent</span></a>
+      <div class="account">
+        <span class="initial" aria-hidden="true">${initial()}</span>
+        <span class="who" title=${session.user.email}>${session.user.name ?? session.user.email}</span>
+        <button class="quiet" type="button" title="Sign out" aria-label="Sign out" @click=${() => session.end()}>${icon("out")}</button>
+      </div>
+    </header>
+    <main id="main" tabindex="-1">${down()}${page.view()}</main>
+  </div>`;
+
+const mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"></rect><path d="M8 23V10.5l8 8 8-8V23"></path><circle cx="16" cy="8" r="2.2"></circle></svg>`;
+const initial = () => [...(session.user.name ?? session.user.email)][0].toUpperCase();
+
+/** That the API is away, and since when the page is not true any more. */
+const down = () => html`<div role="status">${api.link.downSince === null ? nothing : html`
+  <div class="down">${icon("warning")}
+    <p><strong>The API does not answer.</strong>
+      ${api.link.upAt ? `What you see is from ${ago(api.link.upAt)}.` : ""} Trying again by itself.</p>
+    <button class="button" type="button" @click=${pollNow}>Try now</button>
+  </div>`}</div>`;
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}
+
+/** The API's place is known now: nothing else may be spoken to. */
+function narrow() {
+  const policy = document.createElement("meta");
+  policy.httpEquiv = "Content-Security-Policy";
+  policy.content = `connect-src ${new URL(api.BASE, location.href).origin}`;
+  document.head.append(policy);
+}
+
+/** The agents' names and characters are the same for all pages, and hardly ever change. */
+async function learnAgents() {
+  const { data } = await api.get("/agents").catch(() => ({ data: [] }));
+  data.forEach((agent) => shared.agents.set(agent.id, agent));
+  redraw();
+}
+
+narrow();
+session.onChange(() => (api.forget(), navigate()));
+api.onLink(() => (redraw(), shared.agents.size || learnAgents()));
+addEventListener("hashchange", navigate);
+setInterval(() => document.hidden || redraw(), 1000); // "12 s ago"
+learnAgents();
+navigate();

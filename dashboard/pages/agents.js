@@ -1,0 +1,69 @@
+// The agents: who they are, with whom they may run, and what each does now.
+
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
+import * as api from "../api.js";
+import { count, words } from "../format.js";
+import { heading, icon, loaded, statusName, time } from "../parts.js";
+import { poll } from "../polling.js";
+
+const LIVE = "/dashboard/live", AGENTS = "/agents";
+const EVERY_MS = 3000;
+const CATEGORIES = ["coding", "business", "community"];
+const COLOURS = {
+  red: "runs alone", yellow: "runs with others under conditions", green: "runs in parallel", blue: "runs in parallel, only reads",
+};
+
+export function agentsPage({ redraw }) {
+  let error, live = api.remembered(LIVE)?.data, agents = api.remembered(AGENTS)?.data;
+  const polling = poll(async (signal) => {
+    try {
+      agents ??= (await api.get(AGENTS, { signal })).data;
+      live = (await api.get(LIVE, { signal })).data;
+      error = null;
+    } catch (problem) {
+      error = problem;
+      throw problem;
+    } finally {
+      redraw();
+    }
+  }, EVERY_MS);
+
+  const show = () => CATEGORIES.map((category) => {
+    const found = agents.filter((agent) => agent.category === category);
+    return html`
+      <section aria-labelledby="of-${category}">
+        <h2 class="divider" id="of-${category}">${words(category)} <span class="muted">${found.length}</span></h2>
+        <ul class="agents">${repeat(found, (agent) => agent.id, (agent) => card(agent, live?.agents.find((state) => state.agent_type === agent.id)))}</ul>
+      </section>`;
+  });
+
+  return {
+    title: "Agents",
+    stop: polling.stop,
+    view: () => html`
+      ${heading("Agents", legend())}
+      ${loaded(agents, error, show, { rows: 12, retry: polling.now })}`,
+  };
+}
+
+const legend = () => html`<ul class="legend" aria-label="Colours">${Object.entries(COLOURS).map(([colour, text]) => html`
+  <li><span class="swatch ${colour}"></span>${colour}<span class="muted"> ${text}</span></li>`)}</ul>`;
+
+const card = (agent, state) => html`
+  <li class="agent">
+    <h3><a href="#/executions?agent=${agent.id}">${agent.id}</a>${agent.character ? html`<span class="character" lang="ja">${agent.character}</span>` : nothing}
+      <span class="swatch ${agent.colour}" title="${agent.colour}: ${COLOURS[agent.colour]}"><span class="out">${agent.colour}: ${COLOURS[agent.colour]}</span></span></h3>
+    <p>${agent.description}</p>
+    <p class="capabilities">${agent.capabilities.join(" · ")}</p>
+    <div class="state">${state ? now(state) : html`<span class="muted">…</span>`}
+      <a class="button small" href="#/start?agent=${agent.id}" aria-label="Start ${agent.id}">${icon("start")}Start</a></div>
+  </li>`;
+
+function now(state) {
+  const open = [state.running && `${count(state.running)} running`, state.pending && `${count(state.pending)} queued`].filter(Boolean).join(", ");
+  return html`
+    <p>${open ? html`<span class="pill ${state.running ? "running" : "pending"}">${icon(state.running ? "running" : "pending")}${open}</span>` : html`<span class="muted">Idle</span>`}
+      ${open && state.last_id ? nothing : state.last_id ? html`<a class="last small" href="#/executions/${state.last_id}">${statusName(state.last_status)} ${time(state.last_at)}</a>` : html`<span class="muted small">never asked</span>`}
+      ${state.completed || state.failed ? html`<span class="muted small">24 h: ${count(state.completed)} done${state.failed ? html`, <span class="bad">${count(state.failed)} failed</span>` : nothing}</span>` : nothing}</p>`;
+}

@@ -1,0 +1,39 @@
+// An agent's input and result, whatever they are made of: JSON as lists and tables.
+
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { words } from "./format.js";
+
+const MOST = 100, DEEPEST = 6, COLUMNS = 7;
+const isPlain = (value) => value === null || typeof value !== "object";
+const isEmpty = (value) => value === null || value === "" || (typeof value === "object" && !Object.keys(value).length);
+
+export function shownValue(value, depth = 0) {
+  if (isEmpty(value)) return html`<span class="muted">–</span>`;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number") return String(value);
+  if (typeof value === "string") return shownText(value);
+  if (depth > DEEPEST) return html`<code>${JSON.stringify(value)}</code>`;
+  return Array.isArray(value) ? shownList(value, depth) : shownObject(value, depth);
+}
+
+function shownText(text) {
+  if (/^https?:\/\/\S+$/.test(text)) return html`<a href=${text} target="_blank" rel="noopener noreferrer">${text}</a>`;
+  return text.includes("\n") || text.length > 120 ? html`<div class="prose">${text}</div>` : text;
+}
+
+function shownList(list, depth) {
+  const shown = list.slice(0, MOST);
+  const more = list.length > MOST ? html`<p class="muted">and ${list.length - MOST} more</p>` : nothing;
+  const keys = [...new Set(shown.flatMap((item) => (isPlain(item) || Array.isArray(item) ? [] : Object.keys(item))))];
+  const isTable = keys.length && keys.length <= COLUMNS && shown.every((item) => !isPlain(item) && Object.values(item).every(isPlain));
+  if (isTable) return html`<div class="scroll" tabindex="0" role="group" aria-label="Table">${table(shown, keys)}</div>${more}`;
+  return html`<ul class="values">${shown.map((item) => html`<li>${shownValue(item, depth + 1)}</li>`)}</ul>${more}`;
+}
+
+const table = (rows, keys) => html`
+  <table class="plain"><thead><tr>${keys.map((key) => html`<th scope="col">${words(key)}</th>`)}</tr></thead>
+    <tbody>${rows.map((row) => html`<tr>${keys.map((key) => html`<td>${shownValue(row[key] ?? null)}</td>`)}</tr>`)}</tbody></table>`;
+
+const shownObject = (object, depth) => html`
+  <dl class="values">${Object.entries(object).map(([key, value]) => html`
+    <div class=${isEmpty(value) || isPlain(value) ? "" : "deep"}><dt>${words(key)}</dt><dd>${shownValue(value, depth + 1)}</dd></div>`)}</dl>`;
