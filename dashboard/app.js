@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import * as session from "./session.js";
 import { ago } from "./format.js";
 import { icon } from "./parts.js";
-import { pollNow } from "./polling.js";
+import { poll, pollNow } from "./polling.js";
 import { agentsPage } from "./pages/agents.js";
 import { executionPage } from "./pages/execution.js";
 import { executionsPage } from "./pages/executions.js";
@@ -125,16 +125,17 @@ function narrow() {
 }
 
 /** The agents' names and characters are the same for all pages, and hardly ever change. */
-async function learnAgents() {
-  const { data } = await api.get("/agents").catch(() => ({ data: [] }));
+async function learnAgents(signal) {
+  const { data } = await api.get("/agents", { signal });
   data.forEach((agent) => shared.agents.set(agent.id, agent));
   redraw();
+  return false;
 }
 
 narrow();
 session.onChange(() => (api.forget(), navigate()));
-api.onLink(() => (redraw(), shared.agents.size || learnAgents()));
+api.onLink(redraw);
 addEventListener("hashchange", navigate);
 setInterval(() => document.hidden || redraw(), 1000); // "12 s ago"
-learnAgents();
+poll(learnAgents, 2000);
 navigate();

@@ -9,7 +9,7 @@ import { ENDED, icon } from "./parts.js";
 import { poll } from "./polling.js";
 
 const PAGE = 1000, SHOWN = 400, MOST_SHOWN = 2000;
-const QUICK_MS = 1000, QUIET_MS = 3000;
+const QUICK_MS = 250, QUIET_MS = 1500;
 const NEAR_PX = 40;
 const SAID_MS = 4000;
 const STREAM_MS = 24 * 3600 * 1000;
@@ -22,28 +22,31 @@ export function logViewer(executionId, { redraw }) {
 
   /** Ask for a stream; what comes tells whether this server has any. Returns how long to wait before the next time. */
   async function read(signal) {
-    const url = `${path}?since=${since}&limit=${PAGE}`;
+    const url = `${path}?since=${since}&limit=${PAGE}`, before = since;
     const headers = { Accept: "text/event-stream, application/json" };
     const response = await api.authorized(url, { signal, headers, patience: STREAM_MS });
     if (response.headers.get("Content-Type").startsWith("text/event-stream")) await stream(response);
     else take(await response.json(), response.headers.get("X-Execution-Status"));
-    return ended ? false : lines.at(-1)?.isNew ? QUICK_MS / 4 : QUIET_MS / 2;
+    return ended ? false : since > before ? QUICK_MS : QUIET_MS;
   }
 
   function take(page, status) {
-    lines.forEach((line) => (line.isNew = false));
     if (!page.length && ENDED.has(status)) ended = true;
     add(page);
   }
 
+  /** A page that nobody looks at lets the stream go; `poll` asks for another when it is looked at again. */
   async function stream(response) {
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const leave = () => document.hidden && reader.cancel();
+    document.addEventListener("visibilitychange", leave);
     for (let text = "", part; !(part = await reader.read()).done; ) {
       const events = (text + part.value).split("\n\n");
       text = events.pop();
       add(events.map(eventOf).filter((event) => event.name === "log").map((event) => event.data));
       if (events.some((event) => eventOf(event).name === "end")) ended = true;
     }
+    document.removeEventListener("visibilitychange", leave);
     redraw();
   }
 
@@ -51,7 +54,7 @@ export function logViewer(executionId, { redraw }) {
     for (const { sequence, log_level, message, timestamp } of found) {
       if (sequence <= since) continue;
       since = sequence;
-      lines.push({ sequence, level: log_level, text: plain(message), at: timestamp, isNew: true });
+      lines.push({ sequence, level: log_level, text: plain(message), at: timestamp });
     }
     if (follows) first = Math.max(0, fitting().length - SHOWN);
     if (found.length) say(found);

@@ -3,7 +3,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
-import { duration, took } from "../format.js";
+import { duration, exact, took } from "../format.js";
 import { logViewer } from "../log.js";
 import { agentName, away, ENDED, failure, heading, icon, issueUrl, loaded, pullUrl, statusPill, time } from "../parts.js";
 import { poll } from "../polling.js";
@@ -24,7 +24,7 @@ export function executionPage({ id, redraw, shared }) {
       error = null;
     } catch (problem) {
       error = problem;
-      if (problem.status === 404) [execution, busy] = [undefined, log.stop()];
+      if (problem.status === 404) execution = undefined;
       throw problem;
     } finally {
       redraw();
@@ -71,7 +71,11 @@ export function executionPage({ id, redraw, shared }) {
         <button class="button danger solid" type="button" @click=${() => act("cancel")}>Cancel it</button></form>
     </dialog>`;
 
-  const view = () => loaded(execution, error, shown, { rows: 12, retry: error?.status === 404 ? undefined : polling.now });
+  const isUnknown = () => !execution && (error?.status === 404 || error?.status === 422);
+  const unknown = () => html`
+    <div class="empty"><h1 tabindex="-1">There is no such execution</h1><p>It was deleted, or it belongs to somebody else.</p>
+      <a class="button" href="#/executions">All executions</a></div>`;
+  const view = () => (isUnknown() ? unknown() : loaded(execution, error, shown, { rows: 12, retry: polling.now }));
 
   function shown() {
     const isCancelling = execution.cancel_requested_at && execution.status === "running";
@@ -105,7 +109,7 @@ export function executionPage({ id, redraw, shared }) {
       ${fact("Quality", execution.quality_score ?? nothing)}
       ${fact("Priority", execution.priority)}
       ${fact("Attempt", execution.attempt ? `${execution.attempt} of ${execution.max_attempts}` : nothing)}
-      ${fact("Not before", execution.status === "pending" && execution.run_after ? time(execution.run_after) : nothing)}
+      ${fact("Not before", execution.status === "pending" && execution.run_after ? exact(execution.run_after) : nothing)}
     </dl>`;
   const linked = (url, number) => (execution.repository ? away(url(execution.repository, number), `#${number}`) : `#${number}`);
 

@@ -9,7 +9,7 @@ import { poll } from "../polling.js";
 import { executionsTable } from "./executions.js";
 
 const LIVE = "/dashboard/live", RECENT = "/agents/executions?limit=10", RELEASES = "/releases?limit=3";
-const EVERY_MS = 3000;
+const EVERY_MS = 3000, IDLE_MS = 8000;
 const PARTS = ["completed", "failed", "cancelled", "open"];
 
 export function overviewPage({ redraw, shared }) {
@@ -21,6 +21,7 @@ export function overviewPage({ redraw, shared }) {
       await Promise.all([LIVE, RECENT, ...seldom].map((path) => api.get(path, { signal })));
       turns++;
       error = null;
+      return known(LIVE).running || known(LIVE).pending ? EVERY_MS : IDLE_MS;
     } catch (problem) {
       error = problem;
       throw problem;
@@ -33,7 +34,7 @@ export function overviewPage({ redraw, shared }) {
     title: "Overview",
     stop: polling.stop,
     view: () => html`
-      ${heading("Overview", html`<span class="live">${icon("running")}Live</span>`)}
+      ${heading("Overview", api.link.downSince === null ? html`<span class="live">${icon("running")}Live</span>` : nothing)}
       ${error && !known(LIVE) ? failure(error, polling.now) : html`
         ${figures(known(LIVE))}
         <div class="columns">
@@ -58,9 +59,9 @@ export function overviewPage({ redraw, shared }) {
 function figures(live) {
   const total = (part) => live?.hours.reduce((sum, hour) => sum + hour[part], 0) ?? 0;
   const ended = total("completed") + total("failed");
-  const rate = ended ? `${((100 * total("completed")) / ended).toFixed(ended > total("completed") ? 1 : 0)} %` : "–";
+  const rate = ended ? ` · ${((100 * total("completed")) / ended).toFixed(total("failed") ? 1 : 0)} % went well` : "";
   const figure = (name, value, href, note = nothing) => html`
-    <a class="figure ${name}" href=${href}>
+    <a class="figure ${value ? name : ""}" href=${href}>
       <span class="label">${{ running: "Running", pending: "Queued", completed: "Completed", failed: "Failed" }[name]}</span>
       <strong>${live ? count(value) : html`<i class="blank"></i>`}</strong>
       <span class="note">${note}</span>
@@ -69,7 +70,7 @@ function figures(live) {
     <section class="figures" aria-label="Figures">
       ${figure("running", live?.running, "#/executions?status=running", "now")}
       ${figure("pending", live?.pending, "#/executions?status=pending", "now")}
-      ${figure("completed", total("completed"), "#/executions?status=completed", `24 h · ${rate} went well`)}
+      ${figure("completed", total("completed"), "#/executions?status=completed", `24 h${rate}`)}
       ${figure("failed", total("failed"), "#/executions?status=failed", "24 h")}
       <div class="figure chart">
         <span class="label">Asked for in 24 hours, by hour${live ? html`<span class="most">at most ${count(busiest(live.hours))}</span>` : nothing}</span>

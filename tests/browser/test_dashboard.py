@@ -17,6 +17,7 @@ def test_what_was_just_asked_for_is_seen(page: Page, site: Site) -> None:
     expect(page.get_by_text("No executions yet")).to_be_visible()
     person.has("issue", "failed", error_message="The model refused")
     running = person.has("crm")
+    page.evaluate(POLL_NOW)
     table = page.get_by_role("table")
     expect(table.get_by_role("row")).to_have_count(3)
     expect(table).to_contain_text("The model refused")

@@ -92,7 +92,7 @@ def test_a_hidden_page_asks_for_nothing_and_a_seen_one_for_little(page: Page, pe
     page.on("response", lambda response: "/api/" in response.url and answers.append(response))
     expect(page.get_by_text("No executions yet")).to_be_visible()
     with page.expect_response(lambda response: "/dashboard/live" in response.url and response.status == 304):
-        page.clock.run_for(4_000)
+        page.clock.run_for(9_000)
     page.evaluate("""() => {
         Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
         document.dispatchEvent(new Event("visibilitychange"));
