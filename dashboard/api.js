@@ -71,7 +71,8 @@ export async function authorized(path, options) {
   }
 }
 
-async function renew(refreshToken) {
+/** New tokens, and whose they are. */
+export async function renew(refreshToken) {
   try {
     const body = JSON.stringify({ refresh_token: refreshToken ?? "" });
     const response = await send("/auth/refresh", { method: "POST", headers: { "Content-Type": "application/json" }, body });

@@ -8,18 +8,15 @@ import { poll } from "../polling.js";
 
 const PENDING = "miyabi.github";
 
-/** What GitHub's way back brought along; only if this tab went there, so that nobody signs one in as somebody else. */
-function comeBack() {
-  const given = new URLSearchParams(location.search);
-  const token = given.get("token");
-  if (!token) return;
-  history.replaceState(null, "", location.pathname + location.hash);
+/** The tokens that the API's way back from GitHub put behind the `#`. They count only if this tab went there: nobody
+ * signs one in as somebody else by a link. */
+async function comeBack() {
+  const refreshToken = new URLSearchParams(location.hash.slice(1)).get("refresh_token");
+  if (!refreshToken) return;
+  history.replaceState(null, "", `${location.pathname}${location.search}#/`);
   if (!sessionStorage.getItem(PENDING)) return;
   sessionStorage.removeItem(PENDING);
-  const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-  const user = { id: claims.sub, github_id: claims.github_id, email: `GitHub account ${claims.github_id}`, name: null };
-  const expires_in = claims.exp - Date.now() / 1000;
-  session.begin({ access_token: token, refresh_token: given.get("refresh_token") ?? "", expires_in, user });
+  session.begin(await api.renew(refreshToken));
 }
 
 export function signInPage({ redraw }) {
@@ -75,7 +72,7 @@ export function signInPage({ redraw }) {
     <a class="button wide" href="${api.BASE}/auth/github?redirect=/" @click=${() => sessionStorage.setItem(PENDING, "1")}>
       Sign in with GitHub</a>`;
 
-  queueMicrotask(comeBack);
+  comeBack().catch((problem) => ((error = problem), redraw()));
   return {
     title: "Sign in",
     stop: asking.stop,

@@ -49,17 +49,19 @@ def test_a_session_lasts_until_it_is_ended(site: Site, page: Page, person: Perso
     assert page.evaluate("sessionStorage['miyabi.session'] ?? localStorage['miyabi.session'] ?? null") is None
 
 
-def test_a_stolen_place_in_line_is_refused(site: Site, page: Page, person: Person) -> None:
-    """A token in the address counts only for a tab that went to GitHub for it."""
-    token = person.tokens["access_token"]
+def test_tokens_in_the_address_count_for_a_tab_that_asked_for_them(site: Site, page: Page, person: Person) -> None:
+    """As the API's way back from GitHub hands them over. Nobody is signed in as somebody else by a link."""
+    back = f"{site.url}?back#access_token=x&refresh_token={person.tokens['refresh_token']}&expires_in=3600"
     page.goto(site.url)
     page.get_by_role("button", name="Sign out").click()
-    page.goto(f"{site.url}?token={token}")
+    page.goto(back)
     expect(page.get_by_role("heading", name="Sign in to Miyabi")).to_be_visible()
     assert "token" not in page.url
     page.evaluate("sessionStorage.setItem('miyabi.github', '1')")
-    page.goto(f"{site.url}?token={token}")
+    page.goto(site.url)
+    page.goto(back)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert "token" not in page.url
 
 
 def test_a_refused_sign_in_is_explained(site: Site, page: Page, person: Person, expected: list[str]) -> None:
