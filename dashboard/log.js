@@ -117,7 +117,7 @@ export function logViewer(executionId, { redraw }) {
     const bad = lines.filter(({ level }) => level === "WARN" || level === "ERROR").length;
     return html`
       <section class="card log ${ended ? "ended" : ""}" aria-labelledby="log">
-        <header><h2 id="log">Log</h2><span class="muted small">${count(lines.length)} lines${ended ? "" : html` · <span class="live">${icon("running")}live</span>`}</span>
+        <header><h2 id="log">Log</h2><span class="muted small">${count(lines.length)} ${lines.length === 1 ? "line" : "lines"}${ended ? "" : html` · <span class="live">${icon("running")}live</span>`}</span>
           <label class="check small"><input type="checkbox" .checked=${onlyBad} @change=${only}> Warnings and errors (${count(bad)})</label>
           <button class="quiet small" type="button" ?disabled=${!lines.length} @click=${save}>Save</button></header>
         <div class="lines" tabindex="0" role="region" aria-label="Lines of the log" @scroll=${scrolled}>

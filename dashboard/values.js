@@ -3,9 +3,11 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { words } from "./format.js";
 
-const MOST = 100, DEEPEST = 6, COLUMNS = 7;
+const MOST = 100, DEEPEST = 6, COLUMNS = 7, SHORT = 32;
 const isPlain = (value) => value === null || typeof value !== "object";
 const isEmpty = (value) => value === null || value === "" || (typeof value === "object" && !Object.keys(value).length);
+
+const isShortList = (value) => Array.isArray(value) && value.every((item) => typeof item === "string" && item.length <= SHORT);
 
 export function shownValue(value, depth = 0) {
   if (isEmpty(value)) return html`<span class="muted">–</span>`;
@@ -27,7 +29,7 @@ function shownList(list, depth) {
   const keys = [...new Set(shown.flatMap((item) => (isPlain(item) || Array.isArray(item) ? [] : Object.keys(item))))];
   const isTable = keys.length && keys.length <= COLUMNS && shown.every((item) => !isPlain(item) && Object.values(item).every(isPlain));
   if (isTable) return html`<div class="scroll" tabindex="0" role="group" aria-label="Table">${table(shown, keys)}</div>${more}`;
-  return html`<ul class="values">${shown.map((item) => html`<li>${shownValue(item, depth + 1)}</li>`)}</ul>${more}`;
+  return html`<ul class=${isShortList(list) ? "chips" : "values"}>${shown.map((item) => html`<li>${shownValue(item, depth + 1)}</li>`)}</ul>${more}`;
 }
 
 const table = (rows, keys) => html`
@@ -36,4 +38,4 @@ const table = (rows, keys) => html`
 
 const shownObject = (object, depth) => html`
   <dl class="values">${Object.entries(object).map(([key, value]) => html`
-    <div class=${isEmpty(value) || isPlain(value) ? "" : "deep"}><dt>${words(key)}</dt><dd>${shownValue(value, depth + 1)}</dd></div>`)}</dl>`;
+    <div class=${isEmpty(value) || isPlain(value) || isShortList(value) ? "" : "deep"}><dt>${words(key)}</dt><dd>${shownValue(value, depth + 1)}</dd></div>`)}</dl>`;

@@ -124,7 +124,8 @@ export function executionPage({ id, redraw, shared }) {
 
   const result = () => execution.result === null ? nothing : html`
     <section class="card" aria-labelledby="result"><header><h2 id="result">Result</h2></header>
-      <div class="body">${shownValue(execution.result)}</div>${raw(execution.result)}</section>`;
+      <div class="body">${execution.result?.escalation ? html`<div class="failure"><div><strong>Escalated</strong>${shownValue(execution.result.escalation)}</div></div>` : nothing}
+        ${shownValue(execution.result?.data ?? execution.result)}</div>${raw(execution.result)}</section>`;
   const input = () => html`
     <section class="card" aria-labelledby="input"><header><h2 id="input">Input</h2></header>
       <div class="body">${shownValue({ ...execution.input, ...Object.fromEntries(Object.entries(execution.options).filter(([, on]) => on)) })}</div></section>`;
