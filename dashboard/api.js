@@ -75,8 +75,8 @@ export async function authorized(path, options) {
 export async function renew(refreshToken) {
   try {
     const body = JSON.stringify({ refresh_token: refreshToken ?? "" });
-    const response = await send("/auth/refresh", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    return await response.json();
+    const headers = { "Content-Type": "application/json" };
+    return await (await send("/auth/refresh", { method: "POST", headers, body })).json();
   } catch (error) {
     throw Object.assign(error, { isRenewal: true });
   }

@@ -46,11 +46,12 @@ function replaceAddress(hash) {
 
 function navigate() {
   const { path, params } = here();
-  const [, make, name] = session.user ? (ROUTES.find(([pattern]) => pattern.test(path)) ?? []) : [null, signInPage, null];
+  const route = ROUTES.find(([pattern]) => pattern.test(path)) ?? [];
+  const [pattern, make, name] = session.user ? route : [null, signInPage, null];
   const before = page?.make === make && page?.path === path;
   page?.stop?.();
   section = name;
-  const id = ROUTES.find(([pattern]) => pattern.test(path))?.[0].exec(path)?.[1];
+  const id = pattern?.exec(path)[1];
   page = make ? make({ id: id && decodeURIComponent(id), params, redraw, shared, replaceAddress }) : lost();
   Object.assign(page, { make, path });
   isNew = !before;
@@ -64,7 +65,8 @@ function navigate() {
 
 const lost = () => ({
   title: "Not found",
-  view: () => html`<div class="empty"><h1 tabindex="-1">There is no such page</h1><a class="button" href="#/">Overview</a></div>`,
+  view: () => html`
+    <div class="empty"><h1 tabindex="-1">There is no such page</h1><a class="button" href="#/">Overview</a></div>`,
 });
 
 let asked = false;
@@ -94,13 +96,17 @@ const frame = () => html`
       <div class="account">
         <span class="initial" aria-hidden="true">${initial()}</span>
         <span class="who" title=${session.user.email}>${session.user.name ?? session.user.email}</span>
-        <button class="quiet" type="button" title="Sign out" aria-label="Sign out" @click=${() => session.end()}>${icon("out")}</button>
+        <button class="quiet" type="button" title="Sign out" aria-label="Sign out" @click=${() => session.end()}>
+          ${icon("out")}</button>
       </div>
     </header>
     <main id="main" tabindex="-1">${down()}${page.view()}</main>
   </div>`;
 
-const mark = () => html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"></rect><path d="M8 23V10.5l8 8 8-8V23"></path><circle cx="16" cy="8" r="2.2"></circle></svg>`;
+const mark = () => html`
+  <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+    <rect width="32" height="32" rx="8"></rect><path d="M8 23V10.5l8 8 8-8V23"></path><circle cx="16" cy="8" r="2.2"></circle>
+  </svg>`;
 const initial = () => [...(session.user.name ?? session.user.email)][0].toUpperCase();
 
 /** That the API is away, and since when the page is not true any more. */

@@ -58,8 +58,9 @@ function field(schema, context) {
 
 function control(kind, schema, { path, name, values, problems, changed, isRequired }) {
   const bad = problems.has(path), value = values.get(path);
-  const describedBy = [schema.description || kind === "list" || kind === "json" ? `${path}-hint` : "", bad ? `${path}-problem` : ""].join(" ").trim();
-  const put = (event) => (values.set(path, event.target.type === "checkbox" ? event.target.checked : event.target.value), changed());
+  const hasHint = schema.description || kind === "list" || kind === "json";
+  const describedBy = [hasHint && `${path}-hint`, bad && `${path}-problem`].filter(Boolean).join(" ");
+  const put = (event) => (values.set(path, typed(event.target)), changed());
   const aria = { invalid: bad ? "true" : nothing, described: describedBy || nothing };
   if (kind === "check") return html`
     <label class="check"><input type="checkbox" id=${path} .checked=${value ?? schema.default ?? false} @change=${put}
@@ -79,8 +80,13 @@ function control(kind, schema, { path, name, values, problems, changed, isRequir
       aria-invalid=${aria.invalid} aria-describedby=${aria.described} ?required=${isRequired}>`;
 }
 
-const hint = (schema, path, more = "") =>
-  schema.description || more ? html`<p class="hint" id="${path}-hint">${[schema.description, more].filter(Boolean).join(" ")}</p>` : nothing;
+/** What a person has put into a control. */
+export const typed = (control) => (control.type === "checkbox" ? control.checked : control.value);
+
+function hint(schema, path, more) {
+  const said = [schema.description, more].filter(Boolean).join(" ");
+  return said ? html`<p class="hint" id="${path}-hint">${said}</p>` : nothing;
+}
 
 export const problem = (path, problems) =>
   problems.has(path) ? html`<p class="problem" id="${path}-problem">${problems.get(path)}</p>` : nothing;

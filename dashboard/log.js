@@ -1,4 +1,4 @@
-// An execution's log while it is written: as a stream where the server streams, page by page where it does not (Lambda).
+// An execution's log while it is written: a stream where the server streams, pages where it does not (Lambda).
 // All lines are kept, as text; the page shows some hundreds of them, and follows until one scrolls up.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
@@ -110,23 +110,33 @@ export function logViewer(executionId, { redraw }) {
   }
 
   const row = (line) => html`
-    <div class="line ${line.level}"><time datetime=${line.at}>${clock(line.at)}</time><span class="level">${line.level}</span><span class="text">${line.text}</span></div>`;
+    <div class="line ${line.level}"><time datetime=${line.at}>${clock(line.at)}</time>
+      <span class="level">${line.level}</span> <span class="text">${line.text}</span></div>`;
+
+  const none = () =>
+    lines.length ? "No warnings and no errors." : ended ? "Nothing was logged." : "Waiting for the first line…";
 
   function view() {
     const all = fitting(), shown = all.slice(first, first + MOST_SHOWN), below = all.length - first - shown.length;
     const bad = lines.filter(({ level }) => level === "WARN" || level === "ERROR").length;
     return html`
       <section class="card log ${ended ? "ended" : ""}" aria-labelledby="log">
-        <header><h2 id="log">Log</h2><span class="muted small">${count(lines.length)} ${lines.length === 1 ? "line" : "lines"}${ended ? "" : html` · <span class="live">${icon("running")}live</span>`}</span>
+        <header>
+          <h2 id="log">Log</h2>
+          <span class="muted small">${count(lines.length)} ${lines.length === 1 ? "line" : "lines"}</span>
+          ${ended ? nothing : html`<span class="live">${icon("running")}live</span>`}
           <label class="check small"><input type="checkbox" .checked=${onlyBad} @change=${only}> Warnings and errors (${count(bad)})</label>
-          <button class="quiet small" type="button" ?disabled=${!lines.length} @click=${save}>Save</button></header>
+          <button class="quiet small" type="button" ?disabled=${!lines.length} @click=${save}>Save</button>
+        </header>
         <div class="lines" tabindex="0" role="region" aria-label="Lines of the log" @scroll=${scrolled}>
-          ${first ? html`<button class="quiet small" type="button" @click=${earlier}>Show ${count(Math.min(SHOWN, first))} of ${count(first)} earlier lines</button>` : nothing}
+          ${first ? html`<button class="quiet small" type="button" @click=${earlier}>
+            Show ${count(Math.min(SHOWN, first))} of ${count(first)} earlier lines</button>` : nothing}
           ${repeat(shown, (line) => line.sequence, row)}
           ${below > 0 ? html`<p class="muted small">${count(below)} more lines below</p>` : nothing}
-          ${all.length ? nothing : html`<p class="muted small">${ended ? "Nothing was logged." : lines.length ? "No warnings and no errors." : "Waiting for the first line…"}</p>`}
+          ${all.length ? nothing : html`<p class="muted small">${none()}</p>`}
         </div>
-        ${follows || ended && !below ? nothing : html`<button class="button small follow" type="button" @click=${follow}>${icon("down")}Follow</button>`}
+        ${follows || (ended && !below) ? nothing : html`
+          <button class="button small follow" type="button" @click=${follow}>${icon("down")}Follow</button>`}
         <p class="out" role="log" aria-live="polite">${said}</p>
       </section>`;
   }

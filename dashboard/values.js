@@ -7,7 +7,9 @@ const MOST = 100, DEEPEST = 6, COLUMNS = 7, SHORT = 32;
 const isPlain = (value) => value === null || typeof value !== "object";
 const isEmpty = (value) => value === null || value === "" || (typeof value === "object" && !Object.keys(value).length);
 
-const isShortList = (value) => Array.isArray(value) && value.every((item) => typeof item === "string" && item.length <= SHORT);
+const isShort = (value) => typeof value === "string" && value.length <= SHORT;
+const isShortList = (value) => Array.isArray(value) && value.every(isShort);
+const isInLine = (value) => isPlain(value) || isEmpty(value) || isShortList(value);
 
 export function shownValue(value, depth = 0) {
   if (isEmpty(value)) return html`<span class="muted">–</span>`;
@@ -27,15 +29,23 @@ function shownList(list, depth) {
   const shown = list.slice(0, MOST);
   const more = list.length > MOST ? html`<p class="muted">and ${list.length - MOST} more</p>` : nothing;
   const keys = [...new Set(shown.flatMap((item) => (isPlain(item) || Array.isArray(item) ? [] : Object.keys(item))))];
-  const isTable = keys.length && keys.length <= COLUMNS && shown.every((item) => !isPlain(item) && Object.values(item).every(isPlain));
-  if (isTable) return html`<div class="scroll" tabindex="0" role="group" aria-label="Table">${table(shown, keys)}</div>${more}`;
-  return html`<ul class=${isShortList(list) ? "chips" : "values"}>${shown.map((item) => html`<li>${shownValue(item, depth + 1)}</li>`)}</ul>${more}`;
+  if (keys.length && keys.length <= COLUMNS && shown.every(isRow)) return html`${table(shown, keys)}${more}`;
+  const items = shown.map((item) => html`<li>${shownValue(item, depth + 1)}</li>`);
+  return html`<ul class=${isShortList(list) ? "chips" : "values"}>${items}</ul>${more}`;
 }
 
+const isRow = (item) => !isPlain(item) && Object.values(item).every(isPlain);
+
 const table = (rows, keys) => html`
-  <table class="plain"><thead><tr>${keys.map((key) => html`<th scope="col">${words(key)}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${keys.map((key) => html`<td>${shownValue(row[key] ?? null)}</td>`)}</tr>`)}</tbody></table>`;
+  <div class="scroll" tabindex="0" role="group" aria-label="Table">
+    <table class="plain">
+      <thead><tr>${keys.map((key) => html`<th scope="col">${words(key)}</th>`)}</tr></thead>
+      <tbody>${rows.map((row) => html`
+        <tr>${keys.map((key) => html`<td>${shownValue(row[key] ?? null)}</td>`)}</tr>`)}</tbody>
+    </table>
+  </div>`;
 
 const shownObject = (object, depth) => html`
   <dl class="values">${Object.entries(object).map(([key, value]) => html`
-    <div class=${isEmpty(value) || isPlain(value) || isShortList(value) ? "" : "deep"}><dt>${words(key)}</dt><dd>${shownValue(value, depth + 1)}</dd></div>`)}</dl>`;
+    <div class=${isInLine(value) ? "" : "deep"}><dt>${words(key)}</dt><dd>${shownValue(value, depth + 1)}</dd></div>`)}
+  </dl>`;

@@ -4,14 +4,17 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import { count, words } from "../format.js";
-import { heading, icon, loaded, statusName, time } from "../parts.js";
+import { agentName, heading, icon, loaded, statusName, time } from "../parts.js";
 import { poll } from "../polling.js";
 
 const LIVE = "/dashboard/live", AGENTS = "/agents";
 const EVERY_MS = 3000;
 const CATEGORIES = ["coding", "business", "community"];
 const COLOURS = {
-  red: "runs alone", yellow: "runs with others under conditions", green: "runs in parallel", blue: "runs in parallel, only reads",
+  red: "runs alone",
+  yellow: "runs with others under conditions",
+  green: "runs in parallel",
+  blue: "runs in parallel, only reads",
 };
 
 export function agentsPage({ redraw }) {
@@ -29,12 +32,13 @@ export function agentsPage({ redraw }) {
     }
   }, EVERY_MS);
 
+  const stateOf = (agent) => live?.agents.find((state) => state.agent_type === agent.id);
   const show = () => CATEGORIES.map((category) => {
     const found = agents.filter((agent) => agent.category === category);
     return html`
       <section aria-labelledby="of-${category}">
         <h2 class="divider" id="of-${category}">${words(category)} <span class="muted">${found.length}</span></h2>
-        <ul class="agents">${repeat(found, (agent) => agent.id, (agent) => card(agent, live?.agents.find((state) => state.agent_type === agent.id)))}</ul>
+        <ul class="agents">${repeat(found, (agent) => agent.id, (agent) => card(agent, stateOf(agent)))}</ul>
       </section>`;
   });
 
@@ -50,10 +54,12 @@ export function agentsPage({ redraw }) {
 const legend = () => html`<ul class="legend" aria-label="Colours">${Object.entries(COLOURS).map(([colour, text]) => html`
   <li><span class="swatch ${colour}"></span>${colour}<span class="muted"> ${text}</span></li>`)}</ul>`;
 
+const swatch = (colour) => html`
+  <span class="swatch ${colour}" title="${colour}: ${COLOURS[colour]}"><span class="out">${colour}: ${COLOURS[colour]}</span></span>`;
+
 const card = (agent, state) => html`
   <li class="agent">
-    <h3><a href="#/executions?agent=${agent.id}">${agent.id}</a>${agent.character ? html`<span class="character" lang="ja">${agent.character}</span>` : nothing}
-      <span class="swatch ${agent.colour}" title="${agent.colour}: ${COLOURS[agent.colour]}"><span class="out">${agent.colour}: ${COLOURS[agent.colour]}</span></span></h3>
+    <h3><a href="#/executions?agent=${agent.id}">${agentName(agent.id, agent)}</a>${swatch(agent.colour)}</h3>
     <p>${agent.description}</p>
     <p class="capabilities">${agent.capabilities.join(" · ")}</p>
     <div class="state">${state ? now(state) : html`<span class="muted">…</span>`}
@@ -61,9 +67,20 @@ const card = (agent, state) => html`
   </li>`;
 
 function now(state) {
-  const open = [state.running && `${count(state.running)} running`, state.pending && `${count(state.pending)} queued`].filter(Boolean).join(", ");
-  return html`
-    <p>${open ? html`<span class="pill ${state.running ? "running" : "pending"}">${icon(state.running ? "running" : "pending")}${open}</span>` : html`<span class="muted">Idle</span>`}
-      ${open && state.last_id ? nothing : state.last_id ? html`<a class="last small" href="#/executions/${state.last_id}">${statusName(state.last_status)} ${time(state.last_at)}</a>` : html`<span class="muted small">never asked</span>`}
-      ${state.completed || state.failed ? html`<span class="muted small">24 h: ${count(state.completed)} done${state.failed ? html`, <span class="bad">${count(state.failed)} failed</span>` : nothing}</span>` : nothing}</p>`;
+  return html`<p>${atWork(state) ?? html`<span class="muted">Idle</span> ${last(state)}`} ${ofTheDay(state)}</p>`;
 }
+
+function atWork({ running, pending }) {
+  const parts = [running && `${count(running)} running`, pending && `${count(pending)} queued`].filter(Boolean);
+  const status = running ? "running" : "pending";
+  return parts.length ? html`<span class="pill ${status}">${icon(status)}${parts.join(", ")}</span>` : undefined;
+}
+
+const last = ({ last_id: id, last_status: status, last_at: at }) => id
+  ? html`<a class="last small" href="#/executions/${id}">${statusName(status)} ${time(at)}</a>`
+  : html`<span class="muted small">never asked</span>`;
+
+const ofTheDay = ({ completed, failed }) => completed || failed
+  ? html`<span class="muted small">24 h: ${count(completed)} done${failed
+    ? html`, <span class="bad">${count(failed)} failed</span>` : nothing}</span>`
+  : nothing;

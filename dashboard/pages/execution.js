@@ -13,9 +13,10 @@ import { executionsTable } from "./executions.js";
 const EVERY_MS = 2000, ENDED_MS = 30_000;
 
 export function executionPage({ id, redraw, shared }) {
-  const path = `/agents/executions/${encodeURIComponent(id)}`, childrenPath = `/agents/executions?parent_id=${encodeURIComponent(id)}&limit=50`;
+  const safeId = encodeURIComponent(id);
+  const path = `/agents/executions/${safeId}`, childrenPath = `/agents/executions?parent_id=${safeId}&limit=50`;
   let execution = api.remembered(path)?.data, children = [], error, refused, busy = false, hadEnded;
-  const log = logViewer(encodeURIComponent(id), { redraw });
+  const log = logViewer(safeId, { redraw });
   const polling = poll(async (signal) => {
     try {
       execution = (await api.get(path, { signal })).data;
@@ -48,14 +49,16 @@ export function executionPage({ id, redraw, shared }) {
   }
 
   const ask = () => document.getElementById("confirm").showModal();
-  const cancel = () => button("Cancel", "cancelled", ask, execution.may_stop, "agents.stop", Boolean(execution.cancel_requested_at));
-  const retry = () => button("Retry", "rolled_back", () => act("retry"), execution.may_execute, "agents.execute");
+  const cancel = () =>
+    button("Cancel", "cancelled", ask, execution.may_stop && !execution.cancel_requested_at, execution.may_stop || "agents.stop");
+  const retry = () =>
+    button("Retry", "rolled_back", () => act("retry"), execution.may_execute, execution.may_execute || "agents.execute");
 
   /** A button that says why it cannot be pressed. */
-  const button = (text, sign, press, isAllowed, permission, isDone = false) => html`
-    <button class="button ${text === "Cancel" ? "danger" : ""}" type="button" ?disabled=${busy || isDone || !isAllowed} @click=${press}
-      title=${isAllowed ? nothing : `You do not have the permission ${permission} in this organization`}>${icon(sign)}${text}</button>
-    ${isAllowed ? nothing : html`<span class="hint">needs ${permission}</span>`}`;
+  const button = (text, sign, press, isOpen, lacking) => html`
+    <button class="button ${text === "Cancel" ? "danger" : ""}" type="button" ?disabled=${busy || !isOpen} @click=${press}>
+      ${icon(sign)}${text}</button>
+    ${lacking === true ? nothing : html`<span class="hint">needs ${lacking} in this organization</span>`}`;
 
   const actions = () => html`
     ${["pending", "running"].includes(execution.status) ? cancel() : nothing}
@@ -82,22 +85,27 @@ export function executionPage({ id, redraw, shared }) {
     const agent = shared.agents.get(execution.agent_type);
     return html`
       <p class="crumbs"><a href="#/executions">Executions</a> / <span class="mono">${execution.id.slice(0, 8)}</span>
-        ${execution.parent_id ? html` · started by <a class="mono" href="#/executions/${execution.parent_id}">${execution.parent_id.slice(0, 8)}</a>` : nothing}</p>
+        ${execution.parent_id ? html` · started by
+          <a class="mono" href="#/executions/${execution.parent_id}">${execution.parent_id.slice(0, 8)}</a>` : nothing}</p>
       ${heading(html`${agentName(execution.agent_type, agent)} ${statusPill(isCancelling ? "cancelling" : execution.status)}`,
         html`<div class="actions">${actions()}</div>`, agent?.description ?? nothing)}
       ${confirm()}
       ${refused ? failure(refused) : nothing}
       ${facts()}
-      ${execution.error_message ? html`<div class="failure"><p class="message">${icon("warning")}${execution.error_message}</p></div>` : nothing}
+      ${execution.error_message ? html`
+        <div class="failure"><p class="message">${icon("warning")}${execution.error_message}</p></div>` : nothing}
       ${execution.result_summary ? html`<p class="outcome">${execution.result_summary}</p>` : nothing}
       <div class="columns detail">
         <div class="stack">${hadEnded ? html`${result()}${log.view()}` : html`${log.view()}${result()}`}</div>
         <div class="stack">${steps()}${input()}</div>
       </div>
-      ${children.length ? html`<section class="card" aria-labelledby="children"><header><h2 id="children">Started by it</h2></header>${executionsTable(children, shared)}</section>` : nothing}`;
+      ${children.length ? html`
+        <section class="card" aria-labelledby="children">
+          <header><h2 id="children">Started by it</h2></header>${executionsTable(children, shared)}</section>` : nothing}`;
   }
 
-  const fact = (name, value) => (value === nothing || value === undefined ? nothing : html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+  const fact = (name, value) =>
+    value === nothing || value === undefined ? nothing : html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const facts = () => html`
     <dl class="facts">
       ${fact("Repository", execution.repository ? away(`https://github.com/${execution.repository}`, execution.repository) : nothing)}
@@ -111,7 +119,8 @@ export function executionPage({ id, redraw, shared }) {
       ${fact("Attempt", execution.attempt ? `${execution.attempt} of ${execution.max_attempts}` : nothing)}
       ${fact("Not before", execution.status === "pending" && execution.run_after ? exact(execution.run_after) : nothing)}
     </dl>`;
-  const linked = (url, number) => (execution.repository ? away(url(execution.repository, number), `#${number}`) : `#${number}`);
+  const linked = (url, number) =>
+    execution.repository ? away(url(execution.repository, number), `#${number}`) : `#${number}`;
 
   const steps = () => html`
     <section class="card" aria-labelledby="steps"><header><h2 id="steps">Steps</h2></header>
@@ -124,12 +133,16 @@ export function executionPage({ id, redraw, shared }) {
 
   const result = () => execution.result === null ? nothing : html`
     <section class="card" aria-labelledby="result"><header><h2 id="result">Result</h2></header>
-      <div class="body">${execution.result?.escalation ? html`<div class="failure"><div><strong>Escalated</strong>${shownValue(execution.result.escalation)}</div></div>` : nothing}
+      <div class="body">${execution.result?.escalation ? escalated(execution.result.escalation) : nothing}
         ${shownValue(execution.result?.data ?? execution.result)}</div>${raw(execution.result)}</section>`;
+  const escalated = (what) => html`
+    <div class="failure"><div><strong>Escalated</strong>${shownValue(what)}</div></div>`;
+  const chosen = () => Object.fromEntries(Object.entries(execution.options).filter(([, on]) => on));
   const input = () => html`
     <section class="card" aria-labelledby="input"><header><h2 id="input">Input</h2></header>
-      <div class="body">${shownValue({ ...execution.input, ...Object.fromEntries(Object.entries(execution.options).filter(([, on]) => on)) })}</div></section>`;
-  const raw = (value) => html`<details class="raw"><summary>As JSON</summary><pre tabindex="0">${JSON.stringify(value, null, 2)}</pre></details>`;
+      <div class="body">${shownValue({ ...execution.input, ...chosen() })}</div></section>`;
+  const raw = (value) => html`
+    <details class="raw"><summary>As JSON</summary><pre tabindex="0">${JSON.stringify(value, null, 2)}</pre></details>`;
 
   return {
     get title() {

@@ -48,21 +48,22 @@ export function executionsPage({ params, redraw, shared, replaceAddress }) {
     <span class="select"><label class="out" for=${name}>${label}</label>
       <select id=${name} .value=${live(chosen[name] ?? "")} @change=${choose(name)}>
         <option value="">${all}</option>
-        ${options.map(([value, text]) => html`<option value=${value} ?selected=${value === chosen[name]}>${text}</option>`)}
+        ${options?.map(([value, text]) => html`<option value=${value} ?selected=${value === chosen[name]}>${text}</option>`)}
       </select></span>`;
 
+  const agents = () => [...shared.agents.values()];
   const filters = () => html`
     <form class="filters" role="search" aria-label="Executions" @submit=${(event) => event.preventDefault()}>
       <label class="search">${icon("search")}<span class="out">Search</span>
         <input type="search" placeholder="Search summaries, errors, #issue, id" maxlength="200" .value=${chosen.text ?? ""} @input=${search}></label>
       ${select("status", "Status", "All statuses", STATUSES.map((status) => [status, statusName(status)]))}
-      ${select("agent", "Agent", "All agents", [...shared.agents.values()].map(({ id, character }) => [id, character ? `${id} ${character}` : id]))}
-      ${select("repository", "Repository", "All repositories", (repositories ?? []).map(({ id, full_name }) => [id, full_name]))}
+      ${select("agent", "Agent", "All agents", agents().map(({ id, character }) => [id, `${id} ${character ?? ""}`]))}
+      ${select("repository", "Repository", "All repositories", repositories?.map(({ id, full_name }) => [id, full_name]))}
     </form>`;
 
   const isFiltered = ["status", "agent", "repository", "text", "parent"].some((name) => chosen[name]);
   const none = () => {
-    if (answer.next) return empty("None on this page", "The search looks at 10,000 executions at a time, and has not seen all of them.");
+    if (answer.next) return empty("None so far", "The search looks at 10,000 executions at a time; there are more.");
     if (!isFiltered) return empty("No executions yet", "Ask an agent to work, and it appears here at once.",
       html`<a class="button primary" href="#/start">${icon("start")}Start an agent</a>`);
     return empty("Nothing fits", "No execution has all of this.", html`<a class="button" href="#/executions">Clear the filter</a>`);
@@ -91,11 +92,15 @@ export function executionsPage({ params, redraw, shared, replaceAddress }) {
 /** A table on a wide screen, cards on a narrow one. */
 export const executionsTable = (rows, shared) => html`
   <table class="executions">
-    <thead><tr><th scope="col">Status</th><th scope="col">Agent</th><th scope="col">What</th><th scope="col">Asked for</th><th scope="col" class="number">Took</th></tr></thead>
+    <thead><tr>
+      <th scope="col">Status</th><th scope="col">Agent</th><th scope="col">What</th><th scope="col">Asked for</th>
+      <th scope="col" class="number">Took</th>
+    </tr></thead>
     <tbody>${repeat(rows, (row) => row.id, (row) => html`
       <tr>
         <td class="status">${statusPill(row.status)}</td>
-        <td class="agent"><a class="row-link" href="#/executions/${row.id}">${agentName(row.agent_type, shared.agents.get(row.agent_type))}</a></td>
+        <td class="agent"><a class="row-link" href="#/executions/${row.id}">
+          ${agentName(row.agent_type, shared.agents.get(row.agent_type))}</a></td>
         <td class="what"><span class="where">${row.repository ?? "no repository"}${row.issue_number ? ` #${row.issue_number}` : ""}</span>
           <span class="summary">${row.error_message && row.status === "failed" ? row.error_message : (row.result_summary ?? "")}</span></td>
         <td class="when">${time(row.created_at)}</td>

@@ -73,7 +73,8 @@ function figures(live) {
       ${figure("completed", total("completed"), "#/executions?status=completed", `24 h${rate}`)}
       ${figure("failed", total("failed"), "#/executions?status=failed", "24 h")}
       <div class="figure chart">
-        <span class="label">Asked for in 24 hours, by hour${live ? html`<span class="most">at most ${count(busiest(live.hours))}</span>` : nothing}</span>
+        <span class="label">Asked for in 24 hours, by hour
+          ${live ? html`<span class="most">at most ${count(busiest(live.hours))}</span>` : nothing}</span>
         ${live ? chart(live.hours, total) : nothing}
       </div>
     </section>`;
@@ -112,14 +113,17 @@ function atWork(live, shared) {
   return html`<ul class="rows">${repeat(busy, (state) => state.agent_type, (state) => html`
     <li><a href="#/executions?agent=${state.agent_type}">${agentName(state.agent_type, shared.agents.get(state.agent_type))}</a>
       <span class="tallies">
-        ${state.running ? html`<span class="pill running">${icon("running")}${count(state.running)}<span class="out"> running</span></span>` : nothing}
-        ${state.pending ? html`<span class="pill pending">${icon("pending")}${count(state.pending)}<span class="out"> queued</span></span>` : nothing}
+        ${tally("running", state.running, "running")}${tally("pending", state.pending, "queued")}
       </span></li>`)}</ul>`;
 }
+
+const tally = (status, number, text) => number
+  ? html`<span class="pill ${status}">${icon(status)}${count(number)}<span class="out"> ${text}</span></span>` : nothing;
 
 const latest = (releases) =>
   releases.length
     ? html`<ul class="rows">${repeat(releases, (release) => release.id, (release) => html`
-        <li><span><strong>${release.environment}</strong> <span class="muted">${release.lambda_version_after ? `v${release.lambda_version_after}` : ""}</span>
+        <li><span><strong>${release.environment}</strong>
+          <span class="muted">${release.lambda_version_after ? `v${release.lambda_version_after}` : ""}</span>
           <span class="muted small">${time(release.started_at)}</span></span>${statusPill(release.status)}</li>`)}</ul>`
     : html`<p class="nothing">Nothing was released yet.</p>`;

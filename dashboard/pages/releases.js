@@ -29,11 +29,14 @@ export function releasesPage({ params, redraw }) {
     }
   }, EVERY_MS);
 
+  const environments = () =>
+    [...new Set([...ENVIRONMENTS, environment, ...(answer?.data ?? []).map((release) => release.environment)])].filter(Boolean);
+  const choose = (event) => (location.hash = `#/releases${query({ environment: event.target.value })}`);
   const choice = () => html`
     <span class="select"><label class="out" for="environment">Environment</label>
-      <select id="environment" .value=${live(environment)} @change=${(event) => (location.hash = `#/releases${query({ environment: event.target.value })}`)}>
+      <select id="environment" .value=${live(environment)} @change=${choose}>
         <option value="">All environments</option>
-        ${[...new Set([...ENVIRONMENTS, ...(environment ? [environment] : []), ...(answer?.data ?? []).map((release) => release.environment)])].map((name) => html`<option value=${name} ?selected=${name === environment}>${name}</option>`)}
+        ${environments().map((name) => html`<option value=${name} ?selected=${name === environment}>${name}</option>`)}
       </select></span>`;
 
   const pages = () => html`

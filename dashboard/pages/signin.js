@@ -38,7 +38,8 @@ export function signInPage({ redraw }) {
     const form = new FormData(event.target);
     [busy, error] = [true, null];
     redraw();
-    const account = { github_id: Number(form.get("github_id")), email: form.get("email").trim(), name: form.get("name").trim() || null };
+    const text = (name) => form.get(name).trim();
+    const account = { github_id: Number(text("github_id")), email: text("email"), name: text("name") || null };
     try {
       session.begin(await api.post("/auth/mock", account), { stay: form.has("stay") });
     } catch (problem) {
@@ -81,7 +82,8 @@ export function signInPage({ redraw }) {
         <img src="favicon.svg" alt="" width="40" height="40">
         <h1 id="sign-in" tabindex="-1">Sign in to Miyabi</h1>
         ${session.notice ? html`<p class="notice" role="status">${session.notice}</p>` : nothing}
-        ${error && !Array.isArray(error.details) ? html`<p class="problem" role="alert">${icon("warning")} ${error.message}</p>` : nothing}
+        ${error && !Array.isArray(error.details) ? html`
+          <p class="problem" role="alert">${icon("warning")} ${error.message}</p>` : nothing}
         <div class="ways">
           ${!ways ? html`<div class="skeleton form" role="status" aria-label="Loading"><i></i><i></i><i></i></div>` : nothing}
           ${ways?.github ? github() : nothing}

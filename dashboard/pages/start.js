@@ -4,7 +4,7 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import { words } from "../format.js";
-import { collect, fields, problem, problemsByField } from "../form.js";
+import { collect, fields, problem, problemsByField, typed } from "../form.js";
 import { failure, heading, icon, loaded, skeleton } from "../parts.js";
 import { poll } from "../polling.js";
 
@@ -40,7 +40,7 @@ export function startPage({ params, redraw, shared }) {
   }
 
   const changed = () => redraw();
-  const put = (name) => (event) => (values.set(name, event.target.type === "checkbox" ? event.target.checked : event.target.value), changed());
+  const put = (name) => (event) => (values.set(name, typed(event.target)), changed());
 
   async function register() {
     [problems, refused] = [new Map(), null];
@@ -58,7 +58,7 @@ export function startPage({ params, redraw, shared }) {
   /** The same request has the same key, so that one whose answer was lost is not done twice. */
   function keyOf(body) {
     const text = JSON.stringify(body);
-    if (key.text !== text) key = { text, value: [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("") };
+    if (key.text !== text) key = { text, value: crypto.getRandomValues(new Uint32Array(4)).join("-") };
     return key.value;
   }
 
@@ -100,14 +100,17 @@ export function startPage({ params, redraw, shared }) {
   }
 
   const option = (value, text, name) => html`<option value=${value} ?selected=${value === values.get(name)}>${text}</option>`;
-  const bad = (name) => ({ invalid: problems.has(name) ? "true" : nothing, by: problems.has(name) ? `${name}-problem` : nothing });
+  const bad = (name) =>
+    problems.has(name) ? { invalid: "true", by: `${name}-problem` } : { invalid: nothing, by: nothing };
 
+  const of = (category) => [...shared.agents.values()].filter((one) => one.category === category);
+  const chosen = (event) => choose(event.target.value).catch((problem) => ((error = problem), redraw()));
   const which = () => html`
     <div class="field"><label for="agent_type">Agent</label>
-      <select id="agent_type" @change=${(event) => choose(event.target.value).catch((problem) => ((error = problem), redraw()))} aria-invalid=${bad("agent_type").invalid} aria-describedby=${bad("agent_type").by}>
+      <select id="agent_type" @change=${chosen} aria-invalid=${bad("agent_type").invalid} aria-describedby=${bad("agent_type").by}>
         ${option("", "Choose an agent", "agent_type")}
         ${CATEGORIES.map((category) => html`<optgroup label=${words(category)}>
-          ${[...shared.agents.values()].filter((one) => one.category === category).map((one) => option(one.id, one.character ? `${one.id} ${one.character}` : one.id, "agent_type"))}</optgroup>`)}
+          ${of(category).map((one) => option(one.id, `${one.id} ${one.character ?? ""}`, "agent_type"))}</optgroup>`)}
       </select>${problem("agent_type", problems)}</div>`;
 
   const where = () => html`
@@ -151,12 +154,18 @@ export function startPage({ params, redraw, shared }) {
       ${where()}
       ${agent ? what() : values.get("agent_type") ? skeleton(4) : nothing}
       ${refusal() || nothing}
-      <div class="actions"><button class="button primary" ?disabled=${busy || !agent}>${busy ? "Asking…" : "Start"}</button><a class="button" href="#/executions">Leave</a></div>
+      <div class="actions">
+        <button class="button primary" ?disabled=${busy || !agent}>${busy ? "Asking…" : "Start"}</button>
+        <a class="button" href="#/executions">Leave</a>
+      </div>
     </form>`;
 
   return {
     title: "Start an agent",
     stop: polling.stop,
-    view: () => html`${heading("Start an agent")}${loaded(repositories, error, form, { rows: 5, retry: polling.now })}${error && repositories ? failure(error, polling.now) : nothing}`,
+    view: () => html`
+      ${heading("Start an agent")}
+      ${loaded(repositories, error, form, { rows: 5, retry: polling.now })}
+      ${error && repositories ? failure(error, polling.now) : nothing}`,
   };
 }

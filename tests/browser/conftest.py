@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        expect.set_options(timeout=10_000)
+        expect.set_options(timeout=30_000)
         yield browser
         browser.close()
 
@@ -96,7 +96,7 @@ def expected() -> list[str]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One for all tests, so that the files are fetched once; what is kept of a session belongs to a page."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     yield context
     context.close()
 
