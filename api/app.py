@@ -10,7 +10,19 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from api import PREFIX, __version__, agents, auth, dashboard, errors, executions, health, releases, repositories
+from api import (
+    PREFIX,
+    __version__,
+    agents,
+    auth,
+    dashboard,
+    errors,
+    executions,
+    github,
+    health,
+    releases,
+    repositories,
+)  # fmt: skip
 from api.backend import Backend, from_environment
 from api.etags import ETags
 from api.requests import Requests
@@ -38,7 +50,7 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.state.backend = backend
     # /agents/{agent} comes after /agents/executions
-    for part in (health, auth, executions, agents, dashboard, releases, repositories):
+    for part in (health, auth, github, executions, agents, dashboard, releases, repositories):
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(ETags)

@@ -58,14 +58,16 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Ways:
-    """`mock` is POST /auth/mock."""
+    """`github` is GET /auth/github, `mock` is POST /auth/mock."""
 
+    github: bool
     mock: bool
 
 
 @router.get("", summary="The ways to sign in here")
 async def ways_in(backend: CurrentBackend) -> Ways:
-    return Ways(mock=not backend.settings.is_production)
+    settings = backend.settings
+    return Ways(github=bool(settings.github_client_id), mock=not settings.is_production)
 
 
 @router.post("/mock", summary="Sign in without GitHub; not in production")

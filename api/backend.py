@@ -47,6 +47,14 @@ class Backend:
             raise Misconfigured("the JWT secret is shorter than 32 bytes")
         return secret
 
+    def github_secret(self) -> str:
+        """The client secret of our app on GitHub."""
+        arn = self.settings.github_secret_arn
+        secret = self._secrets.get(arn) if arn else self.settings.github_secret
+        if not secret:
+            raise Misconfigured("neither GITHUB_CLIENT_SECRET_ARN nor GITHUB_CLIENT_SECRET is set")
+        return secret
+
     def warm_up(self) -> None:
         """Read the secrets before the first request: the start of a Lambda process has a whole CPU for itself."""
         for arn in (self.settings.database_secret_arn, self.settings.jwt_secret_arn):

@@ -32,6 +32,7 @@ Kind = Literal[
     "configuration_error",
     "server_error",
     "internal_error",
+    "external_api_error",
 ]
 STATUS: dict[Kind, int] = {
     "database_error": 500,
@@ -44,6 +45,7 @@ STATUS: dict[Kind, int] = {
     "configuration_error": 500,
     "server_error": 500,
     "internal_error": 500,
+    "external_api_error": 502,
 }
 KIND: dict[int, Kind] = {
     401: "authentication_error",

@@ -21,6 +21,13 @@ class Settings:
     access_s: int = 3600
     refresh_s: int = 7 * 24 * 3600
     connections: int = 5
+    github_client_id: str = ""
+    github_secret_arn: str = ""
+    github_secret: str = field(default="", repr=False)
+    github_callback_url: str = ""
+    github_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+    frontend_url: str = ""
 
     @property
     def is_production(self) -> bool:
@@ -41,6 +48,13 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
         access_s=number(variables, "JWT_EXPIRATION", Settings.access_s),
         refresh_s=number(variables, "REFRESH_EXPIRATION", Settings.refresh_s),
         connections=number(variables, "DB_MAX_CONNECTIONS", Settings.connections),
+        github_client_id=variables.get("GITHUB_CLIENT_ID", ""),
+        github_secret_arn=variables.get("GITHUB_CLIENT_SECRET_ARN", ""),
+        github_secret=variables.get("GITHUB_CLIENT_SECRET", ""),
+        github_callback_url=variables.get("GITHUB_CALLBACK_URL", ""),
+        github_url=(variables.get("GITHUB_URL") or Settings.github_url).rstrip("/"),
+        github_api_url=(variables.get("GITHUB_API_URL") or Settings.github_api_url).rstrip("/"),
+        frontend_url=variables.get("FRONTEND_URL", "").rstrip("/"),
     )
 
 

@@ -4,6 +4,7 @@ An access token lives an hour, a refresh token seven days, and neither passes fo
 both were the same and lived an hour). A token without `typ` is one of that backend's, and counts as an access token.
 """
 
+import hmac
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ import jwt
 from api.errors import ApiError
 from database.users import User
 
+STATE = "oauth-state"
 TokenKind = Literal["access", "refresh"]
 LEEWAY_S = 60
 
@@ -53,3 +55,21 @@ def verify(secret: str, token: str, kind: TokenKind) -> Caller:
     if claims.get("typ", "access") != kind:
         raise ApiError("jwt_error", f"This is not {'an access' if kind == 'access' else 'a refresh'} token")
     return caller
+
+
+def issue_state(secret: str, nonce: str, page: str, *, lifetime_s: int, now: float | None = None) -> str:
+    """The state of a sign-in that has begun: for the browser that holds `nonce`, which then goes to `page`."""
+    start = int(time.time() if now is None else now)
+    claims = {"typ": STATE, "nonce": nonce, "page": page, "exp": start + lifetime_s}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def verify_state(secret: str, state: str, nonce: str) -> str:
+    """The page to go to. Raises `ApiError` if we did not sign the state, not for this browser, or too long ago."""
+    try:
+        claims = jwt.decode(state, secret, algorithms=["HS256"], options={"require": ["exp", "nonce", "page"]})
+    except jwt.InvalidTokenError:
+        claims = {}
+    if claims.get("typ") != STATE or not hmac.compare_digest(str(claims["nonce"]).encode(), nonce.encode()):
+        raise ApiError("authentication_error", "This sign-in did not begin here, or too long ago; begin again")
+    return str(claims["page"])

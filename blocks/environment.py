@@ -148,6 +148,16 @@ class LoadSettings(Settings):
     token_secret: str | None = Field(None, description="secret with a bearer token, where there is no mock login")
 
 
+class SmokeSettings(Settings):
+    """What smoke tests may do here, and as whom (docs/smoke.md). Secrets are named, never held."""
+
+    writes: bool = Field(False, description="checks that make something, and take it away again")
+    mock_login: bool = Field(False, description="sign in by the suite's own request where no secret is named")
+    tokens: dict[str, str] = Field({}, description="role -> the secret that holds its bearer token")
+    exercise: bool = Field(False, description="a burst beyond the throttle; other callers are throttled meanwhile")
+    browser: bool = Field(True, description="visit the site with Chromium; off, it is a finding")
+
+
 class AgentLimits(Settings):
     """How many executions at a time. None: as many as come."""
 
@@ -218,6 +228,7 @@ class Environment(Block):
     api: ApiSettings = ApiSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     canary: CanarySettings = CanarySettings()
+    smoke: SmokeSettings = SmokeSettings()
     agents: AgentSettings = AgentSettings()
     load_test: LoadSettings = LoadSettings()
     log_retention_days: int = 7

@@ -28,3 +28,12 @@ RETURNING id, github_id, email, name, avatar_url;
 SELECT id, github_id, email, name, avatar_url
 FROM users
 WHERE github_id = %(github_id)s AND lower(email) = lower(%(email)s) AND access_token = %(mock)s;
+
+-- sign_in_github --
+-- Who made a mock account could go on to use it, so nobody's real account is made of one.
+INSERT INTO users (github_id, email, name, avatar_url, access_token)
+VALUES (%(github_id)s, %(email)s, %(name)s, %(avatar_url)s, %(token)s)
+ON CONFLICT (github_id) DO UPDATE
+SET email = excluded.email, name = excluded.name, avatar_url = excluded.avatar_url, access_token = excluded.access_token
+WHERE users.access_token <> %(mock)s
+RETURNING id, github_id, email, name, avatar_url;

@@ -62,7 +62,7 @@ def standing(rollout: Rollout) -> tuple[Foundation, Schema]:
 
 def deploy(rollout: Rollout, record: Record, bundle: Bundle, foundation: Foundation) -> Api:
     """From a package to a version that has all traffic, tidied up; what it comes to is in the record."""
-    checks = checks_for(rollout.environment, bundle.smoke)
+    checks = checks_for(rollout.environment, bundle.suite)
     version = record.version = ensure_function(rollout, bundle, foundation.wiring, description=bundle.version)
     record.smoke = smoke_version(rollout, version.version, checks)
     ensure_provisioned(rollout, version.version, undoable=record.undoable)

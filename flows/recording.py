@@ -23,7 +23,7 @@ from tasks.gateway import Api
 from tasks.releases import Journal, close_release, open_release
 from tasks.reports import ReleaseFacts, publish_release
 from tasks.returning import live_version
-from tasks.smoke import Result, SmokeFailed
+from tasks.smoke_answers import Result, SmokeFailed, told
 from tasks.steps import seconds_by_step
 from tasks.undo import Undoer, replay_undo
 
@@ -59,7 +59,7 @@ class Record:
             lambda_version_before=self.version.previous_version if self.version else None,
             lambda_version_after=self.version.version if self.version else None,
             api_url=self.api.url if self.api else None,
-            verdicts={result.check: result.ok for result in self.smoke},
+            verdicts={result.check: result.ok for result in self.smoke if result.ok is not None},
             error=error or None,
         )
 
@@ -162,8 +162,8 @@ def facts(
         urls={"API": record.api.url} if record.api else {},
         changes=rollout.changes,
         findings=rollout.findings,
-        smoke=[result.row() for result in record.smoke],
         canary=record.canary,
+        smoke=told(record.smoke),
         durations=tuple((seconds_by_step.get() or {}).items()),
         error=error,
     )

@@ -6,7 +6,8 @@
 4. migrate (flows/migrate.py): snapshot, then what the database has not seen
 5. deploy (flows/deploy_backend.py): new version, smoke test without traffic, API, traffic, smoke test with traffic
 6. watch (flows/watching.py): topic, alarms, dashboard
-7. load test (flows/load_test.py), where the environment asks for one and a new version has the traffic
+7. smoke (flows/smoke_test.py): the whole suites, of the API and of the site in a browser, if something has changed
+8. load test (flows/load_test.py), where the environment asks for one and a new version has the traffic
 
 Undo: a failure after traffic moved puts the alias back; migrations go forward only; what was provisioned stays. Every
 step converges, so a run that died anywhere is run again. Frontend comes between 6 and 7.
@@ -24,6 +25,7 @@ from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SourceSpec
 from flows.provision import lay_foundation
 from flows.recording import recorded
+from flows.smoke_test import smoke
 from flows.watching import watch_over
 from tasks.bundling.bundle import Bundle
 from tasks.changes import Rollout
@@ -54,4 +56,5 @@ async def roll_out(rollout: Rollout, bundle: Bundle, files: Sequence[Migration])
     async with recorded(rollout, bundle, schema.after) as record:
         api = deploy(rollout, record, bundle, foundation)
         watch_over(rollout, api)
+        smoke(rollout, record, bundle)
         load_released(rollout, record, load)

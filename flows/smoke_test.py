@@ -1,23 +1,85 @@
-"""Smoke test: ask the running API whether it is well. Run by hand or on a schedule; changes nothing.
+"""Smoke test: ask the running API and the site whether they are well. Run by hand or on a schedule.
 
-The checks are those that the source's manifest names, else the environment's health path. What is not as a release
-leaves it, a missing permission say, stands beside the checks that fail.
+The checks are those of `smoke.yaml` beside the source and in `dashboard/` (docs/smoke.md), else the environment's
+health path. `quick` asks only what a release asks, and makes nothing. What is not as a release leaves it, a missing
+permission say, stands beside the checks that fail.
 """
+
+import logging
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from prefect import flow
 
-from flows.opening import ROOT, opened, run_name
-from flows.parameters import EnvironmentName, SourceSpec
+from flows.opening import ROOT, WORK, opened, run_name
+from flows.parameters import EnvironmentName, Shown, SourceSpec
+from flows.recording import Record
+from tasks.bundling.bundle import Bundle
 from tasks.bundling.sources import load_manifest, parse_source
+from tasks.changes import Rollout
 from tasks.gateway import inspect_api
 from tasks.smoke import checks_for, smoke_api
+from tasks.smoke_browser import browser_problem
+from tasks.smoke_suites import Target, smoke_suites
+from tasks.suites import SUITE, Suite, load_suite
+
+logger = logging.getLogger(__name__)
+SHOTS = WORK.parent / "screenshots"
+SITE = ROOT / "dashboard"
+Which = Annotated[Literal["all", "api", "site"], Shown("Which suites.", ("all", "api", "site"))]
+Quick = Annotated[bool, Shown("Only the checks that a release asks at once; they make nothing.")]
 
 
 @flow(name="smoke-test", flow_run_name=run_name)
-async def smoke_test(environment: EnvironmentName = "local", source: SourceSpec = "python:api") -> None:
-    """Ask the running API whether it is well."""
-    manifest = load_manifest(parse_source(source, root=ROOT))
+async def smoke_test(
+    environment: EnvironmentName = "local",
+    source: SourceSpec = "python:api",
+    suite: Which = "all",
+    quick: Quick = False,
+) -> None:
+    """Ask the running API and the site whether they are well."""
+    place = parse_source(source, root=ROOT)
+    load_manifest(place)
+    suites = {"api": load_suite(place.folder), "site": load_suite(SITE)}
     async with opened(environment) as rollout:
         api, differences = inspect_api(rollout)
-        checks = checks_for(rollout.environment, [check.model_dump() for check in manifest.smoke])
-        smoke_api(rollout, api.url, checks, suspects=differences)
+        if quick:
+            smoke_api(rollout, api.url, checks_for(rollout.environment, suites["api"]), suspects=differences)
+            return
+        targets = targets_of(rollout, api.url, {name: suites[name] for name in suites if suite in ("all", name)})
+        smoke_suites(rollout, environment, targets, suspects=differences, shots=SHOTS)
+
+
+def smoke(rollout: Rollout, record: Record, bundle: Bundle) -> None:
+    """The last proof of a release: the whole suites, if it changed something and there is more than the quick checks.
+
+    A worker without a browser visits no pages, which is a finding. The smoke test itself would fail there.
+    """
+    suites = {"api": bundle.suite, "site": load_suite(SITE)}
+    if rollout.planning or not rollout.changes or record.api is None:
+        logger.info("nothing has changed: the smoke suites are not asked")
+        return
+    if suites["site"].pages and (missing := browser_problem()):
+        rollout.find("site", f"no page was visited: {missing}")
+        suites["site"] = suites["site"].model_copy(update={"pages": ()})
+    targets = [target for target in targets_of(rollout, record.api.url, suites) if target.suite.has_more]
+    if targets:
+        record.smoke = smoke_suites(rollout, rollout.environment.name, targets, shots=SHOTS)
+
+
+def targets_of(rollout: Rollout, api_url: str, suites: Mapping[str, Suite]) -> list[Target]:
+    """Each suite with its address. A site that is not published, or says nothing to ask, is a finding."""
+    targets, site_url = [], rollout.environment.site_url
+    if "api" in suites:
+        targets.append(Target("the API", suite_or_health(rollout, suites["api"]), api_url, api_url))
+    if "site" in suites and site_url and suites["site"] != Suite():
+        targets.append(Target("the site", suites["site"], site_url, api_url))
+    elif "site" in suites:
+        missing = "it is not published" if suites["site"] != Suite() else f"there is no {SUITE} in {SITE.name}/"
+        rollout.find("site", f"was not asked: {missing}")
+    return targets
+
+
+def suite_or_health(rollout: Rollout, suite: Suite) -> Suite:
+    """A source without a suite is asked for its health."""
+    return suite if suite.checks else suite.model_copy(update={"checks": checks_for(rollout.environment, suite)})

@@ -5,6 +5,7 @@ artifact has one key per environment, which makes its versions a timeline in the
 one than what was done. None is above 100 kB, and credentials in a URL are masked on their way out.
 """
 
+import base64
 import json
 import re
 from collections import Counter
@@ -195,6 +196,18 @@ def publish_canary(environment: str, rows: Sequence[Row], what: str) -> None:
         return
     with courtesy("the canary's table"):
         create_table_artifact(table=fit_rows(rows), key=f"canary-{environment}", description=f"{environment}: {what}")
+
+
+def publish_screenshot(environment: str, name: str, jpeg: bytes, description: str) -> None:
+    """What a browser saw, from inside a synchronous task. It has to fit: a picture that is cut shows nothing."""
+    if not in_run():
+        return
+    with courtesy("the screenshot"):
+        create_markdown_artifact(
+            markdown=f"# {description}\n\n![{description}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})\n",
+            key=f"screenshot-{environment}-{name}"[:200],
+            description=f"{environment}: {description}",
+        )
 
 
 async def publish_release(facts: ReleaseFacts) -> None:

@@ -31,9 +31,10 @@ from tasks.certificates import packaged_files
 from tasks.changes import Rollout
 from tasks.errors import Rejected
 from tasks.steps import step
+from tasks.suites import SUITE, Suite, load_suite
 
 logger = logging.getLogger(__name__)
-NOT_PACKED = {MANIFEST, "requirements.txt", "constraints.txt"}
+NOT_PACKED = {MANIFEST, SUITE, "requirements.txt", "constraints.txt"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Bundle:
     handler: str
     required: tuple[Variable, ...]
     optional: tuple[str, ...]
-    smoke: tuple[dict[str, Any], ...]
-    """The manifest's `[[smoke]]` tables, complete and validated."""
+    suite: Suite
+    """What it must answer, from the `smoke.yaml` beside the manifest."""
     load: Mapping[str, Sequence[Mapping[str, Any]]]
     """The manifest's `[[load.<mix>]]` tables, complete and validated."""
     git_sha: str
@@ -101,7 +102,7 @@ def build_bundle(
 
     `extra` are files that go to the root of the zip besides the source's own.
     """
-    manifest = load_manifest(source)
+    manifest, suite = load_manifest(source), load_suite(source.folder)
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix=SCRATCH) as scratch:
         made = Path(scratch) / "package.zip"
@@ -110,7 +111,7 @@ def build_bundle(
             add_files(made, extra, source)
         else:
             write_package(source, manifest, settings, root=root, work=work, path=made, extra=extra)
-        return describe(made, source, manifest, settings, work=work)
+        return describe(made, source, manifest, suite, settings, work=work)
 
 
 def write_package(
@@ -184,7 +185,9 @@ def dependencies(source: Source, manifest: Manifest, settings: FunctionSettings,
     return wheels.vendor(wanted, work=work)
 
 
-def describe(made: Path, source: Source, manifest: Manifest, settings: FunctionSettings, *, work: Path) -> Bundle:
+def describe(
+    made: Path, source: Source, manifest: Manifest, suite: Suite, settings: FunctionSettings, *, work: Path
+) -> Bundle:
     """Move the zip to its place and say what it is."""
     content = made.read_bytes()
     digest = hashlib.sha256(content)
@@ -205,7 +208,7 @@ def describe(made: Path, source: Source, manifest: Manifest, settings: FunctionS
         handler=manifest.function.handler if kind == "python" else "bootstrap",
         required=required_variables(source, manifest),
         optional=manifest.environment.optional,
-        smoke=tuple(check.model_dump() for check in manifest.smoke),
+        suite=suite,
         load=manifest.load_mixes(),
         git_sha=git_sha,
         dirty=dirty,

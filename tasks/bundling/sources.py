@@ -1,7 +1,8 @@
 """What a release is made from: `python:PATH`, `rust:PATH` or `zip:PATH`, and the manifest beside it.
 
 `miyabi.toml` in the source folder (for a zip: in the folder that holds it) says how to build, which environment
-variables the code needs and which requests prove that it works. Every key has a default, so the file is optional.
+variables the code needs; which requests prove that it works is in `smoke.yaml` (tasks/suites.py). Every key has a
+default, so the file is optional.
 """
 
 import tomllib
@@ -65,18 +66,6 @@ class EnvironmentTable(Table):
     optional: tuple[str, ...] = ()
 
 
-class SmokeCheck(Table):
-    """A request and the answer it must get; tasks/smoke.py asks it."""
-
-    path: str = Field(pattern="^/")
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    status: int = Field(200, ge=100, le=599)
-    fields: dict[str, str | int | float | bool | None] = {}
-    """Values in the JSON body; `database.connected` reaches into it."""
-    headers: dict[str, str] = {}
-    budget_ms: float | None = Field(None, gt=0)
-
-
 class LoadRequest(Table):
     """A request that load tests ask; tasks/load_test.py fills in `{repository}` and `{execution}`."""
 
@@ -97,7 +86,6 @@ class Manifest(Table):
     function: FunctionTable = FunctionTable()
     build: BuildTable = BuildTable()
     environment: EnvironmentTable = EnvironmentTable()
-    smoke: tuple[SmokeCheck, ...] = ()
     load: dict[Literal["reads", "agents"], tuple[LoadRequest, ...]] = {}
     """The mixes of load tests. Without `reads`, they ask for the health path."""
 

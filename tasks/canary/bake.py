@@ -27,7 +27,8 @@ from tasks.errors import Permanent
 from tasks.gateway import Api
 from tasks.releases import Journal
 from tasks.reports import publish_canary
-from tasks.smoke import Check, http_client
+from tasks.smoke_http import http_client
+from tasks.suite_checks import Check
 
 logger = logging.getLogger(__name__)
 

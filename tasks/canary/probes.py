@@ -11,7 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.canary.figures import Tally
 from tasks.changes import Rollout
-from tasks.smoke import Answer, Check, check_event, function_error, http_answer, judge
+from tasks.smoke_answers import Answer, judge
+from tasks.smoke_invoking import check_event, function_error, http_answer
+from tasks.suite_checks import Check
 from tasks.variables import blotter
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ COLD = "Init Duration:"
 
 def repeatable(checks: Sequence[Check], health_path: str) -> tuple[Check, ...]:
     """The checks that may be asked hundreds of times, since they only read; else the health path."""
-    return tuple(check for check in checks if check.method in ("GET", "HEAD")) or (Check(health_path),)
+    return tuple(check for check in checks if check.method in ("GET", "HEAD")) or (Check(path=health_path),)
 
 
 def prober(rollout: Rollout, version: str, checks: Sequence[Check], tally: Tally) -> Callable[[int], None]:

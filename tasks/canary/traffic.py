@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from tasks.canary.figures import Tally
-from tasks.smoke import Check
+from tasks.suite_checks import Check
 
 
 def visitor(client: httpx.Client, checks: Sequence[Check], tally: Tally) -> Callable[[int], None]:

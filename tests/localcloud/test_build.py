@@ -61,7 +61,7 @@ def test_a_python_package_runs_from_its_zip(tmp_path: Path) -> None:
     bundle = build("python:tests/fixtures/python-lambda", tmp_path / "work")
     assert check_bundle(bundle, LOCAL) == []
     assert (bundle.kind, bundle.runtime, bundle.handler) == ("python", HERE, "handler.handler")
-    assert bundle.smoke[0]["path"] == "/api/v1/health"
+    assert bundle.suite.quick[0].path == "/api/v1/health"
     assert base64.b64decode(bundle.code_sha256).hex() == bundle.sha256_hex == bundle.path.stem
     program = "import handler; print(handler.__cached__); print(handler.handler({'rawPath': '/api/v1/health'}, None))"
     folder = unpack(bundle, tmp_path / "task")
@@ -313,9 +313,9 @@ def test_the_embedded_cloud_runs_the_package(tmp_path: Path, cloud: Cloud, aws: 
     )
     aws("lambda").get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.05})
     assert aws("lambda").get_function(FunctionName="f")["Configuration"]["CodeSha256"] == bundle.code_sha256
-    answer = lab.invoke(event={"version": "2.0", "rawPath": bundle.smoke[0]["path"]})
-    assert answer["Payload"]["statusCode"] == bundle.smoke[0]["status"]
-    assert bundle.smoke[0]["fields"].items() <= json.loads(answer["Payload"]["body"]).items()
+    answer = lab.invoke(event={"version": "2.0", "rawPath": bundle.suite.quick[0].path})
+    assert answer["Payload"]["statusCode"] in bundle.suite.quick[0].status
+    assert json.loads(answer["Payload"]["body"])["status"] == "ok"
 
 
 # --- Zips, git and the step -------------------------------------------------------------------------------------------

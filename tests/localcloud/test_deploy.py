@@ -22,14 +22,16 @@ from tasks.configuration import Wiring
 from tasks.errors import Temporary
 from tasks.functions import destroy_function, ensure_function, observe_function
 from tasks.gateway import Api, destroy_api, ensure_api
-from tasks.smoke import Check, SmokeFailed, smoke_api, smoke_version
+from tasks.smoke import smoke_api, smoke_version
+from tasks.smoke_answers import SmokeFailed
+from tasks.suite_checks import Check
 from tests.localcloud.conftest import Client
 from tests.support import changes_of, make_environment, make_rollout
 from tests.unit.deploying import TRUST, Built, pack
 
 T = TypeVar("T")
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-HEALTH = Check("/api/v1/health", fields={"status": "ok"})
+HEALTH = Check.model_validate({"path": "/api/v1/health", "fields": {"status": "ok"}})
 APP = """
 import json, os
 

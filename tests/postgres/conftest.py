@@ -5,12 +5,18 @@ that is wiped before the test that asks for it: making a new one costs 100 ms an
 are users of the API on the latter, `visitor` has not signed in.
 """
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+import uvicorn
 
+from api.app import create_app
 from database import migrations
 from localcloud.postgres import Postgres
 from tests.backend import Client, make_backend
@@ -106,3 +112,26 @@ def hana(visitor: Client) -> Client:
 @pytest.fixture
 def kenji(visitor: Client) -> Client:
     return visitor.sign_in(43, "kenji@example.com")
+
+
+@pytest.fixture
+def served(migrated: str) -> Iterator[Any]:
+    """`served(**settings)` serves the API; its URL."""
+    servers: list[tuple[uvicorn.Server, threading.Thread, Any]] = []
+
+    def serve(**settings: Any) -> str:
+        backend = make_backend(migrated, **settings)
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(create_app(backend), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        servers.append((server, thread, backend))
+        while not server.started:
+            time.sleep(0.01)
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    yield serve
+    for server, thread, backend in servers:
+        server.should_exit = True
+        thread.join()
+        backend.pool.close()

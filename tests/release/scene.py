@@ -154,10 +154,10 @@ def standing(cloud: Cloud, zygote: Zygote) -> Scene:
     return scene
 
 
-def another_backend(folder: Path, *, name: str, handler: str = "", manifest: str = "") -> str:
-    """The good backend with `handler` added to its code and `manifest` to its manifest, as a source of its own."""
+def another_backend(folder: Path, *, name: str, handler: str = "", manifest: str = "", checks: str = "") -> str:
+    """The good backend with something added to its code, manifest and smoke suite, as a source of its own."""
     place = folder / name
     shutil.copytree(FIXTURES / "python-lambda", place)
-    for file, text in (("handler.py", f"# {name}\n{handler}"), ("miyabi.toml", manifest)):
+    for file, text in (("handler.py", f"# {name}\n{handler}"), ("miyabi.toml", manifest), ("smoke.yaml", checks)):
         (place / file).write_text((place / file).read_text() + "\n" + text)
     return f"python:{place}"

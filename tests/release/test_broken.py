@@ -103,9 +103,8 @@ def test_a_handler_that_hangs_gets_no_traffic(scene: Scene, tmp_path: Path) -> N
 
 def test_what_fails_with_traffic_is_put_back(scene: Scene, tmp_path: Path) -> None:
     """A budget counts through the public URL alone, so the version passes and the API does not."""
-    late = another_backend(
-        tmp_path, name="late", manifest='[[smoke]]\npath = "/api/v1/echo"\nmethod = "POST"\nbudget_ms = 0.001\n'
-    )
+    check = "  - {path: /api/v1/echo, method: POST, budget_ms: 0.001, quick: true}\n"
+    late = another_backend(tmp_path, name="late", checks=check)
     ended = scene.run(source=late)
     assert scene.writes.count("lambda.UpdateAlias") == 2
     assert_clear(scene, ended, "POST /api/v1/echo: took", "allowed are 0", "1 of 2 failed")

@@ -52,7 +52,7 @@ def test_it_moves_with_the_traffic_and_back(scene: Scene, tmp_path: Path) -> Non
 
 def test_a_release_that_fails_leaves_none_behind(scene: Scene, tmp_path: Path) -> None:
     late = another_backend(
-        tmp_path, name="late", manifest='[[smoke]]\npath = "/api/v1/echo"\nmethod = "POST"\nbudget_ms = 0.001\n'
+        tmp_path, name="late", checks="  - {path: /api/v1/echo, method: POST, budget_ms: 0.001, quick: true}\n"
     )
     with scene.configured(**WANTED):
         assert scene.run(source=late).code == 1

@@ -17,7 +17,7 @@ from tasks.canary.metrics import Metrics
 from tasks.canary.probes import repeatable, warm_ms
 from tasks.canary.repeating import Repeated
 from tasks.canary.verdict import Seen, breaches, lacking
-from tasks.smoke import Check
+from tasks.suite_checks import Check
 from tests.support import make_rollout
 
 ALLOWED = CanarySettings()
@@ -152,9 +152,9 @@ def test_a_cold_start_is_not_latency() -> None:
 
 
 def test_only_what_reads_is_asked_again_and_again() -> None:
-    get, post = Check("/a"), Check("/b", method="POST")
+    get, post = Check(path="/a"), Check(path="/b", method="POST")
     assert repeatable([get, post], "/health") == (get,)
-    assert repeatable([post], "/health") == (Check("/health"),)
+    assert repeatable([post], "/health") == (Check(path="/health"),)
 
 
 def test_the_95th_percentile_is_exact() -> None:

@@ -10,21 +10,20 @@ import httpx
 import pytest
 
 from blocks.environment import Environment
-from tasks.smoke import (
-    Answer,
-    Check,
-    SmokeFailed,
-    check_event,
-    checks_for,
-    http_answer,
-    judge,
-    smoke_api,
-    smoke_version,
-)
+from tasks.smoke import checks_for, smoke_api, smoke_version
+from tasks.smoke_answers import Answer, SmokeFailed, judge
+from tasks.smoke_invoking import check_event, http_answer
+from tasks.suite_checks import Check
+from tasks.suites import Suite
 from tests.support import answer_call, fail_call, make_environment, make_rollout
 from tests.unit.deploying import aws
 
-HEALTH = Check("/api/v1/health", fields={"status": "ok"})
+
+def check(path: str, **said: Any) -> Check:
+    return Check.model_validate({"path": path, **said})
+
+
+HEALTH = check("/api/v1/health", fields={"status": "ok"})
 URL = "http://127.0.0.1:1/_api/abc"
 
 
@@ -44,36 +43,37 @@ CASES: list[tuple[Check, Answer, str]] = [
     (HEALTH, Answer(503, '{"status": "ok"}', 5), 'answered 503 instead of 200; body: {"status": "ok"}'),
     (HEALTH, Answer(200, '{"status": "bad"}', 5), "status is 'bad' instead of 'ok'; body: {\"status\": \"bad\"}"),
     (HEALTH, Answer(200, "<html>", 5), "the body is not JSON; body: <html>"),
-    (HEALTH, Answer(200, "[]", 5), "status is None instead of 'ok'; body: []"),
+    (HEALTH, Answer(200, "[]", 5), "status is not there; body: []"),
     (HEALTH, Answer(None, "", 5, "Runtime.ExitError: exit status 1"), "Runtime.ExitError: exit status 1"),
-    (Check("/x", status=404), Answer(404, "", 5), ""),
-    (Check("/x", fields={"a.b": 1}), Answer(200, '{"a": {"b": 1}}', 5), ""),
-    (Check("/x", budget_ms=100), Answer(200, "", 250), "took 250 ms, allowed are 100"),
+    (check("/x", status=404), Answer(404, "", 5), ""),
+    (check("/x", fields={"a.b": 1}), Answer(200, '{"a": {"b": 1}}', 5), ""),
+    (check("/x", budget_ms=100), Answer(200, "", 250), "took 250 ms, allowed are 100"),
     (
-        Check("/x"),
+        check("/x"),
         Answer(500, "postgresql://u:secret@h/d", 5),
         "answered 500 instead of 200; body: postgresql://***@h/d",
     ),
 ]
 
 
-@pytest.mark.parametrize(("check", "answer", "detail"), CASES)
-def test_judging(check: Check, answer: Answer, detail: str) -> None:
-    result = judge(check, answer)
+@pytest.mark.parametrize(("asked", "answer", "detail"), CASES)
+def test_judging(asked: Check, answer: Answer, detail: str) -> None:
+    result = judge(asked, answer)
     assert (result.detail, result.ok) == (detail, detail == "")
 
 
 def test_a_version_is_asked_cold_so_its_time_is_not_judged() -> None:
-    assert judge(Check("/x", budget_ms=1), Answer(200, "", 250), budget=False).ok
+    assert judge(check("/x", budget_ms=1), Answer(200, "", 250), budget=False).ok
 
 
 def test_checks_come_from_the_source_or_are_the_health_path(environment: Environment) -> None:
-    assert checks_for(environment) == (Check("/api/v1/health"),)
-    assert checks_for(environment, [{"path": "/h", "status": 204}]) == (Check("/h", status=204),)
+    assert checks_for(environment, Suite()) == (check("/api/v1/health"),)
+    quick = check("/h", status=204, quick=True)
+    assert checks_for(environment, Suite(checks=(check("/slow"), quick))) == (quick,)
 
 
 def test_the_event_is_the_gateways(environment: Environment) -> None:
-    event = check_event(Check("/a?b=1", headers={"X-Trace": "1"}), environment, clock=lambda: 0.0)
+    event = check_event(check("/a?b=1", headers={"X-Trace": "1"}), environment, clock=lambda: 0.0)
     assert (event["rawPath"], event["rawQueryString"], event["version"]) == ("/a", "b=1", "2.0")
     assert event["headers"]["x-trace"] == "1"
     assert event["requestContext"]["http"]["method"] == "GET"
@@ -125,7 +125,7 @@ def test_a_version_that_does_not_start_says_why_and_is_asked_once(world: Environ
     died = {"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}
     answer_call(rollout, "lambda", "Invoke", reply(died, error="Unhandled", log="KeyError: 'JWT'"), times=1)
     with pytest.raises(SmokeFailed) as caught:
-        smoke_version.fn(rollout, "7", [HEALTH, Check("/other")])
+        smoke_version.fn(rollout, "7", [HEALTH, check("/other")])
     assert len(caught.value.results) == 1
     assert "GET /api/v1/health: Runtime.ExitError: exit status 1; log: KeyError: 'JWT'" in str(caught.value)
 
@@ -153,7 +153,7 @@ def test_every_failed_check_is_named(world: Environment) -> None:
     rollout = make_rollout(world)
     answer_call(rollout, "lambda", "Invoke", reply({"statusCode": 500, "body": ""}), times=2)
     with pytest.raises(SmokeFailed, match="2 of 2 failed") as caught:
-        smoke_version.fn(rollout, "7", [Check("/one"), Check("/two")])
+        smoke_version.fn(rollout, "7", [check("/one"), check("/two")])
     assert "GET /one" in str(caught.value)
     assert "GET /two" in str(caught.value)
 
@@ -206,5 +206,5 @@ def test_an_api_that_stays_wrong_fails(world: Environment, status: int, text: st
 
 def test_an_expected_503_is_not_asked_again(world: Environment) -> None:
     transport, asked = api(503)
-    smoke_api.fn(make_rollout(world), URL, [Check("/down", status=503)], transport=transport, sleep=lambda _: None)
+    smoke_api.fn(make_rollout(world), URL, [check("/down", status=503)], transport=transport, sleep=lambda _: None)
     assert len(asked) == 1

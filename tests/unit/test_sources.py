@@ -47,23 +47,22 @@ def test_a_bad_source_says_what_is_wrong(root: Path, text: str, problem: str) ->
 def test_a_source_without_manifest_has_the_defaults(root: Path) -> None:
     manifest = load_manifest(Source("python", root / "api"))
     assert manifest.function.handler == "lambda_function.lambda_handler"
-    assert (manifest.environment.required, manifest.smoke) == ((), ())
+    assert manifest.environment.required == ()
 
 
 def test_the_manifest_of_a_zip_lies_beside_it(root: Path) -> None:
-    (root / "out/miyabi.toml").write_text('[[smoke]]\npath = "/health"\nfields = { status = "ok", pool = 5 }\n')
-    (check,) = load_manifest(Source("zip", root / "out/package.zip")).smoke
-    assert (check.path, check.status, check.fields) == ("/health", 200, {"status": "ok", "pool": 5})
+    (root / "out/miyabi.toml").write_text('[environment]\nrequired = ["TOKEN"]\n')
+    assert load_manifest(Source("zip", root / "out/package.zip")).environment.required == ("TOKEN",)
 
 
 def test_every_bad_key_and_value_is_named(root: Path) -> None:
     (root / "api/miyabi.toml").write_text(
-        '[function]\nhandlr = "a.b"\nhandler = "nodot"\n[[smoke]]\npath = "health"\nstatus = 99\n[surprise]\n'
+        '[function]\nhandlr = "a.b"\nhandler = "nodot"\n[build]\nfeatures = "x"\n[surprise]\n'
     )
     with pytest.raises(Rejected) as caught:
         load_manifest(Source("python", root / "api"))
     fields = [problem.split(":")[0] for problem in caught.value.problems]
-    assert sorted(fields) == ["function.handler", "function.handlr", "smoke.0.path", "smoke.0.status", "surprise"]
+    assert sorted(fields) == ["build.features", "function.handler", "function.handlr", "surprise"]
 
 
 def test_folders_and_files_that_the_manifest_names_must_exist(root: Path) -> None:

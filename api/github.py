@@ -1,0 +1,92 @@
+"""Signing in with GitHub: to GitHub with a signed state, and back with a code that is exchanged for an account.
+
+The mission's backend used the page to return to as the state: anybody could start a sign-in for somebody else, and
+`@evil.example` as the page sent the token to another host. Here the state is signed, expires, and counts only in the
+browser that holds its cookie; the page is a path of our own site. GitHub's token is used and forgotten.
+"""
+
+import secrets
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api import PREFIX, github_client, tokens
+from api.auth import Tokens, new_tokens
+from api.backend import Backend, CurrentBackend
+from api.errors import ApiError
+from database import users
+
+router = APIRouter(prefix=f"{PREFIX}/auth/github", tags=["auth"])
+SCOPE = "read:user user:email"
+COOKIE = "miyabi_oauth"
+LIFETIME_S = 600
+PAGE = r"^/([^/\\\s][^\\\s]*)?$"
+"""A path of our own site: a browser takes `//x` and `/\\x` for another host."""
+OFF = ApiError("not_found", "Signing in with GitHub is not set up here")
+
+
+@router.get("", status_code=302, response_class=RedirectResponse, summary="To GitHub, to sign in")
+def to_github(
+    request: Request,
+    backend: CurrentBackend,
+    redirect: Annotated[str, Query(pattern=PAGE, max_length=500)] = "/",
+) -> RedirectResponse:
+    """`redirect` is the page of the site to come back to."""
+    settings = backend.settings
+    if not settings.github_client_id:
+        raise OFF
+    nonce = secrets.token_urlsafe(16)
+    state = tokens.issue_state(backend.jwt_secret(), nonce, redirect, lifetime_s=LIFETIME_S)
+    query = {"client_id": settings.github_client_id, "scope": SCOPE, "state": state}
+    if settings.github_callback_url:
+        query["redirect_uri"] = settings.github_callback_url
+    answer = RedirectResponse(f"{settings.github_url}/login/oauth/authorize?{urlencode(query)}", status_code=302)
+    # No path: the browser sends it back to where it came from, whatever a gateway has put before our path.
+    answer.set_cookie(
+        COOKIE, nonce, max_age=LIFETIME_S, path=None, httponly=True, samesite="lax", secure=is_https(request)
+    )
+    return answer
+
+
+@router.get(
+    "/callback",
+    summary="From GitHub, with a code: tokens, in the fragment of the site's address where there is one",
+    response_model=Tokens,
+    responses={302: {"description": "To the site"}},
+)
+def from_github(
+    request: Request,
+    backend: CurrentBackend,
+    state: Annotated[str, Query(max_length=2000)] = "",
+    code: Annotated[str, Query(max_length=500)] = "",
+    error: Annotated[str, Query(max_length=200)] = "",
+) -> Response | Tokens:
+    if not backend.settings.github_client_id:
+        raise OFF
+    page = tokens.verify_state(backend.jwt_secret(), state, request.cookies.get(COOKIE, ""))
+    if error or not code:
+        raise ApiError("authentication_error", "GitHub did not sign you in; try again")
+    made = sign_in(backend, code)
+    if not backend.settings.frontend_url:
+        return made
+    values = {"access_token": made.access_token, "refresh_token": made.refresh_token, "expires_in": made.expires_in}
+    answer = RedirectResponse(f"{backend.settings.frontend_url}{page}#{urlencode(values)}", status_code=302)
+    answer.delete_cookie(COOKIE, path=None)  # type: ignore[arg-type]
+    return answer
+
+
+def sign_in(backend: Backend, code: str) -> Tokens:
+    """The account of whom GitHub gave this code, made or brought up to date."""
+    person = github_client.person_of(backend.settings, backend.github_secret(), code)
+    with backend.pool.connection() as connection:
+        user = users.sign_in_github(connection, person.id, person.email, name=person.name, avatar_url=person.avatar_url)
+    if user is None:
+        raise ApiError("authorization_error", "This number belongs to an account that was made for trying out")
+    return new_tokens(backend, user)
+
+
+def is_https(request: Request) -> bool:
+    """API Gateway, or another proxy, says how the caller came."""
+    return request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
