@@ -24,6 +24,10 @@ Connection = psycopg.AsyncConnection[Any]
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
+class NotRunning(Exception):
+    """The parent has ended or is to be cancelled: it may start nothing."""
+
+
 @dataclass(frozen=True)
 class ChildRequest:
     """An execution that an agent asks for, in its own repository and for its own user."""
@@ -65,7 +69,10 @@ class FormRequest:
 
 
 async def add_children(connection: Connection, parent: UUID, key: str, requests: Sequence[ChildRequest]) -> list[UUID]:
-    """Ask for these; their ids, in the same order. The n-th of a key is made once, however often it is asked for."""
+    """Ask for these; their ids, in the same order. The n-th of a key is made once, however often it is asked for.
+
+    Raises NotRunning.
+    """
     keys = [f"child:{key}:{number}" for number in range(len(requests))]
     children = [
         {
@@ -75,14 +82,11 @@ async def add_children(connection: Connection, parent: UUID, key: str, requests:
         for one, r in zip(keys, requests, strict=True)
     ]  # fmt: skip
     values = {"parent": parent, "children": Jsonb(children), "keys": keys}
-    ids: dict[str, UUID] = {}
-    while len(ids) < len(
-        keys
-    ):  # who is second sees the first one's rows only in a statement that begins after its commit
-        if not (rows := await (await connection.execute(SQL["add_children"], values)).fetchall()):
-            raise LookupError(f"execution {parent} was deleted")
-        ids |= {key: id for id, key in rows}
-    return [ids[one] for one in keys]
+    for _ in range(2):  # who is second sees the first one's rows only in a statement that begins after its commit
+        rows = await (await connection.execute(SQL["add_children"], values)).fetchall()
+        if len(ids := {key: id for id, key in rows}) == len(keys):
+            return [ids[one] for one in keys]
+    raise NotRunning(f"execution {parent} is not running, or to be cancelled: it asks for no children")
 
 
 async def look(connection: Connection, ids: Sequence[UUID]) -> list[Child]:

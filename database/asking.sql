@@ -1,15 +1,20 @@
 -- add_children --
--- For the parent's user and repository. One key, one child: asked again, the first one's id.
-WITH asked AS (
+-- For the parent's user and repository. One key, one child: asked again, the first one's id. The lock keeps the parent
+-- from ending in between: its end cancels the children that are there.
+WITH parent AS (
+    SELECT id, user_id, repository_id, priority, options
+    FROM agent_executions
+    WHERE id = %(parent)s AND status = 'running' AND cancel_requested_at IS NULL
+    FOR SHARE
+), asked AS (
     INSERT INTO agent_executions
         (user_id, repository_id, agent_type, issue_number, status, priority, input, options, parent_id, max_attempts,
          idempotency_key)
     SELECT p.user_id, p.repository_id, c.agent_type, c.issue_number, 'pending', coalesce(c.priority, p.priority),
         c.input, p.options, p.id, c.max_attempts, c.key
-    FROM agent_executions AS p,
+    FROM parent AS p,
         jsonb_to_recordset(%(children)s) AS c
             (key TEXT, agent_type TEXT, issue_number INTEGER, priority TEXT, input JSONB, max_attempts INTEGER)
-    WHERE p.id = %(parent)s
     ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id, idempotency_key
 )

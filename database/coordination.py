@@ -16,14 +16,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from database.agents import AGENTS
+from database.asking import NotRunning
 from database.queries import load
 
 SQL = load("coordination.sql")
 Connection = psycopg.AsyncConnection[Any]
-
-
-class NotRunning(Exception):
-    """The coordinator has ended or is to be cancelled: it may start nothing."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ ON CONFLICT (task_id, depends_on_task_id) DO NOTHING;
 -- start --
 -- The child execution of a task, made once: the key is the task's, whoever asks, and stands for one row of this user.
 -- Nothing is returned if the coordinator is not running any more, or is to stop: then no child may begin in its name.
+-- The lock keeps it from ending in between: its end cancels the children that are there.
 WITH coordinator AS (
     SELECT id, user_id, repository_id, options
     FROM agent_executions
     WHERE id = %(coordinator)s AND status = 'running' AND cancel_requested_at IS NULL
+    FOR SHARE
 ), asked AS (
     INSERT INTO agent_executions
         (user_id, repository_id, agent_type, issue_number, status, priority, input, options, parent_id, max_attempts,

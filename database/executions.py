@@ -279,7 +279,8 @@ def retry(connection: Connection, user_id: UUID, execution_id: UUID) -> Executio
     if not may(connection, user_id, execution_id, "agents.execute", when=("failed",)):
         return None
     if connection.execute(QUEUE["retry"], {"execution_id": execution_id}).fetchone() is None:
-        raise WrongState("pending")  # someone else was faster
+        now = row(connection, execution_id)  # someone else was faster, or something below it has not stopped yet
+        raise WrongState("still stopping its children" if now and now.status == "failed" else "pending")
     return row(connection, execution_id)
 
 

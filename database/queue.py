@@ -233,14 +233,14 @@ async def reap(connection: Connection, *, grace_s: float = 30) -> Reaped:
 
 
 async def request_cancel(connection: Connection, execution_id: UUID) -> Status | None:
-    """Cancel it and its descendants: those that wait at once, those that run by asking (NOTIFY `agent_cancellations`).
-    Its status now; None if there is no such execution."""
+    """Cancel it and, by a trigger, its descendants: what waits at once, what runs by asking (NOTIFY
+    `agent_cancellations`). Its status now; None if there is no such execution."""
     return await _status(connection, "request_cancel", {"execution_id": execution_id})
 
 
 async def retry(connection: Connection, execution_id: UUID) -> bool:
-    """Let a failed one wait again with all its attempts, because a person said so. Finished steps are not repeated.
-    False if it has not failed."""
+    """Let a failed one wait again with all its attempts, because a person said so, and with it what its end cancelled.
+    Finished steps are not repeated. False if it has not failed, or if something below it is still being stopped."""
     return (await connection.execute(SQL["retry"], {"execution_id": execution_id})).rowcount == 1
 
 

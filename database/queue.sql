@@ -283,7 +283,8 @@ SET status = mine.next,
     run_after = CASE WHEN mine.next = 'pending' THEN now() + make_interval(secs => %(delay_s)s) END,
     completed_at = CASE WHEN mine.next <> 'pending' THEN now() END,
     cancelled_at = CASE WHEN mine.next = 'cancelled' THEN now() END,
-    error_message = coalesce(%(error)s, e.error_message)
+    error_message = CASE WHEN mine.next = 'cancelled' AND e.cancelled_with IS NOT NULL THEN e.error_message
+        ELSE coalesce(%(error)s, e.error_message) END
 FROM mine
 WHERE e.id = mine.id
 RETURNING e.status;
@@ -318,45 +319,47 @@ UPDATE agent_executions AS e
 SET status = expired.next, lease_owner = NULL, lease_expires_at = NULL,
     completed_at = CASE WHEN expired.next <> 'pending' THEN now() END,
     cancelled_at = CASE WHEN expired.next = 'cancelled' THEN now() END,
-    error_message = expired.reason
+    error_message = CASE WHEN expired.next = 'cancelled' AND e.cancelled_with IS NOT NULL THEN e.error_message
+        ELSE expired.reason END
 FROM expired
 WHERE e.id = expired.id
 RETURNING e.id, e.status;
 
 -- request_cancel --
--- Itself and its descendants: what waits is cancelled at once, what runs is asked to stop.
-WITH RECURSIVE tree AS (
-    SELECT id FROM agent_executions WHERE id = %(execution_id)s
-    UNION
-    SELECT e.id FROM agent_executions AS e JOIN tree ON e.parent_id = tree.id
-), open AS (
-    SELECT e.id, e.status
-    FROM agent_executions AS e JOIN tree USING (id)
-    WHERE e.status IN ('pending', 'running')
-    ORDER BY e.id
-    FOR NO KEY UPDATE OF e
-), asked AS (
-    UPDATE agent_executions AS e
-    SET cancel_requested_at = coalesce(e.cancel_requested_at, now()),
-        status = CASE open.status WHEN 'pending' THEN 'cancelled' ELSE open.status END,
-        cancelled_at = CASE open.status WHEN 'pending' THEN now() END,
-        completed_at = CASE open.status WHEN 'pending' THEN now() END
-    FROM open
-    WHERE e.id = open.id
-    RETURNING e.id, e.status
+-- What waits is cancelled at once, what runs is asked to stop. The descendants follow by a trigger.
+WITH asked AS (
+    UPDATE agent_executions
+    SET cancel_requested_at = coalesce(cancel_requested_at, now()),
+        status = CASE status WHEN 'pending' THEN 'cancelled' ELSE status END,
+        cancelled_at = CASE status WHEN 'pending' THEN now() END,
+        completed_at = CASE status WHEN 'pending' THEN now() END
+    WHERE id = %(execution_id)s AND status IN ('pending', 'running')
+    RETURNING id, status
 )
 SELECT coalesce(asked.status, e.status)
 FROM agent_executions AS e LEFT JOIN asked USING (id)
 WHERE e.id = %(execution_id)s;
 
 -- retry --
--- With all its attempts anew; the finished steps stay finished.
-UPDATE agent_executions
-SET status = 'pending', attempt = 0, started_at = NULL, completed_at = NULL, run_after = NULL, error_message = NULL,
-    lease_owner = NULL, lease_expires_at = NULL, dispatched_until = NULL, cancel_requested_at = NULL,
-    result = NULL, result_summary = NULL, quality_score = NULL
-WHERE id = %(execution_id)s AND status = 'failed'
-RETURNING id;
+-- With all its attempts anew; the finished steps stay finished. What was cancelled with it waits again, too: nothing is
+-- done as long as one of these has not stopped yet.
+WITH RECURSIVE again AS (
+    SELECT id FROM agent_executions WHERE id = %(execution_id)s AND status = 'failed'
+    UNION
+    SELECT e.id FROM agent_executions AS e JOIN again ON e.cancelled_with = again.id
+), back AS (
+    UPDATE agent_executions AS e
+    SET status = 'pending', attempt = 0, started_at = NULL, completed_at = NULL, run_after = NULL, error_message = NULL,
+        lease_owner = NULL, lease_expires_at = NULL, dispatched_until = NULL, cancel_requested_at = NULL,
+        cancelled_at = NULL, cancelled_with = NULL, result = NULL, result_summary = NULL, quality_score = NULL
+    FROM again
+    WHERE e.id = again.id AND e.status IN ('failed', 'cancelled')
+        AND NOT EXISTS (
+            SELECT FROM agent_executions AS stopping JOIN again USING (id) WHERE stopping.status = 'running'
+        )
+    RETURNING e.id
+)
+SELECT id FROM back WHERE id = %(execution_id)s;
 
 -- refuse_unknown --
 -- The types that wait are few and are looked up one after the other; the rows are many.

@@ -74,7 +74,9 @@ WITH given AS (
     SET status = m.status, completed_at = now(), lease_expires_at = NULL,
         cancelled_at = CASE WHEN m.status = 'cancelled' THEN now() END,
         result = m.result, result_summary = m.summary, quality_score = m.score,
-        pr_number = coalesce(m.pull_request, e.pr_number), error_message = m.error
+        pr_number = coalesce(m.pull_request, e.pr_number),
+        error_message = CASE WHEN m.status = 'cancelled' AND e.cancelled_with IS NOT NULL THEN e.error_message
+            ELSE m.error END
     FROM mine AS m
     WHERE e.id = m.execution_id AND m.runs
 ), given_up AS (

@@ -101,7 +101,7 @@ def truth(row: Linked) -> State[Any]:
         case "completed":
             return Completed(message="as its row says")
         case "cancelled":
-            return Cancelled(message="as its row says")
+            return Cancelled(message=row.error_message or "as its row says")
         case _:
             return Failed(message=row.error_message or "as its row says")
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from database import asking
-from database.asking import Child, ChildRequest
+from database.asking import Child, ChildRequest, NotRunning
 from tasks.errors import Temporary
 
 P = ParamSpec("P")
@@ -81,7 +81,10 @@ class Store:
 
     async def add(self, parent: UUID, key: str, requests: Sequence[ChildRequest]) -> list[UUID]:
         """Children of an execution; those of this key are made once."""
-        return await self.call(asking.add_children, parent, key, requests)
+        try:
+            return await self.call(asking.add_children, parent, key, requests)
+        except NotRunning as error:
+            raise Temporary(str(error)) from error
 
     async def look(self, ids: Sequence[UUID]) -> list[Child]:
         """How these executions stand, in the same order."""

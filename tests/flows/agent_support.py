@@ -35,9 +35,11 @@ async def worker(ground: Ground, runners: Mapping[str, Runner]) -> AsyncIterator
             made = AgentWorker(desk, client, "local")
             task = asyncio.create_task(made.run())
             async with running(wake_on(ground.dsn, {"agent_executions": made.look})):
-                yield made, client, desk
-                made.stop()
-                await task
+                try:
+                    yield made, client, desk
+                finally:
+                    made.stop()
+                    await task
 
 
 def play(ground: Ground, scene: Coroutine[Any, Any, None]) -> None:
@@ -60,6 +62,14 @@ async def until(ground: Ground, execution: UUID, *statuses: str) -> Any:
     return row
 
 
+async def standing(ground: Ground, parent: UUID, *wanted: tuple[str, int, int]) -> None:
+    """Once its children stand so: status, how many, and how many of these have a flow run."""
+    query = "SELECT status, count(*), count(flow_run_id) FROM agent_executions WHERE parent_id = %s GROUP BY 1"
+    async with asyncio.timeout(20):
+        while sorted(ground.rows(query, parent)) != sorted(wanted):
+            await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
 async def dispatcher(ground: Ground) -> AsyncIterator[Desk]:
     """A dispatcher in this process, for an agent that needs a process of its own; nobody serves its work pool."""
@@ -70,9 +80,11 @@ async def dispatcher(ground: Ground) -> AsyncIterator[Desk]:
         async with open_desk(environment, SecretStr(ground.dsn), runners={"codegen": unused}) as desk:
             made = Dispatcher(desk, client, "local", poll_s=0.1, reconcile_s=0.5)
             task = asyncio.create_task(made.run())
-            yield desk
-            made.stop()
-            await task
+            try:
+                yield desk
+            finally:
+                made.stop()
+                await task
 
 
 async def dispatched(ground: Ground, execution: UUID) -> UUID:

@@ -16,12 +16,12 @@ from prefect.states import AwaitingRetry, Cancelling
 
 from database import queue
 from flows.run_agent import run_agent
-from tasks.agents.context import AgentContext, AgentResult
+from tasks.agents.context import AgentContext, AgentResult, ChildRequest
 from tasks.errors import Temporary
 from tests.agent_ground import LEASE_S, Ground, wait_until
 from tests.agent_process import EFFECTS, Said, effects
 from tests.flows.agent_disasters import OPEN, ask_for, check_agreement, disasters
-from tests.flows.agent_support import ROW, ask, dispatched, dispatcher, play, until, worker
+from tests.flows.agent_support import ROW, ask, dispatched, dispatcher, play, standing, until, worker
 
 EVERY_S = 1.0
 
@@ -211,6 +211,40 @@ def test_what_a_dead_worker_left_waits_again(ground: Ground) -> None:
         async with dispatcher(ground):
             assert (await until(ground, last, "failed"))[5].startswith("its worker 'dead' stopped answering")
             await dispatched(ground, left)
+
+    play(ground, scene())
+
+
+@pytest.mark.parametrize("where", ["API", "UI"])
+def test_the_end_of_a_parent_reaches_those_that_run_and_those_that_wait(ground: Ground, where: str) -> None:
+    async def scene() -> None:
+        begin = asyncio.Event()
+
+        async def delegates(context: AgentContext) -> AgentResult:
+            """Asks for one that goes through the work pool, then for more than may run at once."""
+            first = await context.children([ChildRequest("codegen", issue_number=9)])
+            await begin.wait()
+            await context.wait_for([*first, *await context.children([ChildRequest("review")] * 5)])
+            raise AssertionError
+
+        runners = {"coordinator": delegates, "review": sleeps}
+        async with worker(ground, runners) as (_, client, desk), dispatcher(ground):
+            parent = ask(ground, "coordinator")
+            await standing(ground, parent, ("pending", 1, 1))
+            begin.set()
+            await standing(ground, parent, ("pending", 2, 1), ("running", 4, 4))
+            if where == "API":
+                await desk.store.call(queue.request_cancel, parent)
+            else:
+                await client.set_flow_run_state(ground.rows(ROW, parent)[0][2], Cancelling())
+            await until(ground, parent, "cancelled")
+            await standing(ground, parent, ("cancelled", 6, 5))
+            query = "SELECT error_message, flow_run_id FROM agent_executions WHERE parent_id = %s"
+            children = ground.rows(query, parent)
+            assert {why for why, _ in children} == {f"cancelled with coordinator {parent}, which was cancelled"}
+            async with asyncio.timeout(10):
+                while {ground.run_of(run)["state_type"] for _, run in children if run} != {"CANCELLED"}:
+                    await asyncio.sleep(0.1)
 
     play(ground, scene())
 

@@ -124,6 +124,19 @@ def test_cancelling_a_parent_cancels_its_children(hana: Client, garden: str, mig
     assert [(row["id"], row["status"]) for row in children] == [(child, "cancelled")]
 
 
+def test_one_that_is_still_stopping_its_children_is_not_tried_again(hana: Client, garden: str, migrated: str) -> None:
+    parent, child = asked(hana, garden, agent="coordinator"), asked(hana, garden)
+    sql(migrated, "UPDATE agent_executions SET parent_id = %s WHERE id = %s", parent, child)
+    moves(migrated, child, "running")
+    moves(migrated, parent, "running", "failed")
+    refused = hana.post(f"/agents/executions/{parent}/retry")
+    assert refused.status_code == 409
+    assert "is still stopping its children" in refused.json()["message"]
+    moves(migrated, child, "cancelled")
+    assert hana.post(f"/agents/executions/{parent}/retry").status_code == 202
+    assert hana.get(f"/agents/executions/{child}").json()["status"] == "pending"
+
+
 def test_a_failed_one_is_tried_again_with_all_its_attempts(hana: Client, garden: str, migrated: str) -> None:
     execution_id = asked(hana, garden)
     retry = f"/agents/executions/{execution_id}/retry"

@@ -35,7 +35,7 @@ async def new_user(connection: Connection) -> UUID:
 
 async def new_parent(connection: Connection, user: UUID) -> UUID:
     query = "INSERT INTO agent_executions (agent_type, status, user_id, priority, options) "
-    query += "VALUES ('coordinator', 'pending', %s, 'P1', '{\"auto_pr\": true}') RETURNING id"
+    query += "VALUES ('coordinator', 'running', %s, 'P1', '{\"auto_pr\": true}') RETURNING id"
     ((id,),) = await rows(connection, query, user)
     return UUID(str(id))
 
