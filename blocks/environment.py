@@ -186,7 +186,9 @@ class AgentSettings(Settings):
 
     model: str | None = Field(None, pattern=r"^[a-z-]+:.+$", description="anthropic:NAME or openai:NAME")
     model_base_url: str | None = Field(None, description="another server that speaks the same protocol")
-    model_key_secret: str | None = Field(None, description="variable of the agent worker that holds the model's key")
+    model_key_secret: str | None = Field(
+        None, description="what holds the model's key: a variable of the worker, or else a secret in Secrets Manager"
+    )
     model_limits: ModelLimits = ModelLimits()
     command: tuple[str, ...] = Field(
         ("miyabi", "agent", "run", "{agent}", "--issue", "{issue}", "--repository", "{repository}"),
@@ -202,7 +204,9 @@ class AgentSettings(Settings):
     )
     keep_worktrees: bool = Field(False, description="leave the worktree when a command agent is done")
     github_api: str = "https://api.github.com"
-    github_token_secret: str | None = Field(None, description="environment variable or secret that holds the token")
+    github_token_secret: str | None = Field(
+        None, description="what holds the token: a variable of the worker, or else a secret in Secrets Manager"
+    )
     issues_directory: Path | None = Field(None, description="issues as JSON files instead of GitHub's")
     releases: tuple[str, ...] = Field(
         (), description="environments that the deployment agent may release besides this one"

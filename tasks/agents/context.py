@@ -23,6 +23,7 @@ from pydantic import BaseModel, TypeAdapter
 from blocks.environment import AgentSettings
 from database.agents import Agent
 from database.asking import Child, ChildRequest
+from tasks.agents.keys import Keys
 from tasks.agents.store import Call, Connection
 from tasks.errors import Permanent
 
@@ -127,6 +128,8 @@ class Help:
     cancelled: Callable[[], bool] = lambda: False
     """Whether it is being stopped for good, and not only to go on elsewhere."""
     environment: str = "local"
+    keys: Keys = field(default_factory=Keys)
+    """The values of the keys that the settings name."""
     database: Call | None = None
     """The database, for agents whose work is there (`Store.call`)."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -152,6 +155,11 @@ class AgentContext:
     def environment(self) -> str:
         """The environment that the agent worker works for."""
         return self._help.environment
+
+    @property
+    def keys(self) -> Keys:
+        """The values of the keys that the settings name: never in an output, a log line or a message."""
+        return self._help.keys
 
     @property
     def cancelled(self) -> bool:

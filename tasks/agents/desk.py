@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -18,13 +19,14 @@ from database.recorder import Recorder
 from tasks.agents.context import Runner
 from tasks.agents.execution import Desk
 from tasks.agents.keeping import Keeper
+from tasks.agents.keys import Keys
 from tasks.agents.model_agents import close_models
 from tasks.agents.runners import RUNNERS
 from tasks.agents.settings import agent_settings
 from tasks.agents.store import Store
 from tasks.agents.waking import running, wake_on
 from tasks.changes import Rollout
-from tasks.secrets import database_dsn
+from tasks.secrets import database_dsn, read_secret
 
 
 def dsn_of(environment: Environment, variables: Mapping[str, str] = os.environ) -> SecretStr:
@@ -34,7 +36,12 @@ def dsn_of(environment: Environment, variables: Mapping[str, str] = os.environ) 
     """
     if url := variables.get("DATABASE_URL"):
         return SecretStr(dsn_from_url(url))
-    return database_dsn(Rollout(environment, environment.aws(planning=True)))
+    return database_dsn(reading(environment))
+
+
+def reading(environment: Environment) -> Rollout:
+    """A hold on the environment that cannot write."""
+    return Rollout(environment, environment.aws(planning=True))
 
 
 def owner_name() -> str:
@@ -56,4 +63,5 @@ async def open_desk(
         keeper = Keeper(store, owner, lease_s=settings.lease_s)
         await stack.enter_async_context(running(keeper.run()))
         await stack.enter_async_context(running(wake_on(address, {"agent_cancellations": keeper.look})))
-        yield Desk(environment.name, owner, store, recorder, log, keeper, settings, runners)
+        keys = Keys(partial(read_secret, reading(environment)))
+        yield Desk(environment.name, owner, store, recorder, log, keeper, settings, runners, keys)

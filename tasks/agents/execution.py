@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from database.queue import Claim, LeaseLost, Limits
 from database.recorder import Recorder
 from tasks.agents.context import AgentContext, AgentResult, Help, Runner, Show, Unsuccessful, unseen
 from tasks.agents.keeping import Held, Keeper, Stopped
+from tasks.agents.keys import Keys
 from tasks.agents.saying import report, say
 from tasks.agents.settings import AgentSettings
 from tasks.agents.store import LOST, Away, Store
@@ -54,6 +55,7 @@ class Desk:
     keeper: Keeper
     settings: AgentSettings
     runners: Mapping[str, Runner]
+    keys: Keys = field(default_factory=Keys)
 
     @property
     def limits(self) -> Limits:
@@ -150,6 +152,7 @@ async def open_context(
         family=desk.store,
         cancelled=lambda: held.why == "cancelled",
         environment=desk.environment,
+        keys=desk.keys,
         database=desk.store.call,
         finished=await desk.recorder.finished_steps(claim.id),
         show=show,

@@ -6,7 +6,6 @@ title and a line `Labels: a, b` names the labels.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +65,7 @@ async def read_issue(context: AgentContext, given: IssueText | None) -> Issue:
         )
     if settings.issues_directory is not None:
         return issue_of_file(find_file(settings.issues_directory, context.claim.repository, number), number)
-    answer = await github(settings, "GET", f"/repos/{named(context.claim.repository)}/issues/{number}")
+    answer = await github(context, "GET", f"/repos/{named(context.claim.repository)}/issues/{number}")
     return checked({**answer, "number": number, "source": str(answer.get("html_url", "GitHub"))}, "GitHub's answer")
 
 
@@ -114,14 +113,17 @@ def checked(found: Mapping[str, Any], what: str) -> Issue:
         raise Permanent(f"{what} is not an issue: {problems}") from error
 
 
-async def add_labels(settings: AgentSettings, repository: str, number: int, labels: Sequence[str]) -> None:
+async def add_labels(context: AgentContext, repository: str, number: int, labels: Sequence[str]) -> None:
     """Set these labels on GitHub, besides those that are there."""
-    await github(settings, "POST", f"/repos/{named(repository)}/issues/{number}/labels", {"labels": list(labels)})
+    await github(context, "POST", f"/repos/{named(repository)}/issues/{number}/labels", {"labels": list(labels)})
 
 
-async def github(settings: AgentSettings, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+async def github(context: AgentContext, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """GitHub's answer as JSON. Raises Permanent for a refusal, Temporary for trouble that passes."""
-    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", **authorization(settings)}
+    settings, token = context.settings, await token_of(context)
+    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     address = settings.github_api.rstrip("/") + path
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True) as client:
@@ -130,7 +132,15 @@ async def github(settings: AgentSettings, method: str, path: str, body: Mapping[
         raise Temporary(f"GitHub does not answer at {address}: {error or type(error).__name__}") from error
     if answer.is_success:
         return parsed(answer, address)
-    raise refusal(answer, address, settings)
+    if answer.status_code == 401 and settings.github_token_secret:
+        context.keys.forget(settings.github_token_secret)
+    raise refusal(answer, address, settings, token)
+
+
+async def token_of(context: AgentContext) -> str:
+    """GitHub's token; empty if the settings name none. Raises Permanent if it is not there."""
+    name = context.settings.github_token_secret
+    return await context.keys.value(name, "`agents.github_token_secret`, GitHub's token,") if name else ""
 
 
 def parsed(answer: httpx.Response, address: str) -> Any:
@@ -138,18 +148,6 @@ def parsed(answer: httpx.Response, address: str) -> Any:
         return answer.json()
     except ValueError as error:
         raise Permanent(f"{address} answers no JSON: is `agents.github_api` GitHub's API?") from error
-
-
-def authorization(settings: AgentSettings, variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The header with the token, if the settings name one."""
-    if (name := settings.github_token_secret) is None:
-        return {}
-    if not (token := variables.get(name, "").strip()):
-        raise Permanent(
-            f"`agents.github_token_secret` names the variable {name!r} for GitHub's token: set it where the agent "
-            "worker runs"
-        )
-    return {"Authorization": f"Bearer {token}"}
 
 
 def pause_of(answer: httpx.Response, now: Callable[[], float] = time.time) -> float | None:
@@ -161,7 +159,7 @@ def pause_of(answer: httpx.Response, now: Callable[[], float] = time.time) -> fl
     return max(0.0, float(reset) - now()) if reset.isdecimal() else None
 
 
-def refusal(answer: httpx.Response, address: str, settings: AgentSettings) -> Permanent | Temporary:
+def refusal(answer: httpx.Response, address: str, settings: AgentSettings, key: str = "") -> Permanent | Temporary:
     """A status that is no success, as an error with what to do about it."""
     status = answer.status_code
     limited = status == 429 or (status == 403 and (
@@ -171,10 +169,11 @@ def refusal(answer: httpx.Response, address: str, settings: AgentSettings) -> Pe
         trouble = "too many requests" if limited else "trouble"
         return Temporary(f"GitHub answers {status} at {address}: {trouble}", after_s=pause_of(answer))
     token = f"the token in {settings.github_token_secret!r}" if settings.github_token_secret else "no token is set"
+    said = (answer.text.replace(key, "***") if key else answer.text)[:200]
     hints = {
         401: f"check {token}",
         403: f"{token}: it needs access to this repository's issues",
         404: f"it is not there, or private ({token}; name one in `agents.github_token_secret`)",
         410: "the issue was deleted, or issues are off in this repository",
     }
-    return Permanent(f"GitHub answers {status} at {address}: {hints.get(status, answer.text[:200])}")
+    return Permanent(f"GitHub answers {status} at {address}: {hints.get(status, said)}")

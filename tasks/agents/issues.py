@@ -53,7 +53,7 @@ async def set_labels(context: AgentContext, labels: list[str]) -> None:
         raise Permanent(
             "labels can be set only on an issue of a repository: ask with an `issue_number`, or without `apply`"
         )
-    await add_labels(context.settings, repository, number, labels)
+    await add_labels(context, repository, number, labels)
 
 
 def corrected(verdict: Verdict, second: SecondLook, issue: Issue) -> Verdict:

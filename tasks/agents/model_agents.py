@@ -35,7 +35,7 @@ LANGUAGES = {"ja": "Japanese", "en": "English"}
 
 async def run_model_agent(context: AgentContext) -> AgentResult:
     """Have a model fill in the agent's output. Raises Temporary or Permanent, with what to do."""
-    given, asked = context.input, server(context.settings)
+    given, asked = context.input, await server(context.settings, context.keys)
     assert isinstance(given, Brief)
     issue = await issue_of(context, given)
     talk, tools = await slow("model_talk"), await slow("model_tools")
@@ -93,7 +93,7 @@ async def second_look(
     talk = await slow("model_talk")
     said = await talk.talk(
         context,
-        server(context.settings),
+        await server(context.settings, context.keys),
         form,
         instructions=text_of("refine"),
         prompt=prompt,

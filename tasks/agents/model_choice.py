@@ -1,15 +1,14 @@
 """Which model, on which server, with which key: what the settings say, checked. Nothing here is slow to import.
 
-A key is read from the variable that the settings name, at the moment of use, and is in no message and no repr. The key
-of a company goes to its own server alone, unless the settings name it for another one.
+A key is read at the moment of use (keys.py), and is in no message and no repr. The key of a company goes to its own
+server alone, unless the settings name it for another one.
 """
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlparse
 
 from blocks.environment import AgentSettings
+from tasks.agents.keys import Keys
 from tasks.errors import Permanent
 
 ANTHROPIC = ("https://api.anthropic.com", "ANTHROPIC_API_KEY")
@@ -35,8 +34,8 @@ class Server:
         return text.replace(self.key, "***") if self.key else text
 
 
-def server(settings: AgentSettings, variables: Mapping[str, str] = os.environ) -> Server:
-    """The server that the settings name. Raises Permanent with what to set."""
+async def server(settings: AgentSettings, keys: Keys) -> Server:
+    """The server that the settings name. Raises Permanent with what to set, Temporary if its key cannot be had now."""
     if not settings.model:
         raise Permanent(
             "no model is configured: set `agents.model` in the environment (or MIYABI_AGENT_MODEL where the agent"
@@ -51,10 +50,5 @@ def server(settings: AgentSettings, variables: Mapping[str, str] = os.environ) -
     url, usual = PROTOCOLS[protocol]
     # A key of OpenAI's or Anthropic's goes to their servers alone, unless someone names it for another one.
     name = settings.model_key_secret or (None if settings.model_base_url else usual)
-    key = variables.get(name, "").strip() if name else ""
-    if name and not key:
-        raise Permanent(
-            f"the model {settings.model!r} needs a key: set the variable {name!r} where the agent worker runs, or name"
-            " another one in `agents.model_key_secret`"
-        )
+    key = await keys.value(name, f"the model {settings.model!r}") if name else ""
     return Server(protocol, model, settings.model_base_url or url, name, key)

@@ -23,6 +23,7 @@ class Failure:
 
     error: MiyabiError
     again: bool = False
+    key_refused: bool = False
 
     @property
     def retry_after(self) -> float | None:
@@ -53,7 +54,8 @@ def of_server(error: ai.ModelAPIError, server: Server) -> Failure:
             busy = Temporary(f"the model {server} cannot be asked now{status}: {told}", after_s=error.retry_after)
             return Failure(busy, again=True)
         case ai.ModelAuthenticationError():
-            return Failure(Permanent(f"the server of {server} refused the key{status}: {where_to_set_it(server)}"))
+            problem = Permanent(f"the server of {server} refused the key{status}: {where_to_set_it(server)}")
+            return Failure(problem, key_refused=True)
         case ai.ModelQuotaExceededError():
             return Failure(Permanent(f"the account has no credit left for {server}{status}: {told}. Top it up."))
         case ai.ModelContextWindowExceededError():
@@ -73,8 +75,8 @@ def of_server(error: ai.ModelAPIError, server: Server) -> Failure:
 
 def where_to_set_it(server: Server) -> str:
     if server.key_name:
-        return f"put a valid one into the variable {server.key_name!r} where the agent worker runs"
-    return "name the variable that holds one in `agents.model_key_secret`"
+        return f"put a valid one into {server.key_name!r}, a variable where the agent worker runs or a secret"
+    return "name the variable or secret that holds one in `agents.model_key_secret`"
 
 
 def too_long(server: Server, told: str) -> Permanent:

@@ -179,7 +179,10 @@ class RecordedModel(WrapperModel):
             async with asyncio.timeout(waited_s):
                 return await self.wrapped.request(messages, settings, parameters)
         except Exception as error:  # the SDKs let out whatever they stumble over
-            return of_request(error, self.server, waited_s=waited_s)
+            failure = of_request(error, self.server, waited_s=waited_s)
+        if failure.key_refused and self.server.key_name:
+            self.context.keys.forget(self.server.key_name)
+        return failure
 
     def _pause(self, failure: Failure, tried: int) -> float | None:
         """Seconds until the next try; None where there is to be none."""

@@ -166,7 +166,7 @@ async def issue_list(context: AgentContext, state: str) -> str:
         found = await asyncio.to_thread(issues_of_folder, settings.issues_directory, repository or "")
     else:
         path = f"/repos/{repository}/issues?state={state}&per_page={ISSUES}"
-        found = [checked(issue, "GitHub's answer") for issue in await github(settings, "GET", path)]
+        found = [checked(issue, "GitHub's answer") for issue in await github(context, "GET", path)]
     return "\n".join(line_of(issue) for issue in found[:ISSUES]) or "[no issue]"
 
 

@@ -194,7 +194,7 @@ def test_github_is_asked_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_githubs_refusals(status: int, headers: dict[str, str], error: type[Exception], words: str) -> None:
     with github_server(status, {}, **headers) as (settings, _), pytest.raises(error, match=words):
-        asyncio.run(github(settings, "GET", "/x"))
+        asyncio.run(github(Scene(settings=settings).context("issue"), "GET", "/x"))
 
 
 @pytest.mark.parametrize(
@@ -213,15 +213,15 @@ def test_how_long_github_wants_to_be_left_alone(headers: dict[str, str], seconds
 
 def test_nonsense_and_silence() -> None:
     with github_server(body=b"<html>") as (settings, _), pytest.raises(Permanent, match="answers no JSON"):
-        asyncio.run(github(settings, "GET", "/x"))
+        asyncio.run(github(Scene(settings=settings).context("issue"), "GET", "/x"))
     with pytest.raises(Temporary, match="GitHub does not answer"):
-        asyncio.run(github(settings, "GET", "/x"))
+        asyncio.run(github(Scene(settings=settings).context("issue"), "GET", "/x"))
 
 
 def test_a_token_that_is_named_has_to_be_there() -> None:
     settings = AgentSettings(github_token_secret="NO_SUCH_VARIABLE")
-    with pytest.raises(Permanent, match="names the variable 'NO_SUCH_VARIABLE'"):
-        asyncio.run(github(settings, "GET", "/x"))
+    with pytest.raises(Permanent, match="GitHub's token, needs a key: set the variable 'NO_SUCH_VARIABLE'"):
+        asyncio.run(github(Scene(settings=settings).context("issue"), "GET", "/x"))
 
 
 def test_a_repository_is_no_way_out() -> None:

@@ -158,7 +158,7 @@ def test_the_key_is_sent_and_nowhere_to_be_seen(
             await perform(server, scene)
             assert server.requests[0].key == KEY
         async with ModelServer(key="another") as server:
-            with pytest.raises(Permanent, match="put a valid one into the variable 'TEA_KEY'") as caught:
+            with pytest.raises(Permanent, match="put a valid one into 'TEA_KEY'") as caught:
                 await perform(server, Scene(AgentSettings(model_key_secret="TEA_KEY")))
             assert KEY not in str(caught.value)
         return scene

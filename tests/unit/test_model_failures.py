@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from blocks.environment import AgentSettings
+from tasks.agents.keys import Keys
 from tasks.agents.model_choice import Server, server
 from tasks.agents.model_failures import Misfit
 from tasks.agents.model_provider import LONGEST, close
@@ -127,7 +128,7 @@ def test_an_account_without_credit() -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_key_is_in_no_message(protocol: str) -> None:
     refused = Talk([], protocol, key=KEY, expected_key="another")
-    assert KEY not in refused.fails(Permanent, "put a valid one into the variable 'TEA_KEY'")
+    assert KEY not in refused.fails(Permanent, "put a valid one into 'TEA_KEY'")
     repeated = Talk([refuse(400, f"bad header {KEY}")], protocol, key=KEY)
     assert KEY not in repeated.fails(Permanent, "bad header ***")
     assert KEY not in repr(Server(protocol, "m", "http://x", "TEA_KEY", KEY))
@@ -257,15 +258,18 @@ def test_letters_that_no_database_takes() -> None:
 )
 def test_what_is_missing_is_named(given: dict[str, Any], variables: dict[str, str], part: str) -> None:
     with pytest.raises(Permanent) as caught:
-        server(AgentSettings(**given), variables)
+        asyncio.run(server(AgentSettings(**given), Keys(variables=variables)))
     assert part in str(caught.value)
 
 
 def test_a_companys_key_goes_to_its_own_server_alone() -> None:
-    variables = {"OPENAI_API_KEY": "theirs", "MINE": "mine"}
+    keys = Keys(variables={"OPENAI_API_KEY": "theirs", "MINE": "mine"})
+
+    def chosen(**given: Any) -> Server:
+        return asyncio.run(server(AgentSettings(**given), keys))
+
     url = "http://127.0.0.1:1/v1"
-    own = AgentSettings(model="openai:x", model_base_url=url)
-    assert (server(own, variables).key, server(own, variables).url) == ("", url)
-    named = AgentSettings(model="openai:x", model_base_url=url, model_key_secret="MINE")
-    assert server(named, variables).key == "mine"
-    assert server(AgentSettings(model="openai:x"), variables).url == "https://api.openai.com/v1"
+    own = chosen(model="openai:x", model_base_url=url)
+    assert (own.key, own.url) == ("", url)
+    assert chosen(model="openai:x", model_base_url=url, model_key_secret="MINE").key == "mine"
+    assert chosen(model="openai:x").url == "https://api.openai.com/v1"
