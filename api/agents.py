@@ -14,19 +14,23 @@ router = APIRouter(prefix=f"{PREFIX}/agents", tags=["agents"])
 
 @dataclass(frozen=True)
 class KnownAgent:
-    """An agent without its models; they are at `href`, relative to this. `timeout_s` is for one attempt."""
+    """An agent without its models; they are at `href`, relative to this. `timeout_s` is for one attempt. `rule` is what
+    its colour means, `names` all that it answers to."""
 
     id: str
     name: str
+    names: tuple[str, ...]
     character: str | None
     category: Category
     colour: Colour
+    rule: str
     kind: Kind
     description: str
     capabilities: tuple[str, ...]
     triggers: tuple[str, ...]
     timeout_s: int
     max_attempts: int
+    retries: int
     needs: Needs
     href: str
 

@@ -202,6 +202,9 @@ class AgentSettings(Settings):
     clone_url: str | None = Field(
         None, description="where an absent clone comes from, such as https://github.com/{repository}.git"
     )
+    repositories: tuple[Annotated[str, Field(pattern=r"^(\*|[^/\s]+/[^/\s]+)$")], ...] | None = Field(
+        None, description="where agents may work: owner/name, owner/*, *; unset: everywhere on local, nowhere else"
+    )
     keep_worktrees: bool = Field(False, description="leave the worktree when a command agent is done")
     github_api: str = "https://api.github.com"
     github_token_secret: str | None = Field(

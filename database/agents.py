@@ -18,6 +18,13 @@ from database import business_models
 Category = Literal["coding", "business", "community"]
 Colour = Literal["red", "yellow", "blue", "green"]
 Kind = Literal["flow", "model", "command"]
+RULES: Mapping[Colour, str] = {
+    "red": "alone in its repository, but for the executions it asked for",
+    "yellow": "one of its kind in a repository, beside others",
+    "blue": "in parallel; it only reads",
+    "green": "in parallel",
+}
+"""With whom an agent of a colour may run (database/queue.sql keeps to it)."""
 Needs = Literal["nothing", "issue", "issue or input"]
 
 
@@ -45,6 +52,21 @@ class Agent:
     input: type[BaseModel]
     output: type[BaseModel]
     grant: str | None = None
+
+    @property
+    def rule(self) -> str:
+        """What its colour means."""
+        return RULES[self.colour]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called in the mission's documents."""
+        return (self.id, self.name, f"{self.id}-agent", *([self.character] if self.character else []))
+
+    @property
+    def retries(self) -> int:
+        """How often it is tried again when an attempt failed for a reason that passes."""
+        return self.max_attempts - 1
 
     @property
     def isolated(self) -> bool:
@@ -171,11 +193,7 @@ COMMUNITY = (
 
 AGENTS: dict[str, Agent] = {known.id: known for known in CODING + BUSINESS + COMMUNITY}
 
-NAMES: dict[str, Agent] = {
-    text.lower(): known
-    for known in AGENTS.values()
-    for text in (known.id, known.name, f"{known.id}-agent", known.character or known.id)
-}
+NAMES: dict[str, Agent] = {text.lower(): known for known in AGENTS.values() for text in known.names}
 """All that an agent is called in the mission's documents, in lower case."""
 
 

@@ -55,7 +55,8 @@ def agent_page(agent: Row) -> str:
     head = [
         f"{click.style(agent['id'], bold=True)}  {agent['name']} {agent['character'] or ''}".rstrip(),
         agent["description"] + ": " + ", ".join(agent["capabilities"]),
-        f"kind {agent['kind']}, {paint(agent['colour'], agent['colour'])}, {agent['timeout_s']} s an attempt, "
+        f"kind {agent['kind']}, {paint(agent['colour'], agent['colour'])} ({agent['rule']}), "
+        f"{agent['timeout_s']} s an attempt, "
         f"{agent['max_attempts']} attempts; needs {agent['needs']}; started by {', '.join(agent['triggers'])}",
     ]
     return "\n".join([*head, "", table(fields, titles=("input", "type", "default", ""))])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -224,6 +224,20 @@ def test_the_flow_run_shows_the_first_lines_and_the_execution_has_all(caplog: py
     assert len(office.lines) == 2 * SHOWN_LINES
     assert len(shown) == SHOWN_LINES + 1
     assert "there is more" in shown[-1]
+
+
+def test_a_repository_that_is_not_allowed_is_refused_before_any_work() -> None:
+    worked: list[AgentContext] = []
+
+    async def works(context: AgentContext) -> AgentResult:
+        worked.append(context)
+        return AgentResult(Answer(), "done")
+
+    office = Office()
+    at = replace(desk(office, works), settings=AgentSettings(repositories=("kenji/*",)))
+    outcome = asyncio.run(perform(at, at.keeper.keep(claim(), since=0.0)))
+    assert (outcome.status, worked) == ("failed", [])
+    assert "may not work on 'hana/shop'; they may on kenji/*" in office.ends[0]["error"]
 
 
 def test_a_pause_that_a_server_asks_for_is_kept_and_said() -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from tasks.agents.settings import AgentSettings, agent_settings
+from tasks.agents.settings import AgentSettings, agent_settings, require_allowed
 from tasks.errors import Permanent
 
 
@@ -25,6 +26,36 @@ def test_all_problems_are_told_at_once() -> None:
         agent_settings(None, {"MIYABI_AGENT_MODEL": "no colon", "MIYABI_AGENT_LEASE_S": "soon"})
     assert "MIYABI_AGENT_MODEL" in str(caught.value)
     assert "MIYABI_AGENT_LEASE_S" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "environment", "allowed"),
+    [
+        (None, "local", True),
+        (None, "staging", False),
+        ((), "local", False),
+        (("*",), "production", True),
+        (("Hana/*",), "production", True),
+        (("hana/shop",), "production", True),
+        (("hana/sho?", "kenji/*"), "production", True),
+        (("kenji/*", "*/garden"), "production", False),
+        (("hana/*-private",), "production", False),
+    ],
+)
+def test_where_agents_may_work(patterns: tuple[str, ...] | None, environment: str, allowed: bool) -> None:
+    settings = AgentSettings(repositories=patterns)
+    require_allowed(settings, environment, None)
+    if allowed:
+        require_allowed(settings, environment, "hana/Shop")
+    else:
+        with pytest.raises(Permanent, match=r"may not work on 'hana/Shop'; they may on .*`agents.repositories`"):
+            require_allowed(settings, environment, "hana/Shop")
+
+
+@pytest.mark.parametrize("pattern", ["hana", "hana/", "/shop", "hana/shop/x", "hana /shop", ""])
+def test_what_can_be_no_repository_is_refused(pattern: str) -> None:
+    with pytest.raises(ValidationError):
+        AgentSettings(repositories=(pattern,))
 
 
 def test_the_workspace_is_a_whole_path_under_miyabi_home() -> None:

@@ -54,8 +54,8 @@ def test_agents(client: Client) -> None:
     agents = client.get("/agents").json()
     assert [agent["id"] for agent in agents] == list(AGENTS)
     assert set(agents[0]) == {
-        "id", "name", "character", "category", "colour", "kind", "description", "capabilities", "triggers",
-        "timeout_s", "max_attempts", "needs", "href",
+        "id", "name", "names", "character", "category", "colour", "rule", "kind", "description", "capabilities",
+        "triggers", "timeout_s", "max_attempts", "retries", "needs", "href",
     }  # fmt: skip
 
 
