@@ -5,14 +5,18 @@ them one alarm at a time. A change keeps an alarm's state. Alarms whose threshol
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tasks.alarms_wanted import KINDS, Alarm, alarm_name, condition, wanted_alarms
 from tasks.changes import Change, Rollout, adoption, deletion, differences, tags_from
 from tasks.errors import absent_as_none, when_settled, when_visible
 from tasks.steps import step
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,12 @@ def apply_alarm(rollout: Rollout, wanted: Alarm | None, seen: SeenAlarm | None) 
 def ensure_alarms(rollout: Rollout, *, topic_arn: str, api_id: str) -> tuple[str, ...]:
     """Have the environment's alarms, and no others of ours; their ARNs."""
     wanted = wanted_alarms(rollout.environment, topic_arn=topic_arn, api_id=api_id)
-    for name, (alarm, seen, changes) in _planned(rollout, wanted).items():
-        rollout.converge(
-            f"alarm {name}",
-            changes,
-            apply=lambda alarm=alarm, seen=seen: apply_alarm(rollout, alarm, seen),  # type: ignore[misc]
-            planned=lambda: None,
-        )
+    plans = {name: plan for name, plan in _planned(rollout, wanted).items() if plan[2]}
+    if not plans:
+        logger.info("%d alarms are as they should be: nothing to do", len(wanted))
+    for name, (alarm, seen, changes) in plans.items():
+        apply = partial(apply_alarm, rollout, alarm, seen)
+        rollout.converge(f"alarm {name}", changes, apply=apply, planned=lambda: None)
     return tuple(rollout.aws.arn("cloudwatch", f"alarm:{name}") for name in wanted)
 
 
