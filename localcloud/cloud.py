@@ -1,8 +1,8 @@
-"""The embedded cloud in one process: the AWS endpoint, and the API front with the Lambda runtime.
+"""The embedded cloud in one process: the AWS endpoint, the API front with the Lambda runtime, and CloudFront's sites.
 
-`python -m localcloud.cloud --home H --aws-port P --api-port Q` runs until SIGTERM or SIGINT; tests use `Cloud`. Both
-halves share memory: the front reads aliases, policies and integrations straight from moto's backends. moto's state is
-global to a process, so there is one running cloud in a process. Everything binds to loopback.
+`python -m localcloud.cloud --home H --aws-port P --api-port Q --site-port S` runs until SIGTERM or SIGINT; tests use
+`Cloud`. All parts share memory: the fronts read aliases, policies and objects straight from moto's backends. moto's
+state is global to a process, so there is one running cloud in a process. Everything binds to loopback.
 """
 
 import argparse
@@ -60,10 +60,12 @@ class Timings:
     """An RDS instance in `creating` (at least) and again in each later transition."""
     function: float = 0.2
     """A Lambda function in `Pending`, or with its update `InProgress`."""
+    edge: float = 0.3
+    """An invalidation in progress; until it is over, its pages are served as they were."""
 
 
 class Cloud:
-    """One embedded cloud. A port of 0 takes a free one; `aws_endpoint` and `api_endpoint` say where it is.
+    """One embedded cloud. A port of 0 takes a free one; `aws_endpoint`, `api_endpoint` and `site_endpoint` say where.
 
     Of use to those that share its process: `backend(service)` (moto's state), `state.touch(service)` (have it saved
     after changing it directly), `patches` (wrap moto until the cloud stops), `loop` (the asyncio loop of the front),
@@ -77,6 +79,7 @@ class Cloud:
         api_port: int = 0,
         postgres: Database | None = None,
         *,
+        site_port: int = 0,
         account_id: str = ACCOUNT,
         timings: Timings = Timings(),
     ) -> None:
@@ -86,7 +89,7 @@ class Cloud:
 
         self.home, self.postgres, self.account_id, self.timings = home, postgres, account_id, timings
         self.region = REGION
-        self.aws_port, self.api_port = aws_port, api_port
+        self.aws_port, self.api_port, self.site_port = aws_port, api_port, site_port
         self.faults = Faults()
         self.patches = Patches()
         self.state = State(home, account_id=account_id)
@@ -101,6 +104,10 @@ class Cloud:
     @property
     def api_endpoint(self) -> str:
         return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def site_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.site_port}"
 
     @property
     def calls(self) -> "list[Call]":
@@ -149,6 +156,7 @@ class Cloud:
             from localcloud.aws.front import Front as AwsFront
             from localcloud.aws.server import Dispatcher, Server
             from localcloud.aws.services import Services
+            from localcloud.sites import SiteFront
 
         self._stops.append(self.patches.undo)
         self.services = Services(self)
@@ -160,12 +168,15 @@ class Cloud:
         endpoint = Server(AwsFront(self, dispatcher), port=self.aws_port)
         self.aws_port = endpoint.port
         self._start_front()
-        endpoint.start()
-        self._stops.append(endpoint.stop)
+        sites = Server(SiteFront(self), port=self.site_port, threads=8)
+        self.site_port = sites.port
+        for server in (endpoint, sites):
+            server.start()
+            self._stops.append(server.stop)
         self.services.resume()
         self._stops.append(self.services.watch())
         self._stops.append(dispatcher.warm_up())
-        logger.info("AWS endpoint on %s, APIs on %s", self.aws_endpoint, self.api_endpoint)
+        logger.info("AWS on %s, APIs on %s, sites on %s", self.aws_endpoint, self.api_endpoint, self.site_endpoint)
 
     def _start_front(self) -> None:
         from localcloud import gateway
@@ -188,12 +199,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--home", type=Path, required=True, help="folder of the state")
     parser.add_argument("--aws-port", type=int, default=0, help="port of the AWS endpoint (default: a free one)")
     parser.add_argument("--api-port", type=int, default=0, help="port of the API front (default: a free one)")
+    parser.add_argument("--site-port", type=int, default=0, help="port of the sites (default: a free one)")
     parser.add_argument("--postgres-port", type=int, help="port of the PostgreSQL that runs on this home")
     parser.add_argument("--account", default=ACCOUNT, help="the AWS account (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     database = RunningPostgres(options.home, options.postgres_port) if options.postgres_port else None
-    cloud = Cloud(options.home, options.aws_port, options.api_port, database, account_id=options.account)
+    cloud = Cloud(
+        options.home,
+        options.aws_port,
+        options.api_port,
+        database,
+        site_port=options.site_port,
+        account_id=options.account,
+    )
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())

@@ -29,7 +29,7 @@ from localcloud.prefect_settings import (
 from localcloud.state import Identity
 from localcloud.supervisor import Service
 
-PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "postgres": 15432}
+PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "site": 4590, "postgres": 15432}
 
 
 def services(home: Path, ports: dict[str, int]) -> list[Service]:
@@ -42,7 +42,7 @@ def services(home: Path, ports: dict[str, int]) -> list[Service]:
 
 def cloud(home: Path, ports: dict[str, int]) -> Service:
     arguments = ["--home", str(home), "--aws-port", str(ports["aws"]), "--api-port", str(ports["api"])]
-    arguments += ["--postgres-port", str(ports["postgres"])]
+    arguments += ["--site-port", str(ports["site"]), "--postgres-port", str(ports["postgres"])]
     return Service(
         "cloud",
         lambda: python("localcloud.cloud", *arguments),

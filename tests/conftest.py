@@ -48,7 +48,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, postgres: "Postgres") -> "It
     """An embedded cloud in this process, on free ports, with a real PostgreSQL behind RDS."""
     from localcloud.cloud import Cloud, Timings
 
-    cloud = Cloud(tmp_path_factory.mktemp("cloud"), postgres=postgres, timings=Timings(database=0.1, function=0.1))
+    cloud = Cloud(
+        tmp_path_factory.mktemp("cloud"), postgres=postgres, timings=Timings(database=0.1, function=0.1, edge=0.1)
+    )
     cloud.start()
     yield cloud
     cloud.stop()

@@ -1,6 +1,7 @@
-"""CloudFront: ETags that are checked, origin access controls that are kept, invalidations that complete."""
+"""CloudFront: ETags that are checked, origin access controls that are kept, invalidations that take a while."""
 
 import copy
+import time
 from typing import TYPE_CHECKING, Any
 
 from moto.cloudfront.exceptions import CloudFrontException, InvalidIfMatchVersion, NoSuchDistribution
@@ -27,7 +28,7 @@ def install(cloud: "Cloud") -> None:
     _install_shape(cloud.patches)
     _install_distributions(cloud.patches)
     _install_access_controls(cloud.patches)
-    _install_invalidations(cloud.patches)
+    _install_invalidations(cloud)
 
 
 def _install_shape(patches: Patches) -> None:
@@ -128,7 +129,9 @@ def _install_access_controls(patches: Patches) -> None:
         return original(response)
 
 
-def _install_invalidations(patches: Patches) -> None:
+def _install_invalidations(cloud: "Cloud") -> None:
+    patches = cloud.patches
+
     @patches.wrap(CloudFrontBackend, "create_invalidation")
     def create(original: Any, backend: Any, dist_id: str, paths: list[str], caller_ref: str) -> Any:
         for other in backend.invalidations.get(dist_id, []):
@@ -139,4 +142,10 @@ def _install_invalidations(patches: Patches) -> None:
     @patches.wrap(Invalidation, "__init__")
     def init(original: Any, invalidation: Any, distribution: Any, paths: list[str], caller_ref: str) -> None:
         original(invalidation, distribution, paths, caller_ref)
-        invalidation.status = "Completed"  # moto's COMPLETED is not what the waiter waits for
+        invalidation.completes = time.time() + cloud.timings.edge
+
+    def status(invalidation: Any) -> str:
+        """In the words that the waiter waits for; moto's COMPLETED is not."""
+        return "Completed" if time.time() >= invalidation.completes else "InProgress"
+
+    patches.add(Invalidation, "status")(property(status, lambda invalidation, value: None))

@@ -23,7 +23,7 @@ RECEIVE = 256 * 1024
 
 WARMED = {
     "sts": "sts", "rds": "rds", "ec2": "ec2", "iam": "iam", "secretsmanager": "secretsmanager", "logs": "logs",
-    "lambda": "lambda", "apigatewayv2": "apigateway", "s3": "s3",
+    "lambda": "lambda", "apigatewayv2": "apigateway", "s3": "s3", "cloudfront": "cloudfront",
 }  # fmt: skip
 """The services of a release, in its order, and the names that they sign with."""
 
@@ -66,14 +66,14 @@ class Dispatcher(DomainDispatcherApplication):
 class Server:
     """A WSGI application on 127.0.0.1. `port` 0 takes a free one; `port` says which."""
 
-    def __init__(self, application: Any, *, port: int = 0) -> None:
+    def __init__(self, application: Any, *, port: int = 0, threads: int = THREADS) -> None:
         self._sockets: dict[int, Any] = {}
         self._server = waitress.create_server(
             application,
             map=self._sockets,
             host="127.0.0.1",
             port=port,
-            threads=THREADS,
+            threads=threads,
             recv_bytes=RECEIVE,
             inbuf_overflow=MAX_BODY,
             max_request_body_size=MAX_BODY,

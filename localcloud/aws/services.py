@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 
-from localcloud.aws import account, apis, cloudwatch, distributions, functions, rds, rds_moves, topics
+from localcloud.aws import account, apis, cloudwatch, distributions, functions, objects, rds, rds_moves, topics
 from localcloud.aws.alarms import AlarmClock, Ticker
 from localcloud.aws.rds_metrics import EVERY, Gauges
 
@@ -26,6 +26,7 @@ class Services:
         distributions.install(cloud)
         cloudwatch.install(cloud)
         topics.install(cloud)
+        objects.install(cloud)
 
     def settle_in(self) -> None:
         """Before anything is served: let what was saved find the databases where they are today."""
@@ -79,7 +80,17 @@ class Services:
             function.function_name: {"runtime": function.run_time, "state": function.state}
             for function in cloud.backend("lambda").list_functions()
         }
-        return {"apis": apis, "functions": functions, "databases": self._status_of_databases(), "sites": {}}
+        return {"apis": apis, "functions": functions, "databases": self._status_of_databases(), "sites": self._sites()}
+
+    def _sites(self) -> dict[str, Any]:
+        """The distributions that are served, by id; the oldest has the port's own address."""
+        cloud = self._cloud
+        served = [d for d in cloud.backend("cloudfront").distributions.values() if d.wanted.get("Enabled")]
+        names = ["127.0.0.1", *(f"{d.id.lower()}.cloudfront.localhost" for d in served[1:])]
+        return {
+            d.id: {"url": f"http://{name}:{cloud.site_port}", "state": d.status}
+            for d, name in zip(served, names, strict=False)
+        }
 
     def _status_of_databases(self) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ import time
 import types
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,16 @@ TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",)}
 NOT_SAVED = {"ec2": frozenset({"amis", "snapshots"})}
 """moto makes these anew, as large as all else together; nothing here boots a machine."""
 VERSIONS = f"moto {moto.__version__} on Python {sys.version_info.major}.{sys.version_info.minor}"
-BLOB = 64 * 1024
+BLOB = 4 * 1024
 """Bytes from which a blob is kept in a file of its own."""
 
 
 class Blob(bytes):
     """Bytes that are saved once, in a file named by their digest."""
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self).hexdigest()
 
 
 class State:
@@ -203,7 +208,7 @@ class _Pickler(pickle.Pickler):
     def _blob(self, value: Blob) -> Any:
         if len(value) < BLOB:
             return Blob, (bytes(value),)
-        digest = hashlib.sha256(value).hexdigest()
+        digest = value.digest
         self.used.add(digest)
         path = self._blobs / digest
         if not path.exists():

@@ -80,7 +80,7 @@ def test_an_invalidation_completes(cloudfront, distribution):
     again = cloudfront.create_invalidation(DistributionId=name, InvalidationBatch=batch)["Invalidation"]["Id"]
     assert again == made
     cloudfront.get_waiter("invalidation_completed").wait(
-        DistributionId=name, Id=made, WaiterConfig={"Delay": 0, "MaxAttempts": 3}
+        DistributionId=name, Id=made, WaiterConfig={"Delay": 0.05, "MaxAttempts": 20}
     )
 
 

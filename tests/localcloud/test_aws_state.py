@@ -196,6 +196,7 @@ def test_everything_is_there_after_a_stop_and_after_a_kill(home, postgres):
         forget_database(third)
         assert list((home / "aws" / "blobs").iterdir())
         third.client("lambda").delete_function(FunctionName="function")
+        third.client("s3").delete_object(Bucket="bucket", Key="index.html")
         wait_until_empty(home / "aws" / "blobs")
         assert "was not saved" not in third.log.read_text()
         second.process = third.process
