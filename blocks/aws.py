@@ -5,7 +5,6 @@ account is compared with the environment's: a wrong one stops the run before its
 refuse, inside botocore, every operation that is not a read, so a forgotten `if` cannot write.
 """
 
-import re
 import threading
 from typing import Any
 
@@ -13,10 +12,10 @@ import boto3
 from botocore.loaders import Loader
 from prefect_aws import AwsCredentials
 
-READS = re.compile(
-    r"^(BatchGet|Describe|Estimate|Filter|Get|Head|List|Lookup|Query|Scan|Search|Select|Simulate|StartQuery|StopQuery|Test|Validate)"
-)
-NOT_READS = frozenset({"GetSessionToken", "GetFederationToken"})
+from blocks.reads import DoorError, PlanningCannotWrite, is_read, refuse_unless_read
+from blocks.s3 import Objects
+
+__all__ = ["Aws", "DoorError", "PlanningCannotWrite", "WrongAccount", "is_read", "refuse_writes"]
 
 CLIENT_CONFIG: dict[str, Any] = {
     "retries": {"mode": "standard", "total_max_attempts": 6},
@@ -28,27 +27,13 @@ MODELS = Loader()
 """botocore's models of the services, read once a process; a session each, as usual, reads them all again (0.3 s)."""
 
 
-class DoorError(Exception):
-    """The door stays shut: the message says why."""
-
-
 class WrongAccount(DoorError):
     """STS answers another account than the environment names."""
 
 
-class PlanningCannotWrite(DoorError):
-    """A planning run tried an operation that is not a read."""
-
-
-def is_read(operation: str) -> bool:
-    """True for operations that change nothing, by AWS's naming: `DescribeDBInstances`, `GetFunction`, …"""
-    return operation not in NOT_READS and READS.match(operation) is not None
-
-
 def refuse_writes(model: Any, **_: Any) -> None:
     """The botocore `before-call` handler of a planning run's clients."""
-    if not is_read(model.name):
-        raise PlanningCannotWrite(f"a planning run may not call {model.service_model.service_name}.{model.name}")
+    refuse_unless_read(model.service_model.service_name, model.name, planning=True)
 
 
 class Aws:
@@ -71,11 +56,14 @@ class Aws:
 
     def _parameters(self, credentials: AwsCredentials) -> Any:
         """Client parameters with our retry policy. The user agent tells planning runs from others in CloudTrail."""
-        agent = "miyabi-pipelines/planning" if self.planning else "miyabi-pipelines"
         parameters = credentials.aws_client_parameters
         return parameters.model_copy(
-            update={"config": {**CLIENT_CONFIG, **(parameters.config or {}), "user_agent_extra": agent}}
+            update={"config": {**CLIENT_CONFIG, **(parameters.config or {}), "user_agent_extra": self.agent}}
         )
+
+    @property
+    def agent(self) -> str:
+        return "miyabi-pipelines/planning" if self.planning else "miyabi-pipelines"
 
     @property
     def region(self) -> str:
@@ -90,19 +78,39 @@ class Aws:
                 self._clients[service] = self._make(service)
             return self._clients[service]
 
+    def objects(self, bucket: str) -> Objects:
+        """A bucket's objects, for many of them at a time; the same guards, without a client's weight."""
+        with self._lock:
+            if not self._clients:
+                self._verify_account()
+            session = self._boto3_session()
+        parameters = self.credentials.aws_client_parameters
+        return Objects(
+            bucket,
+            credentials=session.get_credentials(),
+            region=self.region,
+            endpoint=parameters.endpoint_url,
+            planning=self.planning,
+            verify=str(parameters.verify_cert_path or "") or bool(parameters.verify),
+            agent=self.agent,
+        )
+
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
     def _make(self, service: str) -> Any:
         """A client of the one session; a session for each, as `get_client` makes, costs 60-300 ms every time."""
-        if self._session is None:
-            self._session = self.credentials.get_boto3_session()
-            self._session._session.register_component("data_loader", MODELS)
         parameters = self.credentials.aws_client_parameters.get_params_override()
-        client: Any = self._session.client(service, region_name=self.region, **parameters)  # type: ignore[call-overload]
+        client: Any = self._boto3_session().client(service, region_name=self.region, **parameters)  # type: ignore[call-overload]
         if self.planning:
             client.meta.events.register("before-call", refuse_writes, unique_id="miyabi-planning")
         return client
+
+    def _boto3_session(self) -> boto3.Session:
+        if self._session is None:
+            self._session = self.credentials.get_boto3_session()
+            self._session._session.register_component("data_loader", MODELS)
+        return self._session
 
     def _verify_account(self) -> None:
         sts = self._make("sts")

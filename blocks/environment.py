@@ -158,6 +158,14 @@ class SmokeSettings(Settings):
     browser: bool = Field(True, description="visit the site with Chromium; off, it is a finding")
 
 
+class SiteSettings(Settings):
+    """The static site, its bucket and its CloudFront distribution. Those named here stay somebody's."""
+
+    bucket: str = Field("", pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", description="an existing bucket")
+    distribution: str = Field("", pattern=r"^([A-Z0-9]{8,20})?$", description="an existing distribution, by its id")
+    price_class: Literal["PriceClass_100", "PriceClass_200", "PriceClass_All"] = "PriceClass_100"
+
+
 class AgentLimits(Settings):
     """How many executions at a time. None: as many as come."""
 
@@ -236,13 +244,14 @@ class Environment(Block):
     monitoring: MonitoringSettings = MonitoringSettings()
     canary: CanarySettings = CanarySettings()
     smoke: SmokeSettings = SmokeSettings()
+    site: SiteSettings = SiteSettings()
     agents: AgentSettings = AgentSettings()
     load_test: LoadSettings = LoadSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
     database_address: str | None = Field(None, description="host:port, where the endpoint's own name cannot be used")
     api_url: str | None = Field(None, description="where the API is reached; {api_id} is filled in")
-    site_url: str | None = None
+    site_url: str | None = Field(None, description="where the site is reached, if not at its distribution's own name")
 
     @model_validator(mode="after")
     def guard_endpoint(self) -> "Environment":
@@ -304,6 +313,8 @@ class Names:
         self.api_logs = f"/aws/apigateway/{self.api}"
         self.alerts = f"miyabi-alerts-{name}"
         self.dashboard = f"miyabi-{name}"
+        self.site = f"miyabi-site-{name}"
+        self.site_bucket = environment.site.bucket or f"miyabi-site-{name}-{environment.account_id}"
         self.artifacts_bucket = f"miyabi-artifacts-{name}-{environment.account_id}"
 
 
