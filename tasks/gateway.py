@@ -112,8 +112,17 @@ def wanted_api(rollout: Rollout, alias_arn: str) -> Spec:
 def described(rollout: Rollout, seen: SeenApi | None) -> Api:
     """The API as it stands, or as a plan sees it."""
     api_id, endpoint = (seen.id, seen.endpoint) if seen else (PENDING, PENDING)
-    url = (rollout.environment.api_url or endpoint).replace("{api_id}", api_id).rstrip("/")
-    return Api(api_id, url, endpoint, api_arn(rollout, api_id))
+    return Api(api_id, url_of(rollout, api_id, endpoint), endpoint, api_arn(rollout, api_id))
+
+
+def known_api_url(rollout: Rollout) -> str | None:
+    """Where the API is reached, if there is one already; one read."""
+    apis = named_apis(rollout, rollout.environment.names.api)
+    return url_of(rollout, apis[0]["ApiId"], apis[0]["ApiEndpoint"]) if apis else None
+
+
+def url_of(rollout: Rollout, api_id: str, endpoint: str) -> str:
+    return (rollout.environment.api_url or endpoint).replace("{api_id}", api_id).rstrip("/")
 
 
 def api_arn(rollout: Rollout, api_id: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from prefect.artifacts import (
     acreate_markdown_artifact,
@@ -22,6 +23,10 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 from tasks.changes import Change, Finding, Rollout
 from tasks.steps import courtesy
+
+if TYPE_CHECKING:
+    from tasks.sites.building import BuiltSite
+    from tasks.sites.publishing import Published
 
 LIMIT = 100_000
 """Bytes of an artifact. Prefect has no limit of its own and its page becomes slow."""
@@ -208,6 +213,33 @@ def publish_screenshot(environment: str, name: str, jpeg: bytes, description: st
             key=f"screenshot-{environment}-{name}"[:200],
             description=f"{environment}: {description}",
         )
+
+
+def publish_site_report(rollout: Rollout, published: "Published", site: "BuiltSite") -> None:
+    """Where the site is, what was uploaded, and where its API's address was found; from inside a flow."""
+    if not in_run():
+        return
+    with courtesy("the site's report"):
+        create_markdown_artifact(
+            markdown=fit_text(render_site(published, site)),
+            key=f"{'planned-' if rollout.planning else ''}site-{rollout.environment.name}",
+            description=f"{rollout.environment.name}: the site {site.name}",
+        )
+
+
+def render_site(published: "Published", site: "BuiltSite") -> str:
+    facts = [
+        ("site", published.url),
+        ("its API", site.address),
+        (
+            "files",
+            f"{published.files}, {published.uploaded} of them uploaded ({published.uploaded_bytes / 1e6:.1f} MB)",
+        ),
+        ("removed", str(published.removed)),
+    ]
+    hits = [("pointed at the API" if hit in site.used else "left as it is", str(hit)) for hit in site.hits]
+    return "\n\n".join([f"# Site {site.name}", table(("", ""), facts), "## Where its API's address was found",
+                        table(("", "place"), hits)]) + "\n"  # fmt: skip
 
 
 async def publish_release(facts: ReleaseFacts) -> None:
