@@ -153,8 +153,8 @@ async def apply(cloud: LocalCloud | None, report: Report) -> None:
 
 
 def main() -> int:
-    """`python -m deployments.apply [AWS_ENDPOINT API_ENDPOINT POSTGRES]`: how `miyabi up` and `configure` run it."""
-    cloud = LocalCloud(*sys.argv[1:4]) if len(sys.argv) > 3 else None
+    """`python -m deployments.apply [AWS_ENDPOINT API_ENDPOINT POSTGRES SITE]`, run by `miyabi up` and `configure`."""
+    cloud = LocalCloud(*sys.argv[1:5]) if len(sys.argv) > 3 else None
     try:
         asyncio.run(apply(cloud, lambda line: print(line, flush=True)))
     except (BadDeployments, BadEnvironment) as error:

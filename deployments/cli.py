@@ -49,6 +49,12 @@ source_option = click.option(
     callback=checked_source,
     help="What: python:PATH, rust:PATH or zip:PATH.  [default: the deployment's, python:api]",
 )
+site_option = click.option(
+    "--site",
+    default=None,
+    callback=lambda _context, _option, site: site and f"site:{whole_path(site.removeprefix('site:'))}",
+    help="The site: a folder; '' for none.  [default: the deployment's, dashboard]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
 
 
@@ -144,21 +150,23 @@ def configure() -> None:
 @main.command()
 @environment_option
 @source_option
+@site_option
 @click.option("--adopt", is_flag=True, help="Take over resources of the right names that we did not make.")
 @json_option
-def release(environment: str, source: str | None, adopt: bool, as_json: bool) -> None:
-    """Release: build, check, provision, migrate, deploy, smoke-test, shift traffic."""
-    parameters = {"environment": environment, "adopt": adopt} | ({"source": source} if source else {})
+def release(environment: str, source: str | None, site: str | None, adopt: bool, as_json: bool) -> None:
+    """Release: build, check, provision, migrate, deploy, smoke-test, shift traffic, publish the site."""
+    parameters = {"environment": environment, "adopt": adopt} | given(source=source, site=site)
     run_flow("release", environment, parameters, as_json=as_json, artifact="release", label="release")
 
 
 @main.command()
 @environment_option
 @source_option
+@site_option
 @json_option
-def plan(environment: str, source: str | None, as_json: bool) -> None:
+def plan(environment: str, source: str | None, site: str | None, as_json: bool) -> None:
     """Show what a release would change. Cannot write."""
-    parameters = {"environment": environment, "plan_only": True} | ({"source": source} if source else {})
+    parameters = {"environment": environment, "plan_only": True} | given(source=source, site=site)
     run_flow("release", environment, parameters, as_json=as_json, artifact="planned-changes", label="changes")
 
 
@@ -233,6 +241,11 @@ def rollback(environment: str, release_id: str | None, as_json: bool) -> None:
     """
     parameters = {"environment": environment, "release_id": release_id}
     run_flow("rollback", environment, parameters, as_json=as_json, artifact="changes", label="changes")
+
+
+def given(**parameters: str | None) -> dict[str, Any]:
+    """The parameters that were given; the deployment has the others."""
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def run_flow(

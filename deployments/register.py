@@ -68,7 +68,8 @@ def run_apply(environment: Mapping[str, str], arguments: list[str], report: Repo
 
 def endpoints(ports: Mapping[str, int]) -> list[str]:
     """The arguments of `deployments.apply` that describe the embedded cloud."""
-    return [f"http://127.0.0.1:{ports['aws']}", f"http://127.0.0.1:{ports['api']}", f"127.0.0.1:{ports['postgres']}"]
+    aws, api, site = (f"http://127.0.0.1:{ports[name]}" for name in ("aws", "api", "site"))
+    return [aws, api, f"127.0.0.1:{ports['postgres']}", site]
 
 
 def fingerprint(ports: Mapping[str, int], root: Path = ROOT) -> str:

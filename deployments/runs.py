@@ -1,6 +1,7 @@
 """Run a deployment from the terminal: warn of what is stale, start it, follow it, say how it ended."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from deployments.prefect_api import PrefectApi, PrefectAway
 from deployments.watch import Watcher, change_line, reason
 
 Show = Callable[[str], None]
+SITE = re.compile(r"^\| site \| (http\S+) \|$", re.MULTILINE)
+"""Where a release's report says that the site is."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Ended:
         yield f"\n{self.run['name']}: {self.run['state_name']} after {self.run.get('total_run_time') or 0.0:.1f} s"
         if self.message and not self.done:
             yield reason(self.message)
+        if self.done and (site := SITE.search(str(self.told or ""))):
+            yield f"the site: {site[1]}"
 
 
 def run_deployment(

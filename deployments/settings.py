@@ -28,6 +28,7 @@ class LocalCloud:
     aws_endpoint: str
     api_endpoint: str
     postgres: str
+    site_endpoint: str = ""
 
     def overlay(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The file's settings with what this machine knows."""
@@ -42,6 +43,7 @@ class LocalCloud:
             "database_address": self.postgres,
             "database": {"ca_bundle": str(certificate_of(state_folder())), **settings.get("database", {})},
             "api_url": f"{self.api_endpoint}/_api/{{api_id}}",
+            **({"site_url": self.site_endpoint} if self.site_endpoint else {}),
             "function": function,
         }
 

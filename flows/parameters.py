@@ -39,5 +39,9 @@ SourceSpec = Annotated[
     Field(pattern=r"^(python|rust|zip):.+$"),
     Shown("What: python:FOLDER, rust:FOLDER or zip:FILE; a relative one counts from the repository."),
 ]
+SiteSpec = Annotated[
+    str,
+    Shown("The site: site:FOLDER, from the repository unless it is a whole path. Empty: none."),
+]
 PlanOnly = Annotated[bool, Shown("Only show what would change. A plan cannot write.")]
 Adopt = Annotated[bool, Shown("Take over resources of the right names that were not made by these flows.")]

@@ -23,6 +23,8 @@ from tasks.gateway import Api
 from tasks.releases import Journal, close_release, open_release
 from tasks.reports import ReleaseFacts, publish_release
 from tasks.returning import live_version
+from tasks.sites import publishing
+from tasks.sites.publishing import Published
 from tasks.smoke_answers import Result, SmokeFailed, told
 from tasks.steps import seconds_by_step
 from tasks.undo import Undoer, replay_undo
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 UNDOERS: Mapping[str, Undoer] = {
     aliases.KIND: aliases.restore_alias,
     provisioned.KIND: provisioned.restore_provisioned,
+    publishing.KIND: publishing.restore_site,
 }
 """How each kind of reversible change is put back."""
 
@@ -43,6 +46,7 @@ class Record:
         self.journal = journal
         self.version: FunctionVersion | None = None
         self.api: Api | None = None
+        self.site: Published | None = None
         self.smoke: tuple[Result, ...] = ()
         self.canary: Sequence[Mapping[str, str]] = ()
 
@@ -50,11 +54,16 @@ class Record:
     def undoable(self) -> Callable[[str, str, str, Mapping[str, Any]], AbstractContextManager[None]]:
         return self.journal.undoable
 
-    def outcome(self, schema_version: int, bundle: Bundle, error: str = "") -> Outcome:
+    @property
+    def urls(self) -> dict[str, str]:
+        """What is reached where."""
+        return {**({"API": self.api.url} if self.api else {}), **({"site": self.site.url} if self.site else {})}
+
+    def outcome(self, schema_version: int | None, bundle: Bundle | None, error: str = "") -> Outcome:
         """How it ended, for the store."""
         return Outcome(
             status="failed" if error else "succeeded",
-            code_sha256=bundle.code_sha256,
+            code_sha256=bundle.code_sha256 if bundle else None,
             schema_version=schema_version,
             lambda_version_before=self.version.previous_version if self.version else None,
             lambda_version_after=self.version.version if self.version else None,
@@ -65,8 +74,10 @@ class Record:
 
 
 @asynccontextmanager
-async def recorded(rollout: Rollout, bundle: Bundle, schema_version: int) -> AsyncIterator[Record]:
-    """Around the steps of a deployment, which fill in the record."""
+async def recorded(
+    rollout: Rollout, bundle: Bundle | None = None, schema_version: int | None = None
+) -> AsyncIterator[Record]:
+    """Around the steps of a deployment, which fill in the record; without a bundle: of a site alone."""
     record = Record(open_release(rollout, request(rollout, bundle)))
     verdict, error = ("planned" if rollout.planning else "succeeded"), ""
     try:
@@ -119,14 +130,14 @@ def put_back(rollout: Rollout, journal: Journal, outcome: Outcome) -> bool:
     return bool(undone)
 
 
-def request(rollout: Rollout, bundle: Bundle) -> Request:
+def request(rollout: Rollout, bundle: Bundle | None) -> Request:
     """Who releases what."""
     parameters, run_id = runtime.flow_run.parameters, runtime.flow_run.id
     return Request(
         environment=rollout.environment.name,
         requested_by=rollout.approver,
-        git_sha=bundle.git_sha,
-        source=parameters.get("source"),
+        git_sha=bundle.git_sha if bundle else None,
+        source=parameters.get("source") or parameters.get("site"),
         flow_run_id=UUID(run_id) if run_id else None,
     )
 
@@ -145,21 +156,21 @@ def request_to_go_back(rollout: Rollout, target: Release) -> Request:
 
 
 def facts(
-    rollout: Rollout, bundle: Bundle, record: Record, schema_version: int, verdict: str, error: str
+    rollout: Rollout, bundle: Bundle | None, record: Record, schema_version: int | None, verdict: str, error: str
 ) -> ReleaseFacts:
     """What the report tells."""
     return ReleaseFacts(
         environment=rollout.environment.name,
         verdict=verdict,
         planning=rollout.planning,
-        source=str(runtime.flow_run.parameters.get("source") or ""),
-        git_sha=bundle.version,
+        source=str(runtime.flow_run.parameters.get("source") or runtime.flow_run.parameters.get("site") or ""),
+        git_sha=bundle.version if bundle else "",
         requested_by=rollout.approver or "",
         version_before=record.version.previous_version if record.version else None,
         version_after=record.version.version if record.version else None,
-        code_sha256=bundle.code_sha256,
+        code_sha256=bundle.code_sha256 if bundle else "",
         schema_version=schema_version,
-        urls={"API": record.api.url} if record.api else {},
+        urls=record.urls,
         changes=rollout.changes,
         findings=rollout.findings,
         canary=record.canary,

@@ -23,6 +23,8 @@ from tasks.logs import destroy_log_group
 from tasks.network import destroy_network
 from tasks.roles import destroy_role
 from tasks.secrets import destroy_secrets
+from tasks.sites.bucket import destroy_site_bucket
+from tasks.sites.distribution import destroy_distribution
 from tasks.topics import destroy_topic
 from tasks.uploads import destroy_uploads
 
@@ -51,6 +53,8 @@ def destroy_all(rollout: Rollout, *, final_snapshot: bool) -> None:
     destroy_dashboard(rollout)
     destroy_alarms(rollout)
     destroy_topic(rollout)
+    destroy_distribution(rollout)
+    destroy_site_bucket(rollout)
     destroy_api(rollout)
     destroy_function(rollout)
     destroy_database(rollout, final_snapshot=final_snapshot)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 class PublicPolicy(S3ClientError):
     """What S3 answers to a public policy on a bucket that blocks them."""
 
-    code = 403
-
     def __init__(self) -> None:
         super().__init__(
             "AccessDenied",

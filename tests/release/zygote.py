@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 WARM = (
-    "flows.release", "flows.teardown", "flows.rollback", "psycopg", "boto3", "httpx",
+    "flows.release", "flows.teardown", "flows.rollback", "flows.deploy_frontend", "psycopg", "boto3", "httpx",
     # what Prefect imports only when a flow runs
     "anyio._backends._asyncio", "fastapi", "prefect.concurrency._sync", "prefect.task_engine",
     "prefect.utilities.visualization",
 )  # fmt: skip
-SERVICES = ("apigatewayv2", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "secretsmanager", "sts")
+SERVICES = ("apigatewayv2", "cloudfront", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "s3", "secretsmanager", "sts")
 
 
 @dataclass(frozen=True)
