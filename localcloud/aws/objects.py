@@ -1,15 +1,18 @@
-"""S3: contents that are saved once, and a block of public access that blocks.
+"""S3: contents that are saved once, a digest that is checked, and a block of public access that blocks.
 
 moto pickles every object's content with every save of the service, which stops all writes for a fifth of a second at
-20 MB; here a content becomes a blob when it is first saved. And moto notes a public access block without minding it.
+20 MB; here a content becomes a blob when it is first saved. And moto minds neither Content-MD5 nor the block.
 """
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey, S3Backend
+from moto.s3.responses import S3Response
 
 from localcloud.aws.patches import Patches
 from localcloud.aws.state import Blob
@@ -29,9 +32,17 @@ class PublicPolicy(S3ClientError):
         )
 
 
+class BadDigest(S3ClientError):
+    """What S3 answers to a content that is not what its Content-MD5 says."""
+
+    def __init__(self) -> None:
+        super().__init__("BadDigest", "The Content-MD5 you specified did not match what we received.")
+
+
 def install(cloud: "Cloud") -> None:
     """Close S3's gaps."""
     _install_saving(cloud.patches)
+    _install_digests(cloud.patches)
     _install_access(cloud.patches)
 
 
@@ -45,6 +56,15 @@ def _install_saving(patches: Patches) -> None:
         left_out = ("_value_buffer", "lock", "saved_content")
         kept = {name: value for name, value in vars(key).items() if name not in left_out}
         return {**kept, "value": key.saved_content}
+
+
+def _install_digests(patches: Patches) -> None:
+    @patches.wrap(S3Response, "put_object")
+    def put(original: Any, response: Any) -> Any:
+        said = response.headers.get("Content-MD5")
+        if said and base64.b64encode(hashlib.md5(response.body, usedforsecurity=False).digest()).decode() != said:
+            raise BadDigest
+        return original(response)
 
 
 def _install_access(patches: Patches) -> None:

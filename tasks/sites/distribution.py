@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from tasks.changes import PENDING, Change, Rollout, adoption, deletion, differences, tags_from
 from tasks.errors import Permanent, Rejected, Temporary, absent_as_none, error_code
+from tasks.sites.access import delete_access_control, ensure_access_control, find_access_control
 from tasks.sites.bucket import unset_as_empty
 from tasks.sites.origins import (
     CACHE_POLICY,
@@ -219,31 +220,6 @@ def wait_deployed(client: Any, distribution: str) -> None:
     wait_until(f"distribution {distribution}", poll, patience=DEPLOYING_S, expected=USUAL_S)
 
 
-def find_access_control(rollout: Rollout) -> str | None:
-    """The id of our origin access control."""
-    pages = rollout.aws("cloudfront").get_paginator("list_origin_access_controls").paginate()
-    items = [item for page in pages for item in page["OriginAccessControlList"].get("Items", [])]
-    return next((item["Id"] for item in items if item["Name"] == rollout.environment.names.site), None)
-
-
-def ensure_access_control(rollout: Rollout) -> str:
-    if found := find_access_control(rollout):
-        return found
-    config = {
-        "Name": rollout.environment.names.site,
-        "SigningProtocol": "sigv4",
-        "SigningBehavior": "always",
-        "OriginAccessControlOriginType": "s3",
-    }
-    try:
-        made = rollout.aws("cloudfront").create_origin_access_control(OriginAccessControlConfig=config)
-    except ClientError as error:
-        if error_code(error) == "OriginAccessControlAlreadyExists":
-            raise Temporary("the origin access control was made just now and is not listed yet") from error
-        raise
-    return str(made["OriginAccessControl"]["Id"])
-
-
 @step("Let the distribution read the bucket")
 def ensure_access(rollout: Rollout, bucket: str, distribution: Distribution) -> None:
     """The bucket's policy: this distribution may read, beside what else stands in a policy that is not ours."""
@@ -306,9 +282,3 @@ def delete_distribution(rollout: Rollout, seen: SeenDistribution) -> None:
         client.update_distribution(Id=seen.id, IfMatch=seen.etag, DistributionConfig=config)
     wait_deployed(client, seen.id)
     client.delete_distribution(Id=seen.id, IfMatch=client.get_distribution_config(Id=seen.id)["ETag"])
-
-
-def delete_access_control(rollout: Rollout, control: str) -> None:
-    client = rollout.aws("cloudfront")
-    etag = client.get_origin_access_control(Id=control)["ETag"]
-    client.delete_origin_access_control(Id=control, IfMatch=etag)

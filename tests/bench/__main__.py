@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.postgres import Postgres
-from tests.bench import agents, commands, executions, lambda_runtime, loading, migrations, releases, zipping
+from tests.bench import agents, commands, executions, lambda_runtime, loading, migrations, releases, sites, zipping
 from tests.bench.results import Result
 
 
@@ -51,6 +51,7 @@ SUITES: dict[str, Callable[[], list[Result]]] = {
     "agents": agents.bench,
     "commands": commands.bench,
     "loading": loading.bench,
+    "sites": sites.bench,
 }
 
 
