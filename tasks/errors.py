@@ -60,7 +60,7 @@ ABSENT = frozenset({
     "DBSubnetGroupNotFoundFault", "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSnapshotNotFound",
     "NotFoundException", "InvalidGroup.NotFound", "InvalidPermission.NotFound", "InvalidVpcEndpointId.NotFound",
     "NoSuchBucket", "404", "NotFound", "ResourceNotFound", "ProvisionedConcurrencyConfigNotFoundException",
-    "NoSuchBucket", "NoSuchDistribution", "NoSuchOriginAccessControl", "404",
+    "NoSuchDistribution", "NoSuchOriginAccessControl",
 })  # fmt: skip
 EXISTS = frozenset({
     "DBInstanceAlreadyExists", "DBSubnetGroupAlreadyExists", "DBParameterGroupAlreadyExists",

@@ -24,7 +24,9 @@ WARM = (
     "anyio._backends._asyncio", "fastapi", "prefect.concurrency._sync", "prefect.task_engine",
     "prefect.utilities.visualization",
 )  # fmt: skip
-SERVICES = ("apigatewayv2", "cloudfront", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "s3", "secretsmanager", "sts")
+SERVICES = (
+    "apigatewayv2", "cloudfront", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "s3", "secretsmanager", "sts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
