@@ -62,14 +62,19 @@ def smoke(rollout: Rollout, record: Record, bundle: Bundle) -> None:
     if suites["site"].pages and (missing := browser_problem()):
         rollout.find("site", f"no page was visited: {missing}")
         suites["site"] = suites["site"].model_copy(update={"pages": ()})
-    targets = [target for target in targets_of(rollout, record.api.url, suites) if target.suite.has_more]
+    if record.site is None or record.site.name != SITE.name:
+        del suites["site"]  # it is another one's suite
+    site_url = record.site.url if record.site else None
+    targets = [target for target in targets_of(rollout, record.api.url, suites, site_url) if target.suite.has_more]
     if targets:
         record.smoke = smoke_suites(rollout, rollout.environment.name, targets, shots=SHOTS)
 
 
-def targets_of(rollout: Rollout, api_url: str, suites: Mapping[str, Suite]) -> list[Target]:
+def targets_of(
+    rollout: Rollout, api_url: str, suites: Mapping[str, Suite], site_url: str | None = None
+) -> list[Target]:
     """Each suite with its address. A site that is not published, or says nothing to ask, is a finding."""
-    targets, site_url = [], rollout.environment.site_url
+    targets, site_url = [], site_url or rollout.environment.site_url
     if "api" in suites:
         targets.append(Target("the API", suite_or_health(rollout, suites["api"]), api_url, api_url))
     if "site" in suites and site_url and suites["site"] != Suite():

@@ -45,6 +45,7 @@ def unrecorded(name: str, kind: str, resource: str, before: Mapping[str, Any]) -
 class Published:
     """What publishing came to."""
 
+    name: str
     url: str
     files: int
     uploaded: int = 0
@@ -117,19 +118,19 @@ def publish_site(
     store, objects, subject = store or Store(rollout), rollout.aws.objects(bucket), f"site {site.name}"
     if rollout.planning and (PENDING in distribution.id or site.api_url == UNKNOWN_API):
         rollout.note([Change("create", subject, "files", "", f"{len(site.files)} uploaded", "does not exist")])
-        return Published(distribution.url, len(site.files))
+        return Published(site.name, distribution.url, len(site.files))
     seen = observe_site(store, objects)
     return rollout.converge(
         subject,
         plan_site(subject, site.files, seen),
-        apply=lambda: apply_site(rollout, site.files, seen, store, objects, distribution, undoable),
-        planned=lambda: Published(distribution.url, len(site.files)),
+        apply=lambda: apply_site(rollout, site, seen, store, objects, distribution, undoable),
+        planned=lambda: Published(site.name, distribution.url, len(site.files)),
     )
 
 
 def apply_site(
     rollout: Rollout,
-    files: Sequence[SiteFile],
+    site: BuiltSite,
     seen: SeenSite,
     store: Store,
     objects: Objects,
@@ -137,6 +138,7 @@ def apply_site(
     undoable: Undoable,
 ) -> Published:
     """Upload, invalidate, and only then remove."""
+    files = site.files
     wanted, stale = differing(files, seen.listed, seen.files), seen.stale(files)
     if wanted or not seen.is_current(files):
         manifest = begin(rollout, store, objects.bucket, files)
@@ -149,7 +151,7 @@ def apply_site(
         sites.drop_unfinished(connection, objects.bucket)
     size = sum(file.size for file in wanted)
     logger.info("site: %d files uploaded (%.1f MB), %d removed", len(wanted), size / 1e6, len(stale))
-    return Published(distribution.url, len(files), len(wanted), size, len(stale))
+    return Published(site.name, distribution.url, len(files), len(wanted), size, len(stale))
 
 
 def begin(rollout: Rollout, store: Store, bucket: str, files: Sequence[SiteFile]) -> UUID:

@@ -68,7 +68,7 @@ def zygote(prefect_api: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFact
     """The process that flows are forked from, with environment `local` saved in Prefect."""
     home = tmp_path_factory.mktemp("runs")
     postgres = f"127.0.0.1:{cloud.postgres.port}" if cloud.postgres else ""
-    asyncio.run(save_local(LocalCloud(cloud.aws_endpoint, cloud.api_endpoint, postgres, cloud.site_endpoint)))
+    asyncio.run(save_local(LocalCloud(cloud.aws_endpoint, cloud.api_endpoint, postgres)))
     write_self_signed(home / "loopback.pem", home / "loopback.key")
     environment = {
         **os.environ,

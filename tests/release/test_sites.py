@@ -5,6 +5,7 @@ A page must never refer to what is not there: `whole` looks at that from outside
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -23,8 +24,10 @@ DENIED = ("AccessDenied", "User is not authorized to perform: cloudfront:CreateI
 
 
 @pytest.fixture(scope="module")
-def scene(cloud: Cloud, zygote: Zygote) -> Scene:
-    return standing(cloud, zygote)
+def scene(cloud: Cloud, zygote: Zygote) -> Iterator[Scene]:
+    scene = standing(cloud, zygote)
+    with scene.configured(site_url=cloud.site_endpoint):
+        yield scene
 
 
 @pytest.fixture(scope="module")
