@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from database import releases
-from database.releases import NotRunning, Outcome, Request
+from database.releases import NotRunning, Outcome, Release, Request
 from tasks.changes import Rollout
 from tasks.errors import Permanent, Temporary
 from tasks.releases import Journal, Store, close_release, open_release
@@ -274,3 +274,61 @@ def test_a_database_that_is_away_may_be_tried_again(rollout: Rollout, migrated: 
     with pytest.raises(Temporary, match="cannot be reached") as caught:
         opened(rollout, away)
     assert "p4ssword" not in str(caught.value)
+
+
+def released(rollout: Rollout, store: Store, version: str, **fields: Any) -> UUID:
+    """A release that ended on this version; its id."""
+    journal = opened(rollout, store)
+    close_release.fn(journal, Outcome(fields.pop("status", "succeeded"), lambda_version_after=version, **fields))
+    assert journal.release_id
+    return journal.release_id
+
+
+def test_earlier_releases_are_found_by_version_by_order_and_by_the_beginning_of_an_id(
+    connection: psycopg.Connection[Any], rollout: Rollout, store: Store
+) -> None:
+    first, second = released(rollout, store, "1"), released(rollout, store, "2")
+    released(rollout, store, "3", status="failed", error="never well")
+    again = released(rollout, store, "2")
+    fourth = released(rollout, store, "4")
+
+    def id_of(found: Release | None) -> UUID | None:
+        return found and found.id
+
+    assert id_of(releases.release_with(connection, "testing", "2")) == again
+    assert id_of(releases.release_with(connection, "testing", "3")) is None
+    assert id_of(releases.release_before(connection, "testing", "4")) == again
+    assert id_of(releases.release_before(connection, "testing", "2")) == first
+    assert id_of(releases.release_before(connection, "testing", "1")) is None
+    assert id_of(releases.release_before(connection, "staging", "4")) is None
+    assert [found.id for found in releases.releases_like(connection, "testing", str(second)[:13])] == [second]
+    assert len(releases.releases_like(connection, "testing", "")) == 2
+    assert releases.good_versions(connection, "testing", 2) == ["4", "2"]
+    releases.roll_back_release(connection, fourth)
+    assert id_of(releases.release_with(connection, "testing", "4")) == fourth
+    assert releases.good_versions(connection, "testing", 9) == ["2", "1"]
+
+
+def test_going_back_is_a_release_that_says_to_what(
+    connection: psycopg.Connection[Any], rollout: Rollout, store: Store
+) -> None:
+    target, alias = released(rollout, store, "1", site_manifest="a1b2"), {"version": "2"}
+    back = open_release.fn(rollout, Request("testing", kind="rollback", target_id=target), store=store)
+    shift(back, alias, "1")
+    close_release.fn(back, Outcome("succeeded", lambda_version_after="1"))
+    found = releases.latest_release(connection, "testing")
+    assert found
+    assert (found.kind, found.target_id, found.version) == ("rollback", target, "1")
+    first = releases.get_release(connection, target)
+    assert first
+    assert (first.kind, first.target_id, first.site_manifest) == ("release", None, "a1b2")
+    assert replay_undo.fn(rollout, undoer_of(alias), store=store) == ["f:live is on 2"]
+
+
+def test_a_run_asks_whether_it_may_go_on(rollout: Rollout, store: Store) -> None:
+    slow = opened(rollout, store)
+    slow.require_running()
+    opened(rollout, store)
+    with pytest.raises(Permanent, match="another run has taken its place"):
+        slow.require_running()
+    Journal(store, None).require_running()
