@@ -24,6 +24,7 @@ RECEIVE = 256 * 1024
 WARMED = {
     "sts": "sts", "rds": "rds", "ec2": "ec2", "iam": "iam", "secretsmanager": "secretsmanager", "logs": "logs",
     "lambda": "lambda", "apigatewayv2": "apigateway", "s3": "s3", "cloudfront": "cloudfront",
+    "sns": "sns", "cloudwatch": "monitoring",
 }  # fmt: skip
 """The services of a release, in its order, and the names that they sign with."""
 

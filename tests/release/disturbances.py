@@ -89,13 +89,9 @@ class Disturbance:
 
 
 def each_call(kind: Kind, when: Phase = "before") -> Disturbance:
-    """Every call once: of each operation the odd ones, since the even ones are their second attempts.
-
-    One alarm is like another, so two stand for all: boto3 waits half a second for each.
-    """
+    """Every call once: of each operation the odd ones, since the even ones are their second attempts."""
 
     def fault(point: Point, calls: int) -> Fault | None:
-        calls = min(calls, 2) if point.service == "cloudwatch" else calls
         return Fault(kind, when=when) if point.nth % 2 and point.nth < 2 * calls else None
 
     return Disturbance(f"{kind} {when}", fault, stages=4 if (kind, when) == ("server-error", "after") else 1)

@@ -25,7 +25,8 @@ WARM = (
     "prefect.utilities.visualization",
 )  # fmt: skip
 SERVICES = (
-    "apigatewayv2", "cloudfront", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "s3", "secretsmanager", "sts",
+    "apigatewayv2", "cloudfront", "cloudwatch", "ec2", "iam", "lambda", "logs", "rds", "s3", "secretsmanager", "sns",
+    "sts",
 )  # fmt: skip
 
 
