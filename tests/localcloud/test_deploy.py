@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from blocks.environment import Environment, FunctionSettings
+from blocks.environment import ApiSettings, Environment, FunctionSettings, SmokeSettings
 from localcloud.aws.faults import Fault
 from localcloud.cloud import Cloud
 from tasks.aliases import ensure_alias, restore_alias, shift_traffic
@@ -23,8 +23,10 @@ from tasks.errors import Temporary
 from tasks.functions import destroy_function, ensure_function, observe_function
 from tasks.gateway import Api, destroy_api, ensure_api
 from tasks.smoke import smoke_api, smoke_version
-from tasks.smoke_answers import SmokeFailed
+from tasks.smoke_answers import Result, SmokeFailed
+from tasks.smoke_suites import Target, smoke_suites
 from tasks.suite_checks import Check
+from tasks.suites import Suite
 from tests.localcloud.conftest import Client
 from tests.support import changes_of, make_environment, make_rollout
 from tests.unit.deploying import TRUST, Built, pack
@@ -166,6 +168,23 @@ def test_drift_of_what_moto_alone_cannot_change_is_repaired(world: World, aws: C
     second = world.rollout()
     world.deploy(world.package(), second)
     assert second.changes == []
+
+
+def test_a_burst_beyond_the_throttle_is_429_and_drift_of_the_throttle_is_named(world: World, aws: Client) -> None:
+    settings = {"api": ApiSettings(rate_limit=1, burst_limit=5), "smoke": SmokeSettings(exercise=True)}
+    world.environment = world.environment.model_copy(update=settings)
+    api, suite = world.deploy(world.package()), Suite(throttle="/api/v1/health")
+
+    def asked() -> tuple[Result, ...]:
+        targets = [Target("the API", suite, api.url, api.url)]
+        return smoke_suites.fn(world.rollout(), "local", targets, perform=lambda ask, *given: ask.fn(*given))
+
+    setting, burst = asked()
+    assert (setting.ok, burst.ok, burst.status) == (True, True, 429)
+    stage = {"DefaultRouteSettings": {"ThrottlingBurstLimit": 5000, "ThrottlingRateLimit": 10000.0}}
+    aws("apigatewayv2").update_stage(ApiId=api.id, StageName="$default", **stage)
+    with pytest.raises(SmokeFailed, match="10000 a second and bursts of 5000 instead of 1 a second and bursts of 5"):
+        asked()
 
 
 def test_a_plan_writes_nothing(world: World, aws: Client) -> None:
