@@ -58,7 +58,7 @@ export function executionPage({ id, redraw, shared }) {
   const button = (text, sign, press, isOpen, lacking) => html`
     <button class="button ${text === "Cancel" ? "danger" : ""}" type="button" ?disabled=${busy || !isOpen} @click=${press}>
       ${icon(sign)}${text}</button>
-    ${lacking === true ? nothing : html`<span class="hint">needs ${lacking} in this organization</span>`}`;
+    ${lacking === true ? nothing : html`<span class="hint">needs ${lacking}</span>`}`;
 
   const actions = () => html`
     ${["pending", "running"].includes(execution.status) ? cancel() : nothing}

@@ -98,12 +98,12 @@ def test_a_request_whose_answer_is_lost_is_done_once(page: Page, person: Person,
         route.abort()
 
     page.route("**/agents/execute", lose, times=1)
-    go("#/start?agent=waterspider")
+    go("#/start?agent=review")
     start = page.get_by_role("button", name="Start", exact=True)
     start.click()
     expect(page.get_by_role("alert")).to_contain_text("The API does not answer")
     start.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("waterspider")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("review")
     assert (lost, person.executions()) == ([202], [("pending",)])
 
 

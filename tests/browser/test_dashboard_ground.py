@@ -163,12 +163,12 @@ def test_the_keyboard_is_enough(page: Page, person: Person, go: Go) -> None:
     expect(page.get_by_role("heading", name="Start an agent")).to_be_focused()
     expect(page.get_by_label("Repository")).to_be_visible()
     page.keyboard.press("Tab")
-    page.keyboard.type("refresher")
-    expect(page.get_by_label("Limit")).to_be_visible()
+    page.keyboard.type("review")
+    expect(page.get_by_label("Threshold")).to_be_visible()
     press_until(page, "Start")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("refresher")
-    assert person.executions("agent_type") == [("refresher",)]
+    expect(page.get_by_role("heading", level=1)).to_contain_text("review")
+    assert person.executions("agent_type") == [("review",)]
     press_until(page, "Cancel")
     page.keyboard.press("Enter")
     press_until(page, "Cancel it")

@@ -44,7 +44,9 @@ def many(migrated: str, repository_id: str) -> Iterator[psycopg.Connection[Any]]
 
 
 def asked(client: Client, repository_id: str, agent: str = "review") -> str:
-    answer = client.post("/agents/execute", json={"repository_id": repository_id, "agent_type": agent})
+    answer = client.post(
+        "/agents/execute", json={"repository_id": repository_id, "agent_type": agent, "issue_number": 1}
+    )
     return str(answer.json()["id"])
 
 
@@ -59,7 +61,7 @@ def test_a_new_account_has_figures_all_the_same(hana: Client) -> None:
 
 
 def test_figures_are_of_one_s_own_executions(hana: Client, kenji: Client, repository_id: str, migrated: str) -> None:
-    ids = [asked(hana, repository_id, agent) for agent in ("review", "review", "review", "waterspider", "waterspider")]
+    ids = [asked(hana, repository_id, agent) for agent in ("review", "review", "review", "codegen", "codegen")]
     for status, place in (("completed", 0), ("failed", 1), ("running", 3)):
         sql(migrated, "UPDATE agent_executions SET status = 'running' WHERE id = %s", ids[place])
         sql(migrated, "UPDATE agent_executions SET status = %s WHERE id = %s", status, ids[place])
@@ -73,7 +75,7 @@ def test_figures_are_of_one_s_own_executions(hana: Client, kenji: Client, reposi
     review = states["review"]
     assert [review[name] for name in ("running", "pending", "completed", "failed")] == [0, 1, 0, 1]
     assert (review["last_id"], review["last_status"]) == (ids[2], "pending")
-    assert (states["waterspider"]["running"], states["retired"]["pending"]) == (1, 1)
+    assert (states["codegen"]["running"], states["retired"]["pending"]) == (1, 1)
     assert kenji.get("/dashboard/live").json()["pending"] == 0
 
 
@@ -93,7 +95,7 @@ def test_each_list_is_read_by_an_index(many: psycopg.Connection[Any], wanted: Fi
 
 
 def test_a_text_is_found_wherever_the_list_shows_it(hana: Client, repository_id: str, migrated: str) -> None:
-    ids = [asked(hana, repository_id, agent) for agent in ("review", "waterspider", "refresher")]
+    ids = [asked(hana, repository_id, agent) for agent in ("review", "codegen", "issue")]
     sql(
         migrated, "UPDATE agent_executions SET error_message = '100%% broken', issue_number = 977 WHERE id = %s", ids[0]
     )
@@ -102,7 +104,7 @@ def test_a_text_is_found_wherever_the_list_shows_it(hana: Client, repository_id:
         return [row["id"] for row in hana.get("/agents/executions", params={"text": text}).json()]
 
     assert found("#977") == found("100% BROKEN") == [ids[0]]
-    assert found("spider") == [ids[1]]
+    assert found("ODEGE") == [ids[1]]
     assert found("Hana/Gard") == ids[::-1]
     assert found(ids[2][:13]) == [ids[2]]
     assert found("1000 broken") == []
