@@ -22,7 +22,7 @@ from tasks.loading.job import Closed, Job
 from tasks.loading.poller import READ, WRITE, Poller, best_poller
 from tasks.loading.samples import CODES, FRESH, WRONG, Samples, outcome_of, percentile
 from tasks.loading.schedule import schedule_for
-from tasks.loading.wire import Shape, encode
+from tasks.loading.wire import BROKEN, Shape, encode
 
 TICK_S, SCAN_S, REPORT_S = 0.02, 0.1, 1.0
 """How often users come and go, timeouts are looked for, and progress is reported."""
@@ -34,6 +34,7 @@ RECENT = 1000
 """Latencies that progress is reckoned from."""
 VARIETY = 4096
 
+BUSY = Connection.BUSY
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -88,7 +89,10 @@ class Engine:
                 self._ask_due(now)
             for fileno, events in self.poller.wait(min(self.schedule.next_at(), self.tick) - self._now()):
                 if connection := self.connections.get(fileno):
-                    self._ready(connection, events)
+                    if events == READ and connection.state == BUSY:
+                        self._receive(connection)
+                    else:
+                        self._ready(connection, events)
                 elif fileno == watch:
                     self.poller.remove(fileno)
                     self.stop()
@@ -135,7 +139,7 @@ class Engine:
     def _ask(self, due: float, kind: int) -> None:
         """On a free connection, else on a new one, else when one is free."""
         if self.idle:
-            self._send(self.idle.pop(), due, kind)
+            self._send(self.idle.pop(), due, kind, self._now())
         elif len(self.connections) < self.most:
             self._open(due, kind)
         else:
@@ -153,9 +157,8 @@ class Engine:
         self.connections[connection.fileno] = connection
         self.poller.add(connection.fileno, WRITE)
 
-    def _send(self, connection: Connection, due: float, kind: int) -> None:
-        connection.due, connection.kind, connection.state = due, kind, Connection.BUSY
-        connection.sent_at = self._now()
+    def _send(self, connection: Connection, due: float, kind: int, now: float) -> None:
+        connection.due, connection.kind, connection.state, connection.sent_at = due, kind, BUSY, now
         try:
             if not connection.send(self.payloads[kind]):
                 self.poller.change(connection.fileno, READ | WRITE)
@@ -170,38 +173,42 @@ class Engine:
                 ready = connection.established()
                 self.poller.change(connection.fileno, READ)
                 if ready:
-                    self._send(connection, connection.due, connection.kind)
+                    self._send(connection, connection.due, connection.kind, self._now())
                 return
             if connection.rest and events & WRITE and connection.send(connection.rest):
                 self.poller.change(connection.fileno, READ)
-            if events & ~WRITE:
-                self._receive(connection)
         except OSError as error:
             self._lost(connection, failure_of(error))
+            return
+        if events & ~WRITE:
+            self._receive(connection)
 
     def _receive(self, connection: Connection) -> None:
-        data = connection.receive()
-        while data:
-            if connection.state != Connection.BUSY:
-                self._lost(connection, "protocol")  # nobody asked
-                return
-            status = connection.reader.read(data, connection.kind)
-            if status > 0:
-                self._answered(connection, status)
-                return
-            if status < 0:
-                self._lost(connection, "protocol")
-                return
-            data = connection.receive() if connection.context is not None else None
-        if data is not None:
-            status = connection.reader.ended() if connection.state == Connection.BUSY else 0
-            if status > 0:
-                self._answered(connection, status)
-            else:
-                self._lost(connection, "closed")
+        """What has come. TLS may have read more from the socket than it gives at once, so it is asked until it has
+        no more."""
+        try:
+            data = connection.receive()
+            while data:
+                status = connection.reader.read(data, connection.kind) if connection.state == BUSY else BROKEN
+                if status > 0:
+                    self._answered(connection, status)
+                    return
+                if status < 0:
+                    self._lost(connection, "protocol")
+                    return
+                data = connection.receive() if connection.context is not None else None
+        except OSError as error:
+            self._lost(connection, failure_of(error))
+            return
+        if data is None:
+            return
+        if connection.state == BUSY and (status := connection.reader.ended()) > 0:
+            self._answered(connection, status)
+        else:
+            self._lost(connection, "closed")
 
     def _answered(self, connection: Connection, status: int) -> None:
-        now, kind = self._now(), connection.kind
+        now, kind = self.clock() - self.begin, connection.kind
         outcome = self.outcomes[kind].get(status)
         if outcome is None:
             outcome = self.outcomes[kind][status] = outcome_of(status, self.job.requests[kind].accept)
@@ -219,9 +226,9 @@ class Engine:
             due, kind = self.waiting.popleft()
             if again is not None:
                 self.waiting.append((again, self._next_kind()))
-            self._send(connection, due, kind)
+            self._send(connection, due, kind, now)
         elif again is not None:
-            self._send(connection, again, self._next_kind())
+            self._send(connection, again, self._next_kind(), now)
         else:
             connection.state = Connection.IDLE
             self.idle.append(connection)

@@ -36,15 +36,17 @@ class Samples:
     def __init__(self) -> None:
         self.due, self.took = array("d"), array("d")
         self.kinds, self.outcomes = array("B"), array("B")
+        self._columns = self.due.append, self.took.append, self.kinds.append, self.outcomes.append
 
     def __len__(self) -> int:
         return len(self.due)
 
     def add(self, due: float, took: float, kind: int, outcome: int) -> None:
-        self.due.append(due)
-        self.took.append(took)
-        self.kinds.append(kind)
-        self.outcomes.append(outcome)
+        put_due, put_took, put_kind, put_outcome = self._columns
+        put_due(due)
+        put_took(took)
+        put_kind(kind)
+        put_outcome(outcome)
 
     def table(self) -> "Table":
         return Table(np.array(self.due), np.array(self.took), np.array(self.kinds), np.array(self.outcomes))

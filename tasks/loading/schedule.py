@@ -72,8 +72,8 @@ class Crowd:
         self.users, self.taken, self.slot = 0, 0, 0.0
         self.ready: list[float] = []
         self.limit = math.inf if load.requests is None else load.requests
-        self.direct = load.think_s == (0.0, 0.0) and load.rate_cap is None
-        self.flat = len({users for _, users in load.points}) == 1
+        self.end, self.flat = load.duration_s, len({users for _, users in load.points}) == 1
+        self.direct = self.flat and load.think_s == (0.0, 0.0) and load.rate_cap is None
         self.adjust(0.0)
 
     def next_at(self) -> float:
@@ -86,13 +86,13 @@ class Crowd:
         return heapq.heappop(self.ready)
 
     def answered(self, now: float, *, failed: bool = False) -> float | None:
-        if self.over(now):
+        if self.taken >= self.limit or now >= self.end:
             return None
-        if not self.flat and self.users > wanted_users(self.load.points, now):
-            self.users -= 1
-        elif self.direct and not failed:
+        if self.direct and not failed:
             self.taken += 1
             return now
+        if not self.flat and self.users > wanted_users(self.load.points, now):
+            self.users -= 1
         else:
             self.join(now + self.random.uniform(*self.load.think_s) + (FAILED_PAUSE_S if failed else 0.0))
         return None
@@ -103,7 +103,7 @@ class Crowd:
             self.join(now)
 
     def over(self, now: float) -> bool:
-        return self.taken >= self.limit or now >= self.load.duration_s
+        return self.taken >= self.limit or now >= self.end
 
     def join(self, at: float) -> None:
         """A user asks at this time, or at the next slot that their common limit leaves."""

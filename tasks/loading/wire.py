@@ -62,9 +62,9 @@ class Shape:
             self.length_at, self.length_line, self.start = found.start(), found[0], data[:12]
 
     def fits(self, data: bytes) -> bool:
+        """Whether data of this shape's length is whole and has its status."""
         return (
-            len(data) == self.total
-            and data.startswith(self.start)
+            data.startswith(self.start)
             and data.startswith(self.length_line, self.length_at)
             and data.find(END) == self.head
         )
@@ -84,8 +84,9 @@ class Reader:
 
     def read(self, data: bytes, kind: int) -> int:
         """More of the answer to a request of this kind: its status once it is whole, else PARTIAL or BROKEN."""
-        if not self.pieces and self.shapes[kind].fits(data):
-            return self.shapes[kind].status
+        shape = self.shapes[kind]
+        if not self.pieces and len(data) == shape.total and shape.fits(data):
+            return shape.status
         self.pieces += 1
         if not self.status:
             self.raw += data  # the head, in case the connection's end is the body's
@@ -100,7 +101,7 @@ class Reader:
             return PARTIAL
         status = self.status
         if self.pieces == 1 and self.keep_alive:
-            self.shapes[kind].learn(data, status)
+            shape.learn(data, status)
         self.raw, self.pieces, self.complete, self.status = b"", 0, False, 0
         return status
 

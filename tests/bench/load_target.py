@@ -1,7 +1,9 @@
-"""A server whose latencies are known: `python -m tests.bench.load_target known|fast|stall`. Prints its port.
+"""A server whose latencies are known: `python -m tests.bench.load_target known|served|bare|stall`. Prints its port.
 
-`known` answers after 10 ms (90 of 100), 50 ms (7) or 200 ms (3); `fast` at once; `stall` at once, but for one second,
-four seconds after the first request, in which it does nothing at all. At SIGTERM it prints what its own service times
+`known` answers after 10 ms (90 of 100), 50 ms (7) or 200 ms (3). `served` answers at once, and does what a server does
+for it: it parses the request and says the date. `bare` only answers, faster than any real server can. `stall` answers
+at once, but for one second, four seconds after the first request, in which it does nothing.
+At SIGTERM it prints what its own service times
 were, from the arrival of a request to its answer: the truth that a load tester should see.
 """
 
@@ -13,12 +15,19 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from types import FrameType
+
+import httptools
 
 from tasks.loading.poller import READ, Epoll
 from tasks.loading.samples import percentile
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n" + b'{"status":"ok"}'
+DATED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %s\r\nServer: target\r\nContent-Length: 15\r\n\r\n"
+    b'{"status":"ok"}'
+)
 KNOWN_MS = [10] * 90 + [50] * 7 + [200] * 3
 STALL_AFTER_S, STALL_S = 4.0, 1.0
 random.Random(7).shuffle(KNOWN_MS)
@@ -28,12 +37,27 @@ class Ended(Exception):
     """SIGTERM."""
 
 
+class Asked:
+    """What a server reads of a request."""
+
+    def __init__(self) -> None:
+        self.url, self.headers = b"", dict[bytes, bytes]()
+        self.parser = httptools.HttpRequestParser(self)
+
+    def on_url(self, url: bytes) -> None:
+        self.url = url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name] = value
+
+
 class Target:
     """One thread, one loop."""
 
     def __init__(self, mode: str) -> None:
         self.mode, self.poller, self.count = mode, Epoll(), 0
         self.clients: dict[int, socket.socket] = {}
+        self.parsers: dict[int, Asked] = {}
         self.due: list[tuple[float, int, float]] = []
         self.took: list[float] = []
         self.first = 0.0
@@ -59,7 +83,7 @@ class Target:
         client, _ = self.listener.accept()
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.clients[client.fileno()] = client
+        self.clients[client.fileno()], self.parsers[client.fileno()] = client, Asked()
         self.poller.add(client.fileno(), READ)
 
     def asked(self, fileno: int) -> bool:
@@ -70,6 +94,9 @@ class Target:
         if not data:
             self.poller.remove(fileno)
             self.clients.pop(fileno).close()
+            del self.parsers[fileno]
+        elif self.mode == "served":
+            self.parsers[fileno].parser.feed_data(data)
         return bool(data)
 
     def later(self, fileno: int, now: float) -> None:
@@ -86,7 +113,8 @@ class Target:
 
     def answer(self, fileno: int) -> None:
         if fileno in self.clients:
-            self.clients[fileno].send(ANSWER)
+            dated = self.mode == "served"
+            self.clients[fileno].send(DATED % formatdate(usegmt=True).encode() if dated else ANSWER)
 
 
 def stopped(_signal: int, _frame: FrameType | None) -> None:

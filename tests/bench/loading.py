@@ -13,11 +13,14 @@ import signal
 import statistics
 import subprocess
 import sys
+import timeit
 from collections.abc import Iterator
 from typing import Any
 
 from tasks.loading.job import Closed, Job, Load, Open, Request
 from tasks.loading.process import ROOT
+from tasks.loading.wire import Reader, Shape
+from tests.bench.load_target import DATED
 from tests.bench.results import Result
 
 GET = (Request("get", "/"),)
@@ -29,7 +32,25 @@ RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 
 def bench() -> list[Result]:
     """The table's lines."""
+    reading()
     return [*known(), *stalled(), *beside_wrk()]
+
+
+class Forgetful(Shape):
+    """Knows no answer by its shape."""
+
+    def learn(self, data: bytes, status: int) -> None:
+        pass
+
+
+def reading() -> None:
+    """What reading an answer costs: known by its shape, and through httptools."""
+    known, parsed = Reader([Shape()]), Reader([Forgetful()])
+    answer = DATED % b"Fri, 27 Nov 2026 09:00:00 GMT"
+    known.read(answer, 0)
+    seconds = [min(timeit.repeat(lambda: known.read(answer, 0), number=20_000, repeat=5))]
+    seconds.append(min(timeit.repeat(lambda: parsed.read(answer, 0), number=20_000, repeat=5)))
+    print("reading an answer: {:.2f} µs by its shape, {:.2f} µs by httptools".format(*(50 * one for one in seconds)))
 
 
 class Target:
@@ -127,7 +148,7 @@ def beside_wrk() -> list[Result]:
     if wrk is None:
         print("wrk is not on the PATH: throughput is not compared with it")
     results = []
-    with target("fast") as server:
+    with target("served") as server:
         for users in (50, 100, 200):
             ours, theirs = list[dict[str, Any]](), list[float]()
             for _ in range(TURNS):
@@ -146,6 +167,11 @@ def beside_wrk() -> list[Result]:
                     Result("closed loop, 100 connections: req/s", rate, 10_000, "10,000/s", rate / 10_000, 1.0, ">=")
                 )
         others(server.url)
+    if wrk:
+        with target("bare") as server:
+            mine = run(server.url, Closed(((0.0, 100), (SECONDS, 100))))["per_second"]
+            other = wrk_rate(wrk, server.url, 100)
+        print(f"a target that parses nothing: {mine:,.0f} requests/s, wrk {other:,.0f} ({mine / other:.2f}x)")
     return results
 
 
