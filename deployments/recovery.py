@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployments.prefect_api import PrefectApi
+from tasks.agents.states import STACK_STOPPED
 
 UNFINISHED = ["RUNNING", "PENDING", "CANCELLING"]
 Report = Callable[[str], None]
@@ -18,7 +19,8 @@ Report = Callable[[str], None]
 def recover(prefect: PrefectApi, started: float, report: Report) -> None:
     """Mark the runs that died with an earlier stack. `started` is when this one began, in seconds since 1970."""
     for run in unfinished(prefect, datetime.fromtimestamp(started, UTC)):
-        state = {"type": "CRASHED", "name": "Crashed", "message": "the stack was stopped while this ran; run it again"}
+        message = "the stack was stopped while this ran; run it again"
+        state = {"type": "CRASHED", "name": STACK_STOPPED, "message": message}
         prefect.request("POST", f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
         report(f"  {run['name']} died with the last stack: marked Crashed")
         if run.get("deployment_id"):

@@ -21,6 +21,7 @@ from database import asking, queue
 from database.agent_models import Disagreement, RefresherInput, RefresherOutput
 from database.queue import Linked
 from tasks.agents.context import AgentContext, AgentResult
+from tasks.agents.states import STACK_STOPPED
 from tasks.agents.store import Call
 from tasks.reports import table
 
@@ -147,9 +148,15 @@ class Reconciler:
             case "cancel" if row:
                 await self._database(queue.request_cancel, row.id)
             case "withdraw" if row:
-                used = run is not None and run.type in TRUTH["failed"]
+                used = run is not None and run.type in TRUTH["failed"] and run.name != STACK_STOPPED
+                # one that never began, by no fault of its own, keeps what its last attempt said
                 await self._database(
-                    queue.withdraw, row.id, dispatch=row.dispatch, attempt_used=used, delay_s=2.0, error=finding.why
+                    queue.withdraw,
+                    row.id,
+                    dispatch=row.dispatch,
+                    attempt_used=used,
+                    delay_s=2.0,
+                    error=finding.why if used else None,
                 )
 
     async def _linked(self, window_s: float, limit: int) -> list[Linked]:

@@ -1,13 +1,18 @@
 """Who is right when Prefect and Postgres differ: each pair of states, and what follows."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from prefect.client.orchestration import PrefectClient
 
+from database import queue
 from database.queue import Linked, Status
 from tasks.agents import refreshing
-from tasks.agents.refreshing import Action, Finding, Seen, truth
+from tasks.agents.refreshing import Action, Finding, Reconciler, Seen, truth
+from tasks.agents.states import STACK_STOPPED
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 RUN, OTHER = uuid4(), uuid4()
@@ -85,3 +90,16 @@ def test_the_truth_has_the_reason() -> None:
     assert (truth(row("failed")).type.value, truth(row("failed")).message) == ("FAILED", "because")
     assert truth(row("completed")).type.value == "COMPLETED"
     assert truth(row("cancelled")).type.value == "CANCELLED"
+
+
+@pytest.mark.parametrize(("name", "used"), [("Crashed", True), (STACK_STOPPED, False)])
+def test_what_never_began_because_the_stack_was_stopped_loses_nothing(name: str, used: bool) -> None:
+    called: dict[str, Any] = {}
+
+    async def database(function: Any, _id: UUID, **given: Any) -> None:
+        assert function is queue.withdraw
+        called.update(given)
+
+    found = judge(row("pending"), seen("CRASHED", name=name), NOW)
+    asyncio.run(Reconciler(database, cast(PrefectClient, None), lease_s=30).repair(found))
+    assert (called["attempt_used"], bool(called["error"])) == (used, used)
