@@ -81,9 +81,16 @@ def fingerprint(ports: Mapping[str, int], root: Path = ROOT) -> str:
     return digest.hexdigest()
 
 
+def own_addresses(ports: Mapping[str, int]) -> set[str]:
+    """What PREFECT_API_URL may be when it is the local stack's own server."""
+    return {f"http://{host}:{ports['prefect']}/api" for host in ("127.0.0.1", "localhost")}
+
+
 def register_anyway(report: Report, local: tuple[Path, Mapping[str, int]] | None) -> None:
     """`miyabi configure`: register now, with PREFECT_API_URL's server or with the local stack (home, ports)."""
-    if os.environ.get("PREFECT_API_URL"):
+    given = os.environ.get("PREFECT_API_URL", "").rstrip("/")
+    if given and not (local and given in own_addresses(local[1])):
+        report(f"  left out `local`, which is this machine's stack: PREFECT_API_URL is another server, {given}")
         run_apply(os.environ, [], report)
     elif local:
         home, ports = local
