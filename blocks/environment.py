@@ -198,6 +198,9 @@ class AgentSettings(Settings):
         None, description="what holds the model's key: a variable of the worker, or else a secret in Secrets Manager"
     )
     model_limits: ModelLimits = ModelLimits()
+    model_may_configure: bool = Field(
+        False, description="models may also write what makes machines run something (.github/workflows, .gitattributes)"
+    )
     command: tuple[str, ...] = Field(
         ("miyabi", "agent", "run", "{agent}", "--issue", "{issue}", "--repository", "{repository}"),
         min_length=1,

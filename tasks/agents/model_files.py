@@ -34,6 +34,11 @@ DULL = frozenset({"node_modules", ".venv", "venv", "__pycache__", "target", "dis
 """Folders that are not walked through."""
 
 
+RUNS = (".github/workflows/*", ".github/actions/*", ".gitattributes", "*/.gitattributes", ".gitmodules", ".husky/*",
+        ".pre-commit-config.yaml", ".gitlab-ci.yml", ".circleci/*")  # fmt: skip
+"""Paths that make other machines run something, or git behave otherwise: read, and not written."""
+
+
 class Refused(Exception):
     """The reason is for the model: it may ask for something else."""
 
@@ -45,11 +50,12 @@ def closed(name: str) -> bool:
 
 @dataclass
 class Files:
-    """A folder's files. `written` are those that were, in order."""
+    """A folder's files. `written` are those that were, in order. `may_configure`: also what is in RUNS."""
 
     folder: Path
     clock: Callable[[], float] = time.monotonic
     written: list[str] = field(default_factory=list)
+    may_configure: bool = False
 
     def place(self, path: str) -> Path:
         """Where that is, links resolved. Raises Refused if it is outside, or not to be seen."""
@@ -109,6 +115,11 @@ class Files:
     def write(self, path: str, text: str) -> str:
         """Put the text there, in place of what was."""
         found, size = self.place(path), len(text.encode(errors="replace"))
+        inside = found.relative_to(self.folder.resolve()).as_posix().casefold()
+        if not self.may_configure and any(fnmatch.fnmatchcase(inside, pattern) for pattern in RUNS):
+            raise Refused(
+                f"{path!r} is not written: it would make machines run something. Say what it should be instead"
+            )
         if size > WRITTEN_BYTES:
             raise Refused(f"{path!r} would have {size} bytes: at most {WRITTEN_BYTES} are written")
         if path not in self.written and len(self.written) >= WRITTEN_FILES:

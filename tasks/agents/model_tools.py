@@ -72,7 +72,7 @@ class Workbench:
                     raise Permanent("there are no files: ask again with a repository")
                 self._clone = await fresh_clone(self.context.settings, repository, waiting=self._waiting)
                 tree = await self._open.enter_async_context(self._worktree())
-                self.files = Files(tree.path)
+                self.files = Files(tree.path, may_configure=self.context.settings.model_may_configure)
             return self.files
 
     def _worktree(self) -> contextlib.AbstractAsyncContextManager[Worktree]:

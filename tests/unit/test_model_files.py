@@ -147,3 +147,12 @@ def test_what_is_written_is_bounded(folder: Path) -> None:
         files.write("one-more.md", "x")
     assert files.written[0] == "docs/new/plan.md"
     assert len(files.written) == WRITTEN_FILES
+
+
+def test_what_makes_machines_run_something_is_read_and_not_written(folder: Path) -> None:
+    files = Files(folder)
+    for path in (".github/workflows/ci.yml", ".gitattributes", "docs/.gitattributes", ".GitHub/workflows/x/y.yml"):
+        with pytest.raises(Refused, match="would make machines run something"):
+            files.write(path, "x")
+    assert Files(folder, may_configure=True).write(".github/workflows/ci.yml", "on: push\n")
+    assert files.read(".github/workflows/ci.yml") == "on: push"
