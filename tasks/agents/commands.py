@@ -9,6 +9,7 @@ MIYABI_AGENT_INPUT names. One worktree per issue, or per task of an issue where 
 
 import re
 import shutil
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ BRANCH = re.compile(r"feature/issue-\d{1,9}(-task-\d{1,4})?")
 PLACEHOLDER = re.compile(r"\{(\w*)\}")
 TRY_AGAIN = 75  # EX_TEMPFAIL of <sysexits.h>
 PULL_REQUEST = re.compile(r"https?://\S+/pull/(\d+)\b")
+HIGHEST_NUMBER = 2**31 - 1
+"""Of a pull request, as its row holds it."""
+OWN_FAULTS = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
+)
+"""Signals that a program brings upon itself: it would do so again."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +173,13 @@ async def perform(context: AgentContext, command: list[str], tree: Worktree, sta
     finally:
         transcript.close()
     took = round(1000 * (time.monotonic() - begun))
+    if not tree.path.is_dir():
+        raise Permanent(
+            f"the program removed its own worktree {tree.path}: only what it committed is left, on {tree.branch}"
+        )
     work = await work_since(tree.path, start)
     done = Performance(
-        code, transcript.count, took, transcript.report, pull_request(transcript),
+        code, transcript.count, took, transcript.report, pull_request(context, transcript),
         work.commits, work.files, work.added, work.removed,
     )  # fmt: skip
     if code:
@@ -177,21 +188,26 @@ async def perform(context: AgentContext, command: list[str], tree: Worktree, sta
 
 
 def failure(context: AgentContext, done: Performance, tree: Worktree, last: str) -> Unsuccessful | Temporary:
-    if done.code < 0:
+    if done.code < 0 and -done.code not in OWN_FAULTS:
         return Temporary(f"Agent process was ended by signal {-done.code}; it said last:\n{last}")
-    reason = f"Agent process exited with code {done.code}; it said last:\n{last}"
+    ended = f"died of {signal.Signals(-done.code).name}" if done.code < 0 else f"exited with code {done.code}"
+    reason = f"Agent process {ended}; it said last:\n{last}"
     if done.code == TRY_AGAIN:
         return Temporary(reason)
     return Unsuccessful(reason, told(context, done, CommandOutput(**facts(done, tree))))
 
 
-def pull_request(transcript: Transcript) -> tuple[int, str] | None:
-    """Number and address of the pull request that the program says it made: in its report, else its last such line."""
-    number, url = transcript.report.get("pr_number"), transcript.report.get("pr_url")
-    if isinstance(number, int):
-        return number, str(url or "")
-    match = PULL_REQUEST.search(transcript.last_line_with("/pull/"))
-    return (int(match[1]), match[0]) if match else None
+def pull_request(context: AgentContext, transcript: Transcript) -> tuple[int, str] | None:
+    """Number and address of the pull request that the program says it made: in its report, else its last such line.
+    What cannot be a number is left out: the work is done all the same."""
+    number, url = transcript.report.get("pr_number"), str(transcript.report.get("pr_url") or "")
+    if number is None and (match := PULL_REQUEST.search(transcript.last_line_with("/pull/"))):
+        number, url = int(match[1][:20]), match[0]
+    if type(number) is int and 0 < number <= HIGHEST_NUMBER:
+        return number, url
+    if number is not None:
+        context.log("WARN", f"{number!r} is not the number of a pull request: left out")
+    return None
 
 
 def facts(done: Performance, tree: Worktree) -> dict[str, Any]:

@@ -24,6 +24,13 @@ COUNTED = 1024 * 1024
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 
 
+NOT_THERE = re.compile(
+    r"does not exist|does not appear to be a git repository|repository .*not found|Repository not found"
+    r"|Authentication failed|could not read Username|Permission denied|Host key verification failed|not a valid URL"
+)
+"""What git says where another attempt would find the same."""
+
+
 @dataclass(frozen=True)
 class WorkDone:
     """The difference between a commit and a worktree as it is, uncommitted work included. Commits are oldest first."""
@@ -91,10 +98,12 @@ async def clone(settings: AgentSettings, repository: str, folder: Path) -> None:
 
 
 async def reach(folder: Path, *arguments: str) -> None:
-    """A command that needs the origin, which may be back in a moment."""
+    """A command that needs the origin, which may be back in a moment; not where it says that there is no such thing."""
     try:
         await git(folder, *arguments)
     except Permanent as error:
+        if NOT_THERE.search(str(error)):
+            raise
         raise Temporary(str(error)) from error
 
 

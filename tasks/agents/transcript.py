@@ -66,7 +66,9 @@ class Transcript:
         last = next((text for stream, text in reversed(self._recent) if stream == "stdout" and text.strip()), "")
         try:
             found = json.loads(last)
-        except ValueError:
+            plain = json.dumps(found, ensure_ascii=False).encode(errors="replace").decode().replace("\\u0000", "\ufffd")
+            found = json.loads(plain, parse_constant=str)  # what JSON in Postgres cannot be is something like it
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -37,6 +37,8 @@ class Worktree:
     path: Path
     branch: str
     lock: int
+    began: str | None = None
+    """Where the branch begins, if it was made for us."""
 
     async def head(self) -> str:
         return await git(self.path, "rev-parse", "HEAD")
@@ -60,11 +62,11 @@ async def worktree(clone: Path, place: Place, *, me: str, waiting: Waiting, keep
     locks = git_folder / "miyabi-locks"
     locks.mkdir(exist_ok=True)
     async with locked(locks / place.name, f"the worktree {place.name}", waiting, me=me) as lock:
-        tree = Worktree(clone / FOLDER / place.name, place.branch, lock)
+        path = clone / FOLDER / place.name
         # two at once could not both write the clone's list of worktrees
         async with locked(locks / "all", "the list of worktrees", waiting, me=me):
             ignore_worktrees(git_folder)
-            await set_up(clone, tree, place.base)
+            tree = Worktree(path, place.branch, lock, await set_up(clone, path, place))
         await merge_all(tree, place.merge)
         try:
             yield tree
@@ -82,15 +84,18 @@ def ignore_worktrees(git_folder: Path) -> None:
         exclude.write_text(f"{text.rstrip()}\n{line}\n".lstrip())
 
 
-async def set_up(clone: Path, tree: Worktree, base: str | None) -> None:
+async def set_up(clone: Path, path: Path, place: Place) -> str | None:
+    """The commit where the branch begins, if there was none."""
     await git(clone, "worktree", "prune")
-    if tree.path.exists():
-        await take_over(tree)
-    elif await asked(clone, "show-ref", "--verify", "--quiet", f"refs/heads/{tree.branch}"):
-        await git(clone, "worktree", "add", "--quiet", str(tree.path), tree.branch)
+    if path.exists():
+        await take_over(path, place.branch)
+    elif await asked(clone, "show-ref", "--verify", "--quiet", f"refs/heads/{place.branch}"):
+        await git(clone, "worktree", "add", "--quiet", str(path), place.branch)
     else:
-        start = await beginning(clone, tree.branch, base)
-        await git(clone, "worktree", "add", "--quiet", "--no-track", "-b", tree.branch, str(tree.path), start)
+        start = await beginning(clone, place.branch, place.base)
+        await git(clone, "worktree", "add", "--quiet", "--no-track", "-b", place.branch, str(path), start)
+        return await git(path, "rev-parse", "HEAD")
+    return None
 
 
 async def beginning(clone: Path, branch: str, base: str | None) -> str:
@@ -100,14 +105,14 @@ async def beginning(clone: Path, branch: str, base: str | None) -> str:
     return await resolved(clone, base or await default_base(clone))
 
 
-async def take_over(tree: Worktree) -> None:
+async def take_over(path: Path, wanted: str) -> None:
     """What an earlier attempt left, whose git may have been killed with a lock in its hand."""
-    if not (tree.path / ".git").is_file():
-        raise Permanent(f"{tree.path} is not a git worktree: move it away, the agent's work goes there")
-    own = Path(await git(tree.path, "rev-parse", "--absolute-git-dir"))
+    if not (path / ".git").is_file():
+        raise Permanent(f"{path} is not a git worktree: move it away, the agent's work goes there")
+    own = Path(await git(path, "rev-parse", "--absolute-git-dir"))
     (own / "index.lock").unlink(missing_ok=True)
-    if (branch := await git(tree.path, "branch", "--show-current")) != tree.branch:
-        raise Permanent(f"{tree.path} is on {branch or 'no branch'!r}, not on {tree.branch!r}: switch it back")
+    if (branch := await git(path, "branch", "--show-current")) != wanted:
+        raise Permanent(f"{path} is on {branch or 'no branch'!r}, not on {wanted!r}: switch it back")
 
 
 async def merge_all(tree: Worktree, branches: Sequence[str]) -> None:
@@ -128,12 +133,17 @@ async def merge_all(tree: Worktree, branches: Sequence[str]) -> None:
 
 
 async def clear(clone: Path, tree: Worktree, waiting: Waiting) -> None:
-    """Remove it, unless work would be lost. That it cannot be removed is said, and does not undo what was done."""
+    """Remove it, unless work would be lost, and its branch if that is new and nothing was done on it. That it cannot
+    be removed is said, and does not undo what was done."""
+    if not tree.path.exists():
+        return
     try:
         if await git(tree.path, "status", "--porcelain"):
             waiting.say(f"{tree.path} stays: it holds work that is not committed")
         else:
             await git(clone, "worktree", "remove", str(tree.path))
+            if tree.began and await git(clone, "rev-parse", f"refs/heads/{tree.branch}") == tree.began:
+                await git(clone, "branch", "--quiet", "-D", tree.branch)
     except Permanent as error:
         waiting.say(f"{tree.path} stays: {error}")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -188,3 +189,44 @@ def test_a_cancelled_program_is_gone(clone: Path) -> None:
 def sleeper_of(scene: Scene) -> int | None:
     said = (text for _, text, _ in scene.lines if text.startswith("sleeping as "))
     return next((int(text.split()[-1]) for text in said), None)
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ('{"pr_number": 99999999999999}', None),
+        ('{"pr_number": true}', None),
+        ("https://github.com/o/r/pull/99999999999999999999999", None),
+        ("https://github.com/o/r/pull/7", 7),
+        ('{"pr_number": 7, "note": "\\u0000", "share": NaN}', 7),
+    ],
+)
+def test_a_number_that_is_none_costs_no_work(clone: Path, said: str, number: int | None) -> None:
+    scene = scene_of(clone, "report", said)
+    done = asyncio.run(run_pr(context_of(scene, "pr")))
+    assert done.pr_number == number
+    assert [level for level, text, _ in scene.lines if "left out" in text] == ["WARN"] * (number is None)
+    assert "\\u0000" not in done.data.model_dump_json()
+
+
+def test_a_branch_on_which_nothing_was_done_goes(clone: Path) -> None:
+    asyncio.run(run_codegen(context_of(scene_of(clone, "say"))))
+    assert git(clone, "branch", "--list", "feature/*") == ""
+
+
+def test_a_program_that_removes_its_worktree_is_told_so(clone: Path) -> None:
+    with pytest.raises(Permanent, match=r"the program removed its own worktree .*on feature/issue-270"):
+        asyncio.run(run_codegen(context_of(scene_of(clone, "vanish"))))
+    asyncio.run(run_codegen(context_of(scene_of(clone, "say"))))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGSEGV, Unsuccessful), (signal.SIGKILL, Temporary)])
+def test_a_crash_of_its_own_is_not_tried_again(clone: Path, number: signal.Signals, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"died of SIGSEGV|ended by signal 9"):
+        asyncio.run(run_codegen(context_of(scene_of(clone, "crash", str(int(number))))))
+
+
+def test_a_clone_that_cannot_be_is_not_tried_again(tmp_path: Path) -> None:
+    scene = Scene(settings=settings_for(tmp_path, "say", clone_url=f"{tmp_path}/nowhere/{{repository}}"))
+    with pytest.raises(Permanent, match="does not exist"):
+        asyncio.run(run_codegen(context_of(scene)))

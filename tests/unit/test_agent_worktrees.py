@@ -40,12 +40,15 @@ def test_an_issue_has_its_own_folder_and_branch(clone: Path) -> None:
     assert git(clone, "status", "--porcelain") == "", "worktrees are no part of the clone"
 
 
-def test_a_clean_one_goes_and_its_branch_stays(clone: Path) -> None:
+def test_a_clean_one_goes_and_a_new_branch_without_work_too(clone: Path) -> None:
     path, said = visit(clone, place_of_issue(270))
 
     assert not path.exists()
     assert said == []
-    assert "feature/issue-270" in git(clone, "branch", "--list")
+    assert "feature/issue-270" not in git(clone, "branch", "--list"), "nothing was done on it"
+    git(clone, "branch", "feature/issue-270")
+    visit(clone, place_of_issue(270))
+    assert "feature/issue-270" in git(clone, "branch", "--list"), "somebody else made it"
 
 
 def test_one_with_uncommitted_work_stays_and_is_found_again(clone: Path) -> None:
@@ -155,8 +158,8 @@ def test_without_a_clone_it_is_said_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_origin_that_is_away_may_be_back(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, "say", clone_url=f"{tmp_path}/nowhere/{{repository}}")
-    with pytest.raises(Temporary, match="does not exist"):
+    settings = settings_for(tmp_path, "say", clone_url="http://127.0.0.1:1/{repository}.git")
+    with pytest.raises(Temporary, match="Failed to connect"):
         asyncio.run(fresh_clone(settings, "hana/shop", waiting=SOON))
     assert not (tmp_path / "hana" / "shop").exists()
 
