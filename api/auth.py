@@ -22,7 +22,7 @@ router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"])
 AVATAR = "https://avatars.githubusercontent.com/u/0"
 TERMINAL = 900_000_000_001
 """The mock account of `miyabi agents` (deployments/api_client.py): it operates the embedded cloud."""
-OPERATES = ("agents.read", "agents.manage", "deployments.execute")
+OPERATES = ("agents.read", "agents.execute", "agents.stop", "agents.manage", "deployments.execute")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 
 

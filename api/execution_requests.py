@@ -5,6 +5,7 @@ by then, and the same request twice is the same row.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any, Literal
 from uuid import UUID
 
@@ -21,6 +22,19 @@ class Options(BaseModel):
     use_worktree: bool = False
     auto_pr: bool = False
     slack_notify: bool = False
+
+
+def with_nul(value: JsonValue, place: str) -> Iterator[str]:
+    """Where in an input a text has a NUL."""
+    match value:
+        case str() if "\0" in value:
+            yield place.removeprefix(".") or "it"
+        case dict():
+            for key, part in value.items():
+                yield from ("a name",) if "\0" in key else with_nul(part, f"{place}.{key}")
+        case list():
+            for number, part in enumerate(value):
+                yield from with_nul(part, f"{place}.{number}")
 
 
 class NewExecution(BaseModel):
@@ -55,6 +69,8 @@ class NewExecution(BaseModel):
     @classmethod
     def suits_the_agent(cls, input: dict[str, JsonValue], others: ValidationInfo) -> dict[str, JsonValue]:
         """pydantic gives the problems that the agent's model has with it their places in this body."""
+        if found := next(with_nul(input, ""), None):
+            raise ValueError(f"{found} contains the character NUL, which Postgres cannot keep")
         if (agent := AGENTS.get(others.data.get("agent_type", ""))) is None:
             return input
         agent.input.model_validate(input)

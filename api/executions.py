@@ -27,6 +27,7 @@ from api.errors import ApiError
 from api.execution_requests import NewExecution
 from api.streams import EventStream, is_wanted
 from database import executions
+from database.agents import AGENTS, find
 from database.executions import (
     Execution,
     ExecutionDetail,
@@ -70,13 +71,16 @@ def list_executions(
     repository_id: UUID | None = None,
     parent_id: UUID | None = None,
     text: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    visible: bool = False,
     before: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> list[ListedExecution]:
     """`text` is looked for in what the list shows, in many executions at a time: a page may have few of them, or none,
-    and `X-Next-Cursor` all the same.
+    and `X-Next-Cursor` all the same. `visible`: all that you may look at, not only what you asked for.
     """
-    wanted, after = Filter(status, agent_type, repository_id, parent_id, text), read_cursor(before)
+    if agent_type is not None:
+        agent_type = known_agent(agent_type)
+    wanted, after = Filter(status, agent_type, repository_id, parent_id, text, visible), read_cursor(before)
     with backend.pool.connection() as connection:
         page = executions.page(connection, caller.user_id, wanted, before=after, limit=limit)
     if page.next:
@@ -141,6 +145,14 @@ def cancel_execution(
 def retry_execution(execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> Execution:
     with refusals("tried again once it has failed"), backend.pool.connection() as connection:
         return seen(executions.retry(connection, caller.user_id, execution_id))
+
+
+def known_agent(name: str) -> str:
+    if (agent := find(name)) is None:
+        raise ApiError(
+            "validation_error", f"There is no agent {name[:100]!r}; there are {', '.join(AGENTS)}", status=422
+        )
+    return agent.id
 
 
 T = TypeVar("T")

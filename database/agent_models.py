@@ -51,7 +51,7 @@ class AgentOutput(BaseModel):
 class IssueText(AgentInput):
     """An issue that is given rather than looked up."""
 
-    title: Line
+    title: str = Field(max_length=500, pattern=r"\S")
     body: Text = ""
     labels: list[Line] = Field([], max_length=100)
 

@@ -33,7 +33,8 @@ class Agent:
     """`id` is the `agent_type` of an execution; `name` is how the mission's JSON writes it.
 
     `kind`: a flow of ours, a talk with a model, or a program in a worktree of its own. `triggers` are the labels of an
-    issue that start it: the mission's, and `agent:<id>` for all. `timeout_s` is for one attempt. `grant` is the
+    issue that are meant for it: the mission's, and `agent:<id>` for all. Nothing here waits for labels to be set: who
+    does asks for an execution. `timeout_s` is for one attempt. `grant` is the
     permission that an account needs system-wide, where what it does concerns more than a repository.
     """
 

@@ -79,10 +79,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class ListedExecution(Execution):
-    """As a list shows it. `repository` is owner/name."""
+    """As a list shows it. `repository` is owner/name; `title` that of the task, if a coordinator asked."""
 
     repository: str | None
     parent_id: UUID | None
+    title: str | None
 
 
 LISTED = [field.name for field in fields(ListedExecution)]
@@ -169,6 +170,7 @@ class Filter:
     repository_id: UUID | None = None
     parent_id: UUID | None = None
     text: str | None = None
+    visible: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,8 +235,11 @@ def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionD
 def page(
     connection: Connection, user_id: UUID, wanted: Filter, *, before: Cursor | None = None, limit: int = 50
 ) -> Page:
-    """The user's own executions, newest first, those after the row `before`."""
+    """The user's own executions, newest first, those after the row `before`; if `visible` is wanted, all that the
+    user may look at."""
+    visible = wanted.visible and connection.execute(SQL["sees_more"], {"user_id": user_id}).fetchone() == (True,)
     values = asdict(wanted) | {
+        "visible": visible,
         "user_id": user_id,
         "before_at": before and before.created_at,
         "before_id": before and before.id,

@@ -10,13 +10,7 @@ FROM repositories
 WHERE id = %(repository_id)s
     AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
-    AND (
-        %(grant)s::text IS NULL
-        OR EXISTS (
-            SELECT FROM user_effective_permissions AS p
-            WHERE p.user_id = %(user_id)s AND p.organization_id IS NULL AND p.permission_code = %(grant)s::text
-        )
-    )
+    AND (%(grant)s::text IS NULL OR is_granted(%(user_id)s, %(grant)s::text))
 ON CONFLICT DO NOTHING
 RETURNING
     id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
@@ -44,20 +38,23 @@ SELECT EXISTS (
 ) AS seen;
 
 -- get --
--- One's own, and those in an organization where one may read agents.
+-- One's own, and those in an organization where one may read agents. What is granted to an account counts everywhere.
 SELECT
     e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
     e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
     r.full_name AS repository, e.options, e.input, e.result, e.attempt, e.max_attempts, e.timeout_seconds,
     e.flow_run_id, e.parent_id, e.heartbeat_at, e.run_after, e.cancel_requested_at, e.cancelled_at,
-    CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+    is_granted(%(user_id)s, 'agents.stop') OR CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, r.organization_id, 'agents.stop') END AS may_stop,
-    CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+    is_granted(%(user_id)s, 'agents.execute') OR CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, r.organization_id, 'agents.execute') END AS may_execute
 FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.id = %(execution_id)s
-    AND (e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read'));
+    AND (
+        e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read')
+        OR is_granted(%(user_id)s, 'agents.read')
+    );
 
 -- steps --
 SELECT number, name, status, error, started_at, completed_at
@@ -66,23 +63,32 @@ WHERE execution_id = %(execution_id)s
 ORDER BY number;
 
 -- page --
--- Newest first. `before` is the last row of the page before: its time, and its id because times can be equal. A text is
+-- Newest first; with `visible` also others' that one may look at. `before` is the last row of the page before: its time, and its id because times can be equal. A text is
 -- looked for in the first `scanned` rows; the last of these comes too, found or not: the next page begins there.
 SELECT *
 FROM (
     SELECT
         e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
         e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
-        r.full_name AS repository, e.parent_id,
+        r.full_name AS repository, e.parent_id, e.options ->> 'title' AS title,
         row_number() OVER (ORDER BY e.created_at DESC, e.id DESC) AS place,
         %(text)s::text IS NULL OR strpos(
-            lower(concat_ws(' ', e.agent_type, r.full_name, '#' || e.issue_number, '#' || e.pr_number, e.result_summary,
+            lower(concat_ws(' ', e.agent_type, r.full_name, e.options ->> 'title', '#' || e.issue_number, '#' || e.pr_number, e.result_summary,
                 e.error_message, e.id)),
             lower(%(text)s::text)
         ) > 0 AS found
     FROM agent_executions AS e
     LEFT JOIN repositories AS r ON r.id = e.repository_id
-    WHERE e.user_id = %(user_id)s
+    WHERE (
+            e.user_id = %(user_id)s
+            OR (%(visible)s::boolean AND (
+                (SELECT is_granted(%(user_id)s, 'agents.read'))
+                OR r.organization_id IN (
+                    SELECT organization_id FROM user_effective_permissions
+                    WHERE user_id = %(user_id)s AND permission_code = 'agents.read'
+                )
+            ))
+        )
         AND (%(status)s::text IS NULL OR e.status = %(status)s::text)
         AND (%(agent_type)s::text IS NULL OR e.agent_type = %(agent_type)s::text)
         AND (%(repository_id)s::uuid IS NULL OR e.repository_id = %(repository_id)s::uuid)
@@ -96,15 +102,24 @@ WHERE found OR place = %(scanned)s
 ORDER BY place
 LIMIT %(limit)s;
 
+-- sees_more --
+-- Whether there may be others' executions that one may look at.
+SELECT EXISTS (
+    SELECT FROM user_effective_permissions WHERE user_id = %(user_id)s AND permission_code = 'agents.read'
+) AS more;
+
 -- standing --
 -- Of an execution that the user sees, and whether the user may do more with it than look.
 SELECT e.status, e.agent_type,
-    CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+    is_granted(%(user_id)s, %(permission)s) OR CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, r.organization_id, %(permission)s) END AS permitted
 FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.id = %(execution_id)s
-    AND (e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read'));
+    AND (
+        e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read')
+        OR is_granted(%(user_id)s, 'agents.read')
+    );
 
 -- logs --
 -- An answer of Lambda has at most 6 MB: a page ends with the line that fills `bytes`.

@@ -8,10 +8,7 @@ SELECT %(user_id)s, id FROM permissions WHERE code = ANY (%(codes)s)
 ON CONFLICT (user_id, permission_id, organization_id) DO NOTHING;
 
 -- is_granted --
-SELECT EXISTS (
-    SELECT FROM user_effective_permissions
-    WHERE user_id = %(user_id)s AND organization_id IS NULL AND permission_code = %(code)s
-) AS granted;
+SELECT is_granted(%(user_id)s, %(code)s) AS granted;
 
 -- create_mock --
 -- Never touches an account that exists, nor takes the address of one that signs in with GitHub.

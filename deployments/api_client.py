@@ -64,8 +64,8 @@ class Api:
         return dict(self._json("POST", "/agents/execute", request, safe=True, key=str(uuid4())))
 
     def executions(self, **wanted: Any) -> list[Body]:
-        """The newest that are `wanted` (status, agent_type, parent_id, limit)."""
-        given = {name: value for name, value in wanted.items() if value is not None}
+        """The newest that are `wanted` (status, agent_type, parent_id, limit), of all that this account may look at."""
+        given = {name: value for name, value in wanted.items() if value is not None} | {"visible": True}
         return list(self._json("GET", "/agents/executions", params=given))
 
     def execution(self, execution_id: str) -> Body:

@@ -82,17 +82,16 @@ def types(agent: str | None, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
 @json_option
 def list_executions(status: str | None, agent: str | None, parent: str | None, limit: int, as_json: bool) -> None:
-    """Your executions, newest first."""
+    """Executions, newest first: yours, and others' that your account may look at. On local that is everybody's."""
     from deployments import agent_text as text
 
     with api() as backend:
         parent = parent and whole_id(backend, parent)
         found = backend.executions(status=status, agent_type=agent, parent_id=parent, limit=limit)
-        names = {} if as_json else {row["id"]: row["full_name"] for row in backend.repositories()}
     if as_json:
         click.echo(dumped(found))
     elif found:
-        click.echo(text.executions_table(found, names, text.now_utc()))
+        click.echo(text.executions_table(found, text.now_utc()))
     else:
         click.echo("none; `miyabi agents types` shows whom to ask, `miyabi agents run AGENT …` asks")
 
@@ -198,7 +197,7 @@ def whole_id(backend: "Api", text: str) -> str:
     except ValueError:
         found = [row["id"] for row in backend.executions(limit=100) if row["id"].startswith(text.lower())]
     if len(text) < SHORTEST or not found:
-        fail(f"{text!r}: give {SHORTEST} letters or more of an id, of one of your newest 100 executions", USAGE)
+        fail(f"{text!r}: give {SHORTEST} letters or more of an id, of one of the newest 100 executions", USAGE)
     if len(found) > 1:
         fail(f"{text!r} is the beginning of {len(found)} ids: {', '.join(found)}", USAGE)
     return str(found[0])

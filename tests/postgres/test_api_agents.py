@@ -59,6 +59,42 @@ def test_names_that_would_be_options_or_lead_elsewhere_are_refused(hana: Client,
         assert set(problems(execute(hana, garden, "review", input={"paths": [path]}))) == {"body.input.paths.0"}, path
 
 
+def test_a_text_that_postgres_cannot_keep_is_named(hana: Client, garden: str) -> None:
+    found = problems(execute(hana, garden, "coordinator", input={"issue": {"title": "x", "labels": ["a", "b\0"]}}))
+    assert "issue.labels.1 contains the character NUL" in found["body.input"]
+
+
+def test_an_issue_has_a_title(hana: Client, garden: str) -> None:
+    for title in ("", "  "):
+        found = problems(execute(hana, garden, "issue", input={"issue": {"title": title}}))
+        assert set(found) == {"body.input.issue.title"}
+
+
+def test_a_list_of_an_agent_that_there_is_not_says_which_there_are(hana: Client) -> None:
+    answer = hana.get("/agents/executions?agent_type=bogus")
+    assert (answer.status_code, "codegen" in answer.json()["message"]) == (422, True)
+    assert hana.get("/agents/executions?agent_type=CodeGenAgent").json() == []
+
+
+def test_a_list_shows_what_one_may_look_at(hana: Client, kenji: Client, garden: str, migrated: str) -> None:
+    def seen(client: Client, query: str = "?visible=true") -> list[str]:
+        return [row["id"] for row in client.get(f"/agents/executions{query}").json()]
+
+    alone = str(kenji.post("/repositories", json={"full_name": "kenji/own"}).json()["id"])
+    hers, his = asked(hana, garden), asked(kenji, alone)
+    assert (seen(hana), seen(kenji)) == ([hers], [his])
+    organization(migrated, garden, hana="owner", kenji="viewer")
+    assert seen(kenji) == [his, hers]
+    assert seen(kenji, "") == [his]
+    assert kenji.get(f"/agents/executions/{hers}").json()["may_stop"] is False
+    for permission in ("agents.read", "agents.stop"):
+        granted(migrated, permission)
+    assert seen(hana) == [his, hers]
+    assert hana.get(f"/agents/executions/{his}/logs").status_code == 200
+    assert hana.post(f"/agents/executions/{his}/cancel").status_code == 200
+    assert hana.post(f"/agents/executions/{his}/retry").status_code == 403
+
+
 def test_an_agent_is_told_what_to_work_on(hana: Client, garden: str) -> None:
     for agent in ("codegen", "coordinator", "persona"):
         assert "issue_number" in problems(execute(hana, garden, agent, issue_number=None))["body.input"], agent
