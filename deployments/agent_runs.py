@@ -34,7 +34,7 @@ from prefect.states import Running, to_state_create
 
 from database.queue import Claim
 from flows.run_agent import run_agent
-from tasks.agents.showing import name_of, tags_of
+from tasks.agents.showing import name_of_claim, tags_of
 
 AT_ONCE = 8
 """Requests in flight. More of them make the server slower, not faster (measured: 28 runs/s with 8, 20 with 20)."""
@@ -53,10 +53,10 @@ class RunClient(PrefectClient):
         async with self._slots:
             return await super().request(*args, **kwargs)
 
-    async def make(self, parameters: Mapping[str, Any], *, tags: list[str], key: str) -> FlowRun:
+    async def make(self, parameters: Mapping[str, Any], *, name: str, tags: list[str], key: str) -> FlowRun:
         """A run of `run-agent` that runs already, which spares a change of state; with the same key, the same run."""
         wanted = FlowRunCreate(
-            flow_id=await self.flow_id(run_agent.name), flow_version=run_agent.version, name=name_of(parameters),
+            flow_id=await self.flow_id(run_agent.name), flow_version=run_agent.version, name=name,
             parameters=dict(parameters), tags=tags, state=to_state_create(Running()), idempotency_key=key,
         )  # fmt: skip
         answer = await self.request("POST", "/flow_runs/", json=wanted.model_dump(mode="json", exclude_unset=True))
@@ -138,12 +138,14 @@ def parameters_of(claim: Claim, environment: str) -> dict[str, Any]:
 
 
 async def make_run(client: RunClient, claim: Claim, environment: str) -> FlowRun:
-    """The flow run that shows this attempt: one, also if Prefect's client repeats a request whose answer was lost."""
+    """The flow run that shows this attempt: one, also if Prefect's client repeats a request whose answer was lost. Its
+    tags are those of the runs of prefect.yaml's `run-agent`, which Prefect adds itself there."""
     parameters = parameters_of(claim, environment)
-    tags = tags_of(claim.agent_type, claim.repository, claim.issue_number)
+    tags = ["agent", environment, *tags_of(claim.agent_type, claim.repository, claim.issue_number)]
     return await client.make(
-        {**parameters, "execution": str(claim.id)}, tags=tags, key=f"{claim.id}:{secrets.token_hex(8)}"
-    )
+        {**parameters, "execution": str(claim.id)}, name=name_of_claim(claim), tags=tags,
+        key=f"{claim.id}:{secrets.token_hex(8)}",
+    )  # fmt: skip
 
 
 async def run_in_process(client: RunClient, flow: Any, run: FlowRun, parameters: Mapping[str, Any]) -> State[Any]:

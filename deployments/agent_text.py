@@ -30,15 +30,15 @@ def table(rows: Sequence[Sequence[str]], *, titles: Sequence[str]) -> str:
     return "\n".join([click.style("  ".join(lines[0]).rstrip(), dim=True), *painted])
 
 
-def executions_table(rows: Sequence[Row], repositories: Mapping[str, str], now: datetime) -> str:
+def executions_table(rows: Sequence[Row], now: datetime) -> str:
     titles = ("id", "agent", "repository", "issue", "prio", "status", "asked", "took", "")
-    return table([execution_cells(row, repositories, now) for row in rows], titles=titles)
+    return table([execution_cells(row, now) for row in rows], titles=titles)
 
 
-def execution_cells(row: Row, repositories: Mapping[str, str], now: datetime) -> list[str]:
+def execution_cells(row: Row, now: datetime) -> list[str]:
     issue = f"#{row['issue_number']}" if row["issue_number"] else ""
-    where = repositories.get(row["repository_id"], "")
-    what = shortened(harmless(said(row)), 60)
+    where = row.get("repository") or ""
+    what = shortened(harmless(": ".join(filter(None, [row.get("title"), said(row)]))), 60)
     asked = ago(row["created_at"], now)
     return [row["id"][:8], row["agent_type"], where, issue, row["priority"], row["status"], asked, took(row, now), what]
 
@@ -57,7 +57,7 @@ def agent_page(agent: Row) -> str:
         agent["description"] + ": " + ", ".join(agent["capabilities"]),
         f"kind {agent['kind']}, {paint(agent['colour'], agent['colour'])} ({agent['rule']}), "
         f"{agent['timeout_s']} s an attempt, "
-        f"{agent['max_attempts']} attempts; needs {agent['needs']}; started by {', '.join(agent['triggers'])}",
+        f"{agent['max_attempts']} attempts; needs {agent['needs']}; its labels are {', '.join(agent['triggers'])}",
     ]
     return "\n".join([*head, "", table(fields, titles=("input", "type", "default", ""))])
 

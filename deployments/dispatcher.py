@@ -20,7 +20,7 @@ from database.queue import Reservation
 from deployments.agent_runs import RunClient, parameters_of
 from tasks.agents.execution import Desk
 from tasks.agents.refreshing import FLOW, Reconciler
-from tasks.agents.showing import name_of, tags_of
+from tasks.agents.showing import name_of_claim, tags_of
 from tasks.agents.store import Away
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Dispatcher:
         parameters = parameters_of(reservation, self._environment)
         run = await self._client.create_flow_run_from_deployment(
             await self._deployment_id(),
-            name=name_of(parameters),
+            name=name_of_claim(reservation),
             parameters={**parameters, "execution": str(reservation.id)},
             tags=tags_of(reservation.agent_type, reservation.repository, reservation.issue_number),
             idempotency_key=reservation.key,

@@ -37,6 +37,8 @@ AT_ONCE = 5
 """Children of one coordinator (reference: miyabi.md §5.6)."""
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 """Between two looks at the children: short after news, longer while there are none."""
+TITLE, LINE = 60, 500
+"""Characters of a task's title in the name of its run, and of a line of the log."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -67,13 +69,17 @@ async def run_coordinator(context: AgentContext) -> AgentResult:
 
 def planned(context: AgentContext, issue: Issue) -> list[Task]:
     """The tasks, checked: no circle, and each agent gets an input that it takes. Raises Permanent or Rejected."""
-    plan = plan_of(issue, priority=cast(Priority, context.claim.priority))
+    plan = plan_of(issue, priority=cast(Priority, context.claim.priority), doubt=lambda text: context.log("WARN", text))
     problems = [problem for task in plan if (problem := problem_of(context, task))]
     if problems:
         raise Rejected("the tasks of the issue", problems)
     for number, level in enumerate(levels_of(plan), 1):
-        context.log("INFO", f"level {number}: {', '.join(map(str, level))}")
+        context.log("INFO", shortened(f"level {number}: {', '.join(map(str, level))}", LINE))
     return plan
+
+
+def shortened(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 1].rstrip() + "…"
 
 
 def problem_of(context: AgentContext, task: Task) -> str | None:
@@ -108,7 +114,7 @@ def options_of(context: AgentContext, plan: Sequence[Task], task: Task) -> dict[
     """Where the task's work goes: a branch of its own, which begins with the work of the tasks before it."""
     before = [branch_of(context, other) for other in plan if other.key in task.depends_on]
     own = {} if task.issue_number else {"task": task.key}
-    return own | {"after": [branch for branch in before if branch]}
+    return own | {"title": shortened(task.title, TITLE), "after": [branch for branch in before if branch]}
 
 
 def branch_of(context: AgentContext, task: Task) -> str | None:

@@ -12,7 +12,7 @@ A task waits for what its text names: "depends on #2", "after task 1", "blocked 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -61,6 +61,8 @@ CLAUSES = (
         re.IGNORECASE,
     ),
 )
+IN_BRACKETS = re.compile(r"[(（\[]depends? on {0,3}:? {0,3}([^)）\]\n]{1,200})[)）\]]", re.IGNORECASE)
+"""What is meant as a condition, whatever it names."""
 OWN_ISSUE = re.compile(r"(?:^|[\s(（])#(\d{1,9})\b|/issues/(\d{1,9})\b")
 
 
@@ -100,13 +102,14 @@ class Item:
     issue: int | None = None
 
 
-def plan_of(issue: Issue, *, priority: Priority = "P2") -> list[Task]:
+def plan_of(issue: Issue, *, priority: Priority = "P2", doubt: Callable[[str], None] = lambda _: None) -> list[Task]:
     """The issue's tasks; `priority` is for those of which neither their words nor the issue say how urgent they are.
+    `doubt` is told what a text says to wait for and does not have.
 
     Raises Rejected for JSON that is wrong, Permanent for more tasks than anyone can follow.
     """
     spoken = judge(issue.title, "", issue.labels).priority if is_urgent(issue.title, issue.labels) else priority
-    return tasks_of_json(issue, spoken) or tasks_of_text(issue, spoken)
+    return tasks_of_json(issue, spoken) or tasks_of_text(issue, spoken, doubt)
 
 
 def is_urgent(title: str, labels: Sequence[str] = ()) -> bool:
@@ -180,7 +183,7 @@ def task_of(key: str, title: str, details: str, priority: Priority) -> Task:
     return Task(key, title[:255], verdict.type, agent, priority, minutes, details=details)
 
 
-def tasks_of_text(issue: Issue, priority: Priority) -> list[Task]:
+def tasks_of_text(issue: Issue, priority: Priority, doubt: Callable[[str], None]) -> list[Task]:
     items = checklist(issue.body) or headings(issue.body)
     if not items:
         return [task_of("task-1", issue.title, issue.body, priority)]
@@ -192,6 +195,10 @@ def tasks_of_text(issue: Issue, priority: Priority) -> list[Task]:
     tasks = []
     for place in open_items:
         needed = conditions(place, items)
+        for name in unknown(place, items):
+            doubt(
+                f"task {items[place].title!r} is to wait for {name}, which is no task of this issue: it does not wait"
+            )
         task = task_of(keys[place], items[place].title, "\n".join(items[place].details), priority)
         on = [keys[other] for other in sorted(needed) if other in keys]  # what is ticked is done
         tasks.append(replace(task, depends_on=on, issue_number=items[place].issue))
@@ -283,6 +290,14 @@ def conditions(place: int, items: Sequence[Item]) -> set[int]:
         before = [other.phase for other in items if other.phase is not None and other.phase < item.phase]
         found |= {other for other, one in enumerate(items) if before and one.phase == max(before)}
     return found
+
+
+def unknown(place: int, items: Sequence[Item]) -> list[str]:
+    """What a task's words name in vain, as they stand there."""
+    item = items[place]
+    text = f"{item.text} {' '.join(item.details)}"
+    named = [match[1].strip() for match in IN_BRACKETS.finditer(text) if not any(c.search(match[0]) for c in CLAUSES)]
+    return [ref for ref in item.refs if referred(ref, place, items) is None] + named
 
 
 def referred(ref: str, place: int, items: Sequence[Item]) -> int | None:

@@ -88,6 +88,9 @@ def escalation_of(standing: Mapping[str, Standing]) -> Escalation | None:
 def in_words(done: CoordinatorOutput) -> str:
     """One line."""
     total = done.summary
+    if all(task.status == "planned" for task in done.tasks):
+        levels = 1 + max((task.level for task in done.tasks), default=0)
+        return f"planned {total.total} task(s) in {levels} level(s)"
     others = {"failed": total.failed, "escalated": total.escalated,
               "not run": sum(task.status in ("skipped", "cancelled", "planned") for task in done.tasks)}  # fmt: skip
     rest = "".join(f", {number} {name}" for name, number in others.items() if number)

@@ -106,7 +106,10 @@ async def attempt(desk: Desk, held: Held, show: Show) -> AgentResult | Exception
         runner, given = runner_of(desk, agent), checked_input(agent, claim.input)
         timeout = float(claim.timeout_seconds or agent.timeout_s)
         context = await open_context(desk, held, agent, given, time.monotonic() + timeout, show)
-        return await until_stopped(runner(context), held, timeout)
+        came = await until_stopped(runner(context), held, timeout)
+        if claim.attempt > 1:
+            context.log("INFO", f"done in attempt {claim.attempt} of {claim.max_attempts}")
+        return came
     except Exception as error:
         report(desk.log, held, error)
         return error
@@ -135,7 +138,7 @@ def runner_of(desk: Desk, agent: Agent) -> Runner:
 def checked_input(agent: Agent, given: Mapping[str, Any]) -> BaseModel:
     """The input as the agent's model. Raises Rejected with all problems."""
     try:
-        return agent.input.model_validate(dict(given))
+        return agent.input.model_validate(given)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc'])) or 'input'}: {e['msg']}" for e in error.errors()]
         raise Rejected(f"input of agent {agent.id!r}", problems) from None
@@ -216,6 +219,8 @@ async def settle(desk: Desk, claim: Claim, came: AgentResult | Exception, second
     reason = str(came) if isinstance(came, MiyabiError | Stopped) else f"{type(came).__name__}: {came}"
     if isinstance(came, PASSING) and claim.attempt < claim.max_attempts:
         pause, why = pause_for(came, claim.attempt)
+        again = f"attempt {claim.attempt + 1} of {claim.max_attempts} begins in {pause:.0f} s or later"
+        desk.log.write(claim.id, "INFO", again, None)
         return await back(desk, claim, f"{reason}{why}", seconds, delay_s=pause)
     shown = came.result if isinstance(came, Unsuccessful) else None
     await finish(

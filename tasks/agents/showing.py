@@ -39,13 +39,21 @@ async def as_task(name: str, work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def run_name() -> str:
-    """`codegen #270 owner/repo`, from the run's parameters."""
-    return name_of(runtime.flow_run.parameters)
+    """`codegen #270 owner/repo`, from the run's parameters; one that was made for an execution has its name already."""
+    given = runtime.flow_run.parameters
+    return str(runtime.flow_run.name) if given.get("execution") else name_of(given)
 
 
 def name_of(parameters: Mapping[str, Any]) -> str:
     issue, repository = parameters.get("issue"), parameters.get("repository")
     return " ".join(filter(None, [str(parameters["agent"]), f"#{issue}" if issue else "", repository or ""]))
+
+
+def name_of_claim(claim: Claim) -> str:
+    """The same with the title of a coordinator's task, or its children could not be told apart."""
+    name = name_of({"agent": claim.agent_type, "issue": claim.issue_number, "repository": claim.repository})
+    title = claim.options.get("title")
+    return f"{name}: {title}" if isinstance(title, str) and title else name
 
 
 def tags_of(agent: str, repository: str | None, issue: int | None) -> list[str]:
@@ -95,8 +103,11 @@ async def publish_outcome(claim: Claim, outcome: Outcome) -> None:
 
 def render(claim: Claim, outcome: Outcome) -> str:
     """The outcome as markdown: a head, what the agent itself wrote, and its output."""
-    name = name_of({"agent": claim.agent_type, "issue": claim.issue_number, "repository": claim.repository})
-    parts = [f"# {name}: {outcome.status}", table(("", ""), head(claim, outcome)), f"> {outcome.message}"]
+    parts = [
+        f"# {name_of_claim(claim)}: {outcome.status}",
+        table(("", ""), head(claim, outcome)),
+        f"> {outcome.message}",
+    ]
     if outcome.result is not None:
         parts += filter(None, [outcome.result.artifact, output_of(outcome.result)])
     return fit_text("\n\n".join(parts) + "\n")

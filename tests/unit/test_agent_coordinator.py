@@ -247,3 +247,19 @@ def test_the_graph_is_drawn() -> None:
     text = page("#1 x", report("s", "h", tasks_of(tasks, {}, {}, {}), start=NOW, end=NOW))
     assert "![the tasks](data:image/svg+xml;base64," in text
     assert "| 2 | task-2 |" in text
+
+
+def test_what_a_task_is_to_wait_for_in_vain_is_said() -> None:
+    said: list[str] = []
+    tasks = ("Build it", "Test it (depends on: Build)", "Ship it (depends on #999)", "Rest (depends on #1)")
+    plan_of(Issue(title="Shop", body="\n".join(f"- [ ] {task}" for task in tasks)), doubt=said.append)
+    assert said == [
+        "task 'Test it (depends on: Build)' is to wait for Build, which is no task of this issue: it does not wait",
+        "task 'Ship it' is to wait for #999, which is no task of this issue: it does not wait",
+    ]
+
+
+def test_a_plan_says_how_much_it_is() -> None:
+    now = datetime.now(UTC)
+    done = report("x", "here", tasks_of(made("a", "b<a", "c"), {}, {}, {}), start=now, end=now)
+    assert in_words(done) == "planned 3 task(s) in 2 level(s)"

@@ -127,6 +127,20 @@ def test_what_may_pass_is_tried_again_later(attempt: int) -> None:
     assert (outcome.status, back["attempt_used"], back["error"]) == ("pending", True, "429")
     assert back["delay_s"] == outcome.again_s > 0
     assert office.ends == []
+    again = f"attempt {attempt + 1} of 3 begins in {outcome.again_s:.0f} s or later"
+    assert office.lines == [("ERROR", "429"), ("INFO", again)]
+
+
+def test_what_is_done_after_a_failure_says_so() -> None:
+    office = Office()
+    run(office, well, claim(attempt=2))
+    assert office.lines[-1] == ("INFO", "done in attempt 2 of 3")
+
+
+def test_an_input_that_is_no_object_is_refused_with_that_reason() -> None:
+    office = Office()
+    run(office, well, replace(claim(), input=cast(Any, [1, 2])))
+    assert "input: Input should be a valid dictionary" in office.ends[0]["error"]
 
 
 def test_the_last_attempt_fails_with_its_reason() -> None:

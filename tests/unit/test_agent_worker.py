@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from blocks.environment import AgentLimits
 from database import queue
 from database.queue import Claim
-from deployments.agent_runs import RunClient
+from deployments.agent_runs import RunClient, make_run
 from deployments.agent_worker import STARTING, AgentWorker
 from tasks.agents.context import AgentContext, AgentResult
 from tasks.agents.execution import Desk
@@ -34,7 +35,7 @@ class Prefect:
         self.well = False
         self.asked = 0
 
-    async def make(self, _parameters: Any, *, tags: list[str], key: str) -> Any:
+    async def make(self, _parameters: Any, *, name: str, tags: list[str], key: str) -> Any:
         self.asked += 1
         raise self.errors.pop(0) if len(self.errors) > 1 else self.errors[0]
 
@@ -56,6 +57,8 @@ class Rows:
         taken, self.waiting = self.waiting[: given["limit"]], self.waiting[given["limit"] :]
         return taken
 
+    def write(self, *_: Any) -> None: ...
+
     async def finish(self, *_: Any, **columns: Any) -> None:
         raise AssertionError(columns)
 
@@ -73,7 +76,7 @@ def worker(rows: Rows, prefect: Prefect, **limits: int) -> AgentWorker:
     settings = AgentSettings(limits=AgentLimits(**limits))
     keeper = Keeper(cast(Store, rows), "me", lease_s=30)
     desk = Desk(
-        "local", "me", cast(Store, rows), cast(Any, rows), cast(Any, None), keeper, settings, {"waterspider": never}
+        "local", "me", cast(Store, rows), cast(Any, rows), cast(Any, rows), keeper, settings, {"waterspider": never}
     )
 
     async def no_time(_seconds: float) -> None:
@@ -141,3 +144,16 @@ def test_no_more_are_claimed_than_can_be_started(at_once: int, expected: int) ->
 
     run(made, scene)
     assert rows.limits[0] == expected
+
+
+def test_a_run_is_found_by_what_others_are_found_by_and_named_after_its_task() -> None:
+    made: dict[str, Any] = {}
+
+    class Client:
+        async def make(self, _parameters: Any, **how: Any) -> None:
+            made.update(how)
+
+    one = replace(claim(), issue_number=7, options={"title": "Add a form"})
+    asyncio.run(make_run(cast(RunClient, Client()), one, "staging"))
+    assert made["name"] == "waterspider #7 hana/shop: Add a form"
+    assert made["tags"] == ["agent", "staging", "agent:waterspider", "repository:hana/shop", "issue:7"]

@@ -209,14 +209,17 @@ def test_what_cannot_be_cancelled_any_more_is_a_failure(api: CannedApi) -> None:
 
 
 def test_a_list_names_repositories_and_reasons(api: CannedApi) -> None:
-    api.on("GET /agents/executions", [ROW, ENDED | {"id": OTHER, "status": "failed", "error_message": "it\nbroke"}])
+    of_task = ROW | {"title": "Add a form", "repository": "hana/garden"}
+    api.on("GET /agents/executions", [of_task, ENDED | {"id": OTHER, "status": "failed", "error_message": "it\nbroke"}])
     done = miyabi(api, "list", "--status", "failed")
     titles, first, second = done.output.splitlines()
     assert titles.split() == ["id", "agent", "repository", "issue", "prio", "status", "asked", "took"]
     assert first.split()[:6] == ["3f2a9c1e", "codegen", "hana/garden", "#270", "P2", "pending"]
+    assert first.endswith("Add a form")
     assert second.endswith("3.2 s  it…")
     assert "status=failed" in next(asked for asked, _, _ in api.asked if "executions" in asked)
-    assert json.loads(miyabi(api, "list", "--json").output)[0] == ROW
+    assert json.loads(miyabi(api, "list", "--json").output)[0] == of_task
+    assert all("visible=true" in asked for asked, _, _ in api.asked if "executions" in asked)
 
 
 def test_one_execution_is_shown_with_steps_and_result(api: CannedApi) -> None:
