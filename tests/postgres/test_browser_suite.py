@@ -1,6 +1,7 @@
 """Visits with a real browser: a small page of an API's executions, asked as a suite says."""
 
 import functools
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from tests.backend import sql
 from tests.postgres.suite_support import ALL, asked, local
 
 SITE = Path(__file__).parents[1] / "fixtures" / "site"
+DASHBOARD = Path(__file__).parents[2] / "dashboard"
 SUITE = load_suite(SITE)
 PAGES = SUITE.model_copy(update={"checks": ()})
 LABEL = "Browser · see an execution that was just asked for"
@@ -36,8 +38,8 @@ def site(tmp_path: Path) -> Iterator[Callable[..., str]]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
 
-    def publish(api_url: str, script: str = "") -> str:
-        (tmp_path / "index.html").write_text((SITE / "index.html").read_text())
+    def publish(api_url: str, script: str = "", folder: Path = SITE) -> str:
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
         (tmp_path / "config.js").write_text(f'window.API_BASE = "{api_url}/api/v1";\n{script}')
         return f"http://127.0.0.1:{server.server_port}"
 
@@ -58,6 +60,13 @@ def test_a_visit_sees_what_was_just_made_and_leaves_a_picture(
     assert shot.name == "see-an-execution-that-was-just-asked-for.jpg"
     assert shot.read_bytes()[:3] == b"\xff\xd8\xff"
     assert 2_000 < shot.stat().st_size < 70_000
+
+
+def test_our_dashboard_answers_its_suite(served: Any, site: Callable[..., str]) -> None:
+    url, suite = served(), load_suite(DASHBOARD)
+    results = asked(local(ALL), url, suite, site=site(url, folder=DASHBOARD))
+    assert [result.ok for result in results.values()] == [True] * len(results)
+    assert len(results) == 4
 
 
 BROKEN = "window.BROKEN = true; fetch('/gone'); console.error('no agents'); console.error('as expected');"
