@@ -69,6 +69,7 @@ class Record:
             lambda_version_after=self.version.version if self.version else None,
             api_url=self.api.url if self.api else None,
             verdicts={result.check: result.ok for result in self.smoke if result.ok is not None},
+            site_manifest=self.site.manifest if self.site else None,
             error=error or None,
         )
 

@@ -1,7 +1,7 @@
-"""Roll back: traffic goes to where it was before the last release, or to what any earlier release made. Run by hand.
+"""Roll back: traffic and site go to where they were before the last release, or to what any earlier one made. By hand.
 
 Without a release the last one's undo log is replayed backwards: what was done and not undone, each guarded, so that a
-second run changes nothing. With one, the traffic goes to that release's version, in seconds, and this is a release of
+second run changes nothing. With one, they go to that release's version and files, in seconds, and this is a release of
 its own: `rollback` without a release undoes it again. The database is not touched: migrations go forward only. No
 approval is asked for: it goes back to a state that was approved, and somebody is in a hurry.
 """
@@ -18,6 +18,7 @@ from flows.recording import UNDOERS, going_back
 from tasks.aliases import shift_traffic
 from tasks.provisioned import ensure_provisioned, settle_provisioned
 from tasks.returning import find_release
+from tasks.sites.publishing import return_site
 from tasks.undo import replay_undo
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ async def rollback(
                 shift_traffic(rollout, target.version, undoable=record.undoable)
                 ensure_provisioned(rollout, target.version, undoable=record.undoable)
                 settle_provisioned(rollout, target.version, undoable=record.undoable)
+                return_site(rollout, target.site_manifest, undoable=record.undoable)
         elif not replay_undo(rollout, UNDOERS):
             logger.info("traffic %s", NOTHING)
             rollout.find("traffic", NOTHING)

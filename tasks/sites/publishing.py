@@ -22,7 +22,7 @@ from tasks.changes import PENDING, Change, Rollout
 from tasks.errors import Permanent
 from tasks.releases import Store
 from tasks.sites.building import UNKNOWN_API, BuiltSite
-from tasks.sites.distribution import Distribution
+from tasks.sites.distribution import Distribution, observe_distribution
 from tasks.sites.files import SiteFile, files_of, manifest_of
 from tasks.sites.transfer import differing, earlier_versions, in_waves, upload
 from tasks.steps import step
@@ -51,6 +51,8 @@ class Published:
     uploaded: int = 0
     uploaded_bytes: int = 0
     removed: int = 0
+    manifest: str | None = None
+    """Which publication this is, or was found to be; None in a plan of a first one."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def publish_site(
         subject,
         plan_site(subject, site.files, seen),
         apply=lambda: apply_site(rollout, site, seen, store, objects, distribution, undoable),
-        planned=lambda: Published(site.name, distribution.url, len(site.files)),
+        planned=lambda: Published(
+            site.name, distribution.url, len(site.files), manifest=str(seen.current.id) if seen.current else None
+        ),
     )
 
 
@@ -138,7 +142,7 @@ def apply_site(
     undoable: Undoable,
 ) -> Published:
     """Upload, invalidate, and only then remove."""
-    files = site.files
+    files, manifest = site.files, seen.current.id if seen.current else None
     wanted, stale = differing(files, seen.listed, seen.files), seen.stale(files)
     if wanted or not seen.is_current(files):
         manifest = begin(rollout, store, objects.bucket, files)
@@ -151,7 +155,7 @@ def apply_site(
         sites.drop_unfinished(connection, objects.bucket)
     size = sum(file.size for file in wanted)
     logger.info("site: %d files uploaded (%.1f MB), %d removed", len(wanted), size / 1e6, len(stale))
-    return Published(site.name, distribution.url, len(files), len(wanted), size, len(stale))
+    return Published(site.name, distribution.url, len(files), len(wanted), size, len(stale), str(manifest))
 
 
 def begin(rollout: Rollout, store: Store, bucket: str, files: Sequence[SiteFile]) -> UUID:
@@ -233,6 +237,33 @@ def restore_site(rollout: Rollout, resource: str, before: Mapping[str, Any]) -> 
         planned=lambda: None,
     )
     return f"site in {bucket} is as before: {len(wanted)} files put back"
+
+
+@step("Put the site back")
+def return_site(
+    rollout: Rollout, manifest: str | None, *, undoable: Undoable = unrecorded, store: Store | None = None
+) -> None:
+    """The site as an earlier release published it. A release that published none leaves it as it is."""
+    if manifest is None:
+        logger.info("the site stays as it is: that release published none")
+        return
+    store, found = store or Store(rollout), observe_distribution(rollout)
+    with store.connection() as connection:
+        target = sites.get_manifest(connection, UUID(manifest))
+    if target is None or found is None:
+        raise Permanent(f"the site cannot go back: its {'manifest' if found else 'distribution'} is gone; release it")
+    objects = rollout.aws.objects(target.bucket)
+    seen = observe_site(store, objects)
+    wanted = differing(files_of(target.files), seen.listed, seen.files)
+    before = {"manifest": str(seen.current.id) if seen.current else None, "to": manifest}
+
+    def apply() -> None:
+        with undoable("Put the site back", KIND, f"{target.bucket}:{found.id}", before):
+            put_back(rollout, store, objects, target, wanted, found.id)
+
+    is_there = not wanted and seen.current is not None and seen.current.id == target.id
+    change = Change("update", f"site in {target.bucket}", "files", "", f"{len(wanted)} put back", "an earlier release")
+    rollout.converge(f"site in {target.bucket}", [] if is_there else [change], apply=apply, planned=lambda: None)
 
 
 def put_back(

@@ -208,3 +208,16 @@ def test_killed_while_bucket_and_distribution_are_made(scene: Scene, sites: list
     deploy(scene, sites[0])
     assert published(scene) == ("one", "one")
     assert scene.aws("cloudfront").list_distributions()["DistributionList"]["Quantity"] == 1
+
+
+def test_going_back_to_a_release_takes_the_site_along(scene: Scene, sites: list[str]) -> None:
+    """Its own dashboard's suite is not asked: these are other sites."""
+    ids = []
+    for site in sites[:2]:
+        ended = scene.run(source="python:tests/fixtures/python-lambda", site=site)
+        assert ended.code == 0, ended.error
+        ids.append(str(scene.last_release().id))
+    for release, version in zip(ids, ("one", "two"), strict=True):
+        ended = scene.run("rollback", release_id=release)
+        assert ended.code == 0, ended.error
+        assert published(scene) == (version, version)
