@@ -105,14 +105,13 @@ def weights(scene: Scene) -> dict[str, float]:
 def test_one_that_fails_5_percent_of_its_requests(scene: Scene, tmp_path: Path) -> None:
     with taken_back(scene, backend(tmp_path, "failing")) as (error, visitor):
         assert "is taken back at 10 % of the traffic" in error
-        assert "asked directly" in error
-        assert "answered 500 instead of 200" in error
+        assert "answered 500" in error
         assert visitor.failed <= 0.1 * visitor.versions.total()
         shifted = next((n for n, (_, _, version) in enumerate(visitor.answers) if version != "1"), None)
         assert all(status == 200 for _, status, _ in visitor.answers[:shifted])
     (row,) = scene.artifact("canary-local")
     assert row["share"] == "10 %"
-    assert row["verdict"].startswith("taken back: asked directly")
+    assert row["verdict"].startswith("taken back: ")
     assert "## Canary" in scene.artifact("release-local")
 
 
@@ -168,7 +167,8 @@ def test_killed_in_the_middle_and_rolled_back(scene: Scene, tmp_path: Path) -> N
 def test_killed_in_the_middle_and_released_again(scene: Scene, tmp_path: Path) -> None:
     before, source = scene.live(), backend(tmp_path, "third")
     kill_at_share(scene, source)
-    (finding,) = [row for row in scene.plan(source=source) if row["change"] == "finding"]
+    planned = [row for row in scene.plan(source=source) if row["what"] == f"alias {FUNCTION}:live"]
+    (finding,) = [row for row in planned if row["change"] == "finding"]
     assert f"had {before} and 10 % on" in finding["why"]
     ended = scene.run(source=source)
     assert ended.code == 0, ended.error
