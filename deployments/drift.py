@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from deployments.environment_files import FOLDER, BadEnvironment, read_file
 from deployments.prefect_api import PrefectAway, PrefectRefused
 
-MACHINES_OWN = {"endpoint_url", "database_address", "api_url"}
+MACHINES_OWN = {"endpoint_url", "database_address", "api_url", "site_url"}
 """What `miyabi up` says of `local`, whatever the file says (`LocalCloud.overlay`)."""
 FILLED_IN = {"database.ca_bundle", "function.python_runtime", "function.architecture"}
 """What it says unless the file does."""

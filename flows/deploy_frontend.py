@@ -14,7 +14,6 @@ from flows.parameters import Adopt, EnvironmentName, PlanOnly, SiteSpec
 from flows.recording import Record, recorded
 from tasks.changes import PENDING, Rollout
 from tasks.gateway import inspect_api, known_api_url
-from tasks.reports import publish_site_report
 from tasks.sites.bucket import ensure_site_bucket
 from tasks.sites.building import UNKNOWN_API, BuiltSite, build_site
 from tasks.sites.distribution import ensure_access, ensure_distribution, find_place
@@ -62,4 +61,3 @@ def deploy_site(rollout: Rollout, record: Record, site: str, built: BuiltSite | 
     distribution = ensure_distribution(rollout, bucket)
     ensure_access(rollout, bucket, distribution)
     record.site = publish_site(rollout, built, bucket, distribution, undoable=record.undoable)
-    publish_site_report(rollout, record.site, built)

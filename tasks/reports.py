@@ -216,7 +216,7 @@ def publish_screenshot(environment: str, name: str, jpeg: bytes, description: st
 
 
 def publish_site_report(rollout: Rollout, published: "Published", site: "BuiltSite") -> None:
-    """Where the site is, what was uploaded, and where its API's address was found; from inside a flow."""
+    """Where the site is, what was uploaded, and where its API's address was found; from inside a synchronous task."""
     if not in_run():
         return
     with courtesy("the site's report"):

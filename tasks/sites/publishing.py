@@ -21,6 +21,7 @@ from database.sites import Manifest
 from tasks.changes import PENDING, Change, Rollout
 from tasks.errors import Permanent
 from tasks.releases import Store
+from tasks.reports import publish_site_report
 from tasks.sites.building import UNKNOWN_API, BuiltSite
 from tasks.sites.distribution import Distribution, observe_distribution
 from tasks.sites.files import SiteFile, files_of, manifest_of
@@ -122,7 +123,7 @@ def publish_site(
         rollout.note([Change("create", subject, "files", "", f"{len(site.files)} uploaded", "does not exist")])
         return Published(site.name, distribution.url, len(site.files))
     seen = observe_site(store, objects)
-    return rollout.converge(
+    published = rollout.converge(
         subject,
         plan_site(subject, site.files, seen),
         apply=lambda: apply_site(rollout, site, seen, store, objects, distribution, undoable),
@@ -130,6 +131,8 @@ def publish_site(
             site.name, distribution.url, len(site.files), manifest=str(seen.current.id) if seen.current else None
         ),
     )
+    publish_site_report(rollout, published, site)
+    return published
 
 
 def apply_site(
