@@ -5,6 +5,7 @@ time and writes down which version answered what.
 """
 
 import itertools
+import re
 import threading
 import time
 from collections import Counter
@@ -103,14 +104,16 @@ def weights(scene: Scene) -> dict[str, float]:
 
 
 def test_one_that_fails_5_percent_of_its_requests(scene: Scene, tmp_path: Path) -> None:
+    """Each 20th request of a process, so a version of many processes may come to the second share."""
     with taken_back(scene, backend(tmp_path, "failing")) as (error, visitor):
-        assert "is taken back at 10 % of the traffic" in error
+        share = re.search(r"is taken back at (10|50) % of the traffic", error)
+        assert share, error
         assert "answered 500" in error
-        assert visitor.failed <= 0.1 * visitor.versions.total()
+        assert visitor.failed <= int(share[1]) / 100 * visitor.versions.total()
         shifted = next((n for n, (_, _, version) in enumerate(visitor.answers) if version != "1"), None)
         assert all(status == 200 for _, status, _ in visitor.answers[:shifted])
-    (row,) = scene.artifact("canary-local")
-    assert row["share"] == "10 %"
+    row = scene.artifact("canary-local")[-1]
+    assert row["share"] == f"{share[1]} %"
     assert row["verdict"].startswith("taken back: ")
     assert "## Canary" in scene.artifact("release-local")
 
