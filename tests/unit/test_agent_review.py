@@ -218,7 +218,7 @@ def clone(tmp_path: Path) -> Path:
 
 def reviewed(clone: Path, *, issue: int | None = 5, scene: Scene | None = None, **given: object) -> AgentResult:
     scene = scene or Scene(settings=settings_for(clone.parents[1], "say"))
-    return asyncio.run(run_review(scene.context("review", issue=issue, **given)))
+    return asyncio.run(run_review(scene.context("review", issue=issue, timeout=600, **given)))
 
 
 def rules_of(issues: Sequence[object]) -> list[str | None]:
