@@ -36,8 +36,8 @@ def serving(talk: Talk, context: ssl.SSLContext | None = None) -> Iterator[Serve
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                threading.Thread(target=speak, args=(client, server.connections), daemon=True).start()
                 server.connections += 1
+                threading.Thread(target=speak, args=(client, server.connections - 1), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:

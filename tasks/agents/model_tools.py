@@ -49,6 +49,8 @@ class Workbench:
         await self._open.aclose()
         if self.files is not None:
             branch = self.place.branch
+            if not await asked(self._clone, "show-ref", "--verify", "--quiet", f"refs/heads/{branch}"):
+                return  # new, nothing done: it went with the worktree
             others = ("--not", f"--exclude={branch}", "--branches", "--remotes")
             if not await git(self._clone, "rev-list", "--max-count=1", branch, *others):
                 await asked(self._clone, "branch", "-D", branch)
