@@ -1,4 +1,4 @@
-"""The 24 agents of Miyabi: 9 for code, 14 for business, 1 for the community.
+"""The mission's 24 agents: 9 for code, 14 for business, 1 for the community; and one of ours, the investigation.
 
 An agent is data: who it is, with whom it may run, how it is run, what it is asked and what it answers. The colour says
 with whom it may run at the same time: red alone, yellow under conditions, blue and green in parallel (blue only
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from database import agent_models as models
 from database import business_models
+from database.investigation_models import InvestigationInput, InvestigationOutput
 
 Category = Literal["coding", "business", "community"]
 Colour = Literal["red", "yellow", "blue", "green"]
@@ -192,7 +193,15 @@ COMMUNITY = (
           "Moderation", "Announcements", "Member support", category="community"),
 )  # fmt: skip
 
-AGENTS: dict[str, Agent] = {known.id: known for known in CODING + BUSINESS + COMMUNITY}
+OURS = (
+    coding("investigation", "InvestigationAgent", None, "blue", "flow",
+           "Finds out whether what an issue says of a repository is true, and what is left to do",
+           "Claim verification", "Code parsing", "Effort estimate",
+           input=InvestigationInput, output=InvestigationOutput, timeout_s=900),
+)  # fmt: skip
+"""Not among the mission's."""
+
+AGENTS: dict[str, Agent] = {known.id: known for known in CODING + BUSINESS + COMMUNITY + OURS}
 
 NAMES: dict[str, Agent] = {text.lower(): known for known in AGENTS.values() for text in known.names}
 """All that an agent is called in the mission's documents, in lower case."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tasks.agents.commands import run_autofix, run_codegen, run_pr
 from tasks.agents.context import Runner
 from tasks.agents.coordinator import run_coordinator
+from tasks.agents.investigating import run_investigation
 from tasks.agents.issues import run_issue
 from tasks.agents.model_agents import MODEL_RUNNERS
 from tasks.agents.refreshing import run_refresher
@@ -22,6 +23,7 @@ RUNNERS: Mapping[str, Runner] = {
     "pr": run_pr,
     "review": run_review,
     "issue": run_issue,
+    "investigation": run_investigation,
     "deployment": run_deployment,
     "waterspider": run_waterspider,
     "refresher": run_refresher,

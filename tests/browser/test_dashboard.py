@@ -200,7 +200,7 @@ def test_all_agents_and_releases_are_shown(page: Page, person: Person, go: Go) -
         "'1f3c2ab9f', '40', '41', '{\"health\": true, \"summary\": false}', 'Too many errors', now())"
     )
     go("#/agents")
-    expect(page.locator("li.agent")).to_have_count(24)
+    expect(page.locator("li.agent")).to_have_count(25)
     expect(page.locator("li.agent", has_text="おきゃくさま")).to_contain_text("1 running")
     go("#/releases?environment=staging")
     release = page.locator("li.release").first

@@ -10,17 +10,19 @@ import pytest
 from database.agents import AGENTS, find
 
 FLOWS = ["coordinator", "review", "issue", "deployment", "waterspider", "refresher"]
+OURS = ["investigation"]
 COMMANDS = ["codegen", "pr", "autofix"]
 
 
 def test_kinds_and_colours_are_the_mission_s() -> None:
-    assert sorted(agent.id for agent in AGENTS.values() if agent.kind == "flow") == sorted(FLOWS)
+    assert sorted(agent.id for agent in AGENTS.values() if agent.kind == "flow") == sorted(FLOWS + OURS)
+    assert len(AGENTS) - len(OURS) == 24
     assert sorted(agent.id for agent in AGENTS.values() if agent.isolated) == sorted(COMMANDS)
     assert {agent.kind for agent in AGENTS.values() if agent.category != "coding"} == {"model"}
     of_the_documents = [agent for agent in AGENTS.values() if agent.character]
     assert Counter(agent.colour for agent in of_the_documents)["red"] == 2
     assert [agent.id for agent in AGENTS.values() if not agent.character] == [
-        "autofix", "waterspider", "discord-community",
+        "autofix", "waterspider", "discord-community", *OURS,
     ]  # fmt: skip
 
 

@@ -1,0 +1,109 @@
+"""All facts of a folder. Those of a file are kept by its content, so that an unchanged tree is not parsed again."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.investigating import code
+from tasks.investigating.files import content, listed
+from tasks.investigating.linking import aside, served
+from tasks.investigating.migrations import read_migrations
+from tasks.investigating.model import Address, Facts, FileFacts, Place
+from tasks.investigating.rust import read_rust
+from tasks.investigating.settings import is_settings, read_settings
+
+logger = logging.getLogger(__name__)
+READERS: Mapping[str, Callable[[str, bytes], FileFacts]] = {"rust": read_rust}
+PAGES = (".html", ".htm", ".vue", ".svelte", ".astro")
+KEPT = TypeAdapter(dict[str, FileFacts])
+
+
+class Hit(Protocol):
+    """A place that says what the API's address is (tasks/sites/search.py)."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> str | None: ...
+
+
+Finder = Callable[[str, str], Iterable[Hit]]
+
+
+def gather(folder: Path, *, name: str, addresses: Finder, kept: Path | None = None) -> Facts:
+    """The facts of a repository. `addresses` finds what frontends ask; `kept` is a file for the next time."""
+    listing = listed(folder)
+    before, now = read_kept(kept), dict[str, FileFacts]()
+    by_file: dict[str, FileFacts] = {}
+    for path in listing.paths:
+        if is_read(path) and (data := content(folder, path, listing.unread)) is not None:
+            key = f"{hashlib.sha256(data).hexdigest()}:{path}"
+            by_file[path] = now[key] = before.get(key) or read_file(path, data, addresses)
+    if kept and now.keys() != before.keys():
+        write_kept(kept, now)
+    return Facts(
+        name, len(listing.paths), by_file, served(by_file.values()), read_migrations(folder, listing.paths),
+        listing.paths, [*listing.unread, *misread(by_file.values())],
+    )  # fmt: skip
+
+
+def is_read(path: str) -> bool:
+    return Path(path).suffix in code.LANGUAGES or path.endswith(PAGES) or is_settings(path)
+
+
+def read_file(path: str, data: bytes, addresses: Finder) -> FileFacts:
+    """The facts of one file, by its language; its frontend addresses and settings besides."""
+    suffix = Path(path).suffix
+    language = code.LANGUAGES.get(suffix, "")
+    if reader := READERS.get(language):
+        facts = reader(path, data)
+    else:
+        facts = FileFacts(path, broken=code.broken(code.parsed(path, language, data)) if language else [])
+    frontend = language in ("javascript", "typescript", "tsx") or path.endswith(PAGES) or ".env" in path
+    if frontend and not aside(path):
+        found = [Address(hit.name, hit.value, Place(path, hit.line, hit.line))
+                 for hit in addresses(path, data.decode(errors="replace"))]  # fmt: skip
+        facts = replace(facts, addresses=found)
+    return replace(facts, settings=read_settings(path, data)) if is_settings(path) else facts
+
+
+def misread(files: Iterable[FileFacts]) -> list[str]:
+    return [f"{facts.broken[0]}: the syntax is not understood here; what stands around it may be missing"
+            for facts in files if facts.broken]  # fmt: skip
+
+
+def read_kept(file: Path | None) -> dict[str, FileFacts]:
+    """What an earlier run of the same readers kept; a file that cannot be read is nothing."""
+    try:
+        head, _, body = file.read_bytes().partition(b"\n") if file else (b"", b"", b"")
+        return KEPT.validate_json(body) if head == readers_version() else {}
+    except (OSError, ValidationError):
+        return {}
+
+
+def write_kept(file: Path, facts: dict[str, FileFacts]) -> None:
+    """All or nothing; a folder that cannot be written costs the next run its time, and no more."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+        unfinished.write_bytes(readers_version() + b"\n" + KEPT.dump_json(facts))
+        unfinished.replace(file)
+    except OSError as error:
+        logger.warning("the facts are not kept for the next run: %s", error)
+
+
+def readers_version() -> bytes:
+    """Other code or another grammar finds other facts."""
+    here = Path(__file__).parent
+    parts = [path.read_bytes() for path in sorted(here.glob("*.py"))]
+    parts += [version(name).encode() for name in ("tree-sitter-rust", "tree-sitter-python", "tree-sitter-javascript")]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest().encode()
