@@ -62,7 +62,7 @@ def test_an_execution_goes_through_prefect_and_both_know_of_each_other(ground: G
         run = ground.run_of(run_id)
         assert run["state_type"] == "COMPLETED"
         assert run["name"] == "review #270 hana/shop"
-        assert set(run["tags"]) == {"agent:review", "repository:hana/shop", "issue:270"}
+        assert set(run["tags"]) == {"agent", "local", "agent:review", "repository:hana/shop", "issue:270"}
         assert run["parameters"]["execution"] == str(execution)
         of_run = {"flow_runs": {"id": {"any_": [str(run_id)]}}}
         wait_until(lambda: len(ground.ask("/task_runs/filter", **of_run)) == 3, "the steps are not shown")
