@@ -4,6 +4,7 @@ Everything is a process of its own, started here and not by the supervisor, so t
 """
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from localcloud.health import answers
 from localcloud.ports import free_port
 from localcloud.postgres import Postgres
 from localcloud.prefect_settings import (
+    AGENT_POOL,
     DATABASE,
     ROLE,
     certificate,
@@ -39,9 +41,12 @@ from localcloud.prefect_settings import (
     password_file,
     server_environment,
     temporary_folder,
+    worker_environment,
 )
+from localcloud.processes import family, kill_all, marked
 from localcloud.services import PREFERRED_PORTS, make_database
 from localcloud.state import ServiceState, State
+from tasks.agents.refreshing import FLOW
 
 ROOT = Path(__file__).parents[1]
 LEASE_S = 2.0
@@ -69,7 +74,8 @@ class Ground:
         temporary_folder(self.home)
         self.postgres.start()
         make_database(self.postgres, ROLE, secret_value(password_file(self.home)), DATABASE)
-        State(services={"postgres": ServiceState(phase="ready")}).save(self.home)
+        ready = ServiceState(phase="ready")
+        State(services={"postgres": ready, "prefect": ready}).save(self.home)
         self.start_prefect()
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE miyabi")
@@ -82,6 +88,7 @@ class Ground:
     def stop(self) -> None:
         for name in list(self.processes):
             self.kill(name)
+        self.kill_flows()
         self.postgres.stop()
 
     def start_prefect(self) -> None:
@@ -90,24 +97,43 @@ class Ground:
         )
 
     def wait_for_prefect(self) -> None:
-        wait_until(lambda: answers(self.ports["prefect"], "/api/health"), "Prefect does not answer", patience=90)
+        wait_until(lambda: answers(self.ports["prefect"], "/api/health"), "Prefect does not answer", patience=180)
 
     def start_agents(self, name: str, *arguments: str) -> None:
         """An agent process with the runners of tests/agent_process.py."""
         self.run(name, [sys.executable, "-m", "tests.agent_process", *arguments], self.environment())
+
+    def start_pool(self) -> None:
+        """Prefect's process worker, for agents with a process of their own."""
+        ours = worker_environment(self.home, self.ports) | self.environment() | {"TMPDIR": str(self.home / "tmp")}
+        self.run("pool", [sys.executable, "-m", "localcloud.worker", AGENT_POOL], ours)
+
+    def kill_flows(self) -> None:
+        """The processes of flow runs, with the programs in them."""
+        marks = {process for process in marked(self.home) if "localcloud.engine" in " ".join(process.cmdline())}
+        kill_all(family(marks))
+
+    def deploy(self) -> None:
+        """`run-agent/local`, for the pool."""
+        flow = self.ask("/flows/", name=FLOW)
+        step = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+        self.ask("/deployments/", name="local", flow_id=flow["id"], entrypoint="flows.run_agent.run_agent",
+                 work_pool_name=AGENT_POOL, pull_steps=[step])  # fmt: skip
 
     def wait_for_agents(self, name: str) -> None:
         """Until the process that was started last has found Prefect and the database."""
         here = f"{self.processes[name].pid}:".encode()
         log = self.home / f"{name}.log"
         wait_until(lambda: any(here in line and b" is here" in line for line in log.read_bytes().splitlines()),
-                   f"{name} does not begin", patience=90)  # fmt: skip
+                   f"{name} does not begin", patience=180)  # fmt: skip
 
     def environment(self) -> dict[str, str]:
         return client_environment(self.home, self.ports) | {
             "DATABASE_URL": self.dsn,
             "MIYABI_AGENT_LEASE_S": str(LEASE_S),
             "PYTHONPATH": str(ROOT),
+            "MIYABI_AGENT_COMMAND": json.dumps([sys.executable, str(ROOT / "tests" / "agent_program.py")]),
+            "MIYABI_AGENT_COMMAND_VARIABLES": json.dumps(["DATABASE_URL"]),
         }
 
     def run(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
@@ -147,6 +173,9 @@ class Ground:
 
     def ask(self, path: str, **body: Any) -> Any:
         return httpx.post(f"{self.url}{path}", json=body, timeout=30).raise_for_status().json()
+
+    def exists(self, path: str) -> bool:
+        return httpx.get(f"{self.url}{path}", timeout=30).is_success
 
     def run_of(self, id: Any) -> dict[str, Any]:
         """A flow run as Prefect shows it."""

@@ -1,7 +1,8 @@
 """An agent process with agents for tests: `python -m tests.agent_process --roles work`.
 
 They are registered under the ids of real agents: `issue` does nothing, `waterspider` takes one step, `review` three,
-two with an effect in the database that can be counted, `persona` waits for five seconds as for a model.
+two with an effect in the database that can be counted, `persona` waits for five seconds as for a model. `codegen` is
+the real one, and so are the flow processes that run it; its program is tests/agent_program.py.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import psycopg
 from pydantic import BaseModel
 
 from deployments.agents import main
+from tasks.agents.commands import run_codegen
 from tasks.agents.context import AgentContext, AgentResult, Runner
 from tasks.agents.refreshing import run_refresher
 
@@ -67,6 +69,7 @@ async def wait(_context: AgentContext) -> AgentResult:
 
 RUNNERS: Mapping[str, Runner] = {
     "issue": nothing, "review": effects, "persona": wait, "waterspider": one_step, "refresher": run_refresher,
+    "codegen": run_codegen,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -20,10 +20,13 @@ from tasks.agents.context import AgentContext, AgentResult, ChildRequest
 from tasks.errors import Temporary
 from tests.agent_ground import LEASE_S, Ground, wait_until
 from tests.agent_process import EFFECTS, Said, effects
-from tests.flows.agent_disasters import OPEN, ask_for, check_agreement, disasters
+from tests.flows.agent_disasters import OPEN, ask_for, check_agreement, disasters, prepare
 from tests.flows.agent_support import ROW, ask, dispatched, dispatcher, play, standing, until, worker
 
 EVERY_S = 1.0
+TOGETHER = {"one": "work,dispatch", "two": "work,dispatch"}
+APART = {"work-1": "work", "work-2": "work", "dispatch-1": "dispatch", "dispatch-2": "dispatch"}
+BUSY = "SELECT 1 FROM agent_executions WHERE status = 'running' AND agent_type = 'codegen' LIMIT 1"
 
 
 @pytest.fixture(scope="module")
@@ -250,25 +253,24 @@ def test_the_end_of_a_parent_reaches_those_that_run_and_those_that_wait(ground: 
 
 
 def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pytestconfig: pytest.Config) -> None:
+    """Two agent workers, two dispatchers, Prefect's worker: light executions, and programs in a process each."""
     exhaustive = bool(pytestconfig.getoption("exhaustive"))
-    count = 300 if exhaustive else 60
+    light, programs, crew = (252, 48, APART) if exhaustive else (36, 4, TOGETHER)
+    rounds = 24 if exhaustive else 6
     ground.rows("DELETE FROM agent_executions")
     ground.rows("DELETE FROM effects")
-    ground.start_agents("work", "--roles", "work")
-    ground.start_agents("dispatch", "--roles", "dispatch")
-    ask_for(ground, "review", count // 4)
-    wait_until(lambda: ground.rows("SELECT 1 FROM effects LIMIT 1"), "nothing has begun", patience=60)
-    left = count - count // 4
-    for disaster in itertools.cycle(disasters(ground)) if exhaustive else disasters(ground):
-        time.sleep(EVERY_S)
-        if not left and ground.rows(OPEN) == [(0,)]:
-            break
+    prepare(ground, crew)
+    for number, disaster in enumerate(itertools.islice(disasters(ground, crew), rounds)):
+        ask_for(ground, "review", light // rounds)
+        ask_for(ground, "codegen", programs * (number + 1) // rounds - programs * number // rounds)
+        wait_until(lambda: ground.rows(BUSY) or ground.rows(OPEN) == [(0,)], "nothing goes on", patience=120)
         disaster()
-        ask_for(ground, "review", now := min(left, count // 4))
-        left -= now
-    wait_until(lambda: ground.rows(OPEN) == [(0,)], "not all of them end", patience=60)
+        time.sleep(EVERY_S)
+    wait_until(lambda: ground.rows(OPEN) == [(0,)], "not all of them end", patience=180)
+    count = light + programs
     assert ground.rows("SELECT status, count(*) FROM agent_executions GROUP BY 1") == [("completed", count)]
-    assert ground.rows("SELECT count(*), count(DISTINCT key) FROM effects") == [(2 * count, 2 * count)]
+    made = 2 * light + programs
+    assert ground.rows("SELECT count(*), count(DISTINCT key) FROM effects") == [(made, made)]
     steps = "SELECT count(*) FROM execution_steps WHERE status = 'completed'"
-    assert ground.rows(steps) == [(3 * count,)]
+    assert ground.rows(steps) == [(3 * light + 2 * programs,)]
     check_agreement(ground)
