@@ -227,6 +227,11 @@ class AgentSettings(Settings):
     )
     limits: AgentLimits = AgentLimits()
     lease_s: float = Field(30.0, ge=1, description="an execution whose owner is silent so long is taken over")
+    start_s: float = Field(
+        120.0,
+        ge=1,
+        description="a process that the work pool starts has so long to begin; then another one is asked for",
+    )
 
 
 class Environment(Block):

@@ -48,7 +48,8 @@ class Dispatcher:
         self._desk, self._client, self._environment = desk, client, environment
         self._poll_s, self._reconcile_s, self._clock = poll_s, reconcile_s, clock
         self._types = [id for id in desk.runners if AGENTS[id].isolated]
-        self._reconciler = Reconciler(desk.store.call, client, lease_s=desk.settings.lease_s)
+        settings = desk.settings
+        self._reconciler = Reconciler(desk.store.call, client, lease_s=settings.lease_s, start_s=settings.start_s)
         self._look = asyncio.Event()
         self._stopping = False
         self._deployment: UUID | None = None

@@ -5,6 +5,7 @@ Everything is a process of its own, started here and not by the supervisor, so t
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -97,7 +98,7 @@ class Ground:
         )
 
     def wait_for_prefect(self) -> None:
-        wait_until(lambda: answers(self.ports["prefect"], "/api/health"), "Prefect does not answer", patience=180)
+        wait_until(lambda: answers(self.ports["prefect"], "/api/health"), "Prefect does not answer", patience=400)
 
     def start_agents(self, name: str, *arguments: str) -> None:
         """An agent process with the runners of tests/agent_process.py."""
@@ -125,12 +126,13 @@ class Ground:
         here = f"{self.processes[name].pid}:".encode()
         log = self.home / f"{name}.log"
         wait_until(lambda: any(here in line and b" is here" in line for line in log.read_bytes().splitlines()),
-                   f"{name} does not begin", patience=180)  # fmt: skip
+                   f"{name} does not begin", patience=400)  # fmt: skip
 
     def environment(self) -> dict[str, str]:
         return client_environment(self.home, self.ports) | {
             "DATABASE_URL": self.dsn,
             "MIYABI_AGENT_LEASE_S": str(LEASE_S),
+            "MIYABI_AGENT_START_S": os.environ.get("MIYABI_AGENT_START_S", "10"),
             "PYTHONPATH": str(ROOT),
             "MIYABI_AGENT_COMMAND": json.dumps([sys.executable, str(ROOT / "tests" / "agent_program.py")]),
             "MIYABI_AGENT_COMMAND_VARIABLES": json.dumps(["DATABASE_URL"]),

@@ -72,7 +72,7 @@ class Finding:
     why: str
 
 
-def judge(row: Linked | None, run: Seen | None, now: datetime, *, orphan: timedelta) -> Finding:
+def judge(row: Linked | None, run: Seen | None, now: datetime, *, orphan: timedelta, start: timedelta) -> Finding:
     """What is to be done about a row and the flow run that shows it. Either may be missing, not both."""
 
     def found(action: Action, why: str = "") -> Finding:
@@ -93,6 +93,8 @@ def judge(row: Linked | None, run: Seen | None, now: datetime, *, orphan: timede
         return found("withdraw", f"its flow run ended without it: {run.name} {run.message}".strip())
     if row.status == "pending" and run.type == "RUNNING" and old:
         return found("drop", "the execution waits again")
+    if row.status == "pending" and run.type == "PENDING" and now - run.since > start:
+        return found("drop", "the work pool took it and its process did not begin")  # a worker that was killed
     return found("none")
 
 
@@ -116,10 +118,11 @@ class Reconciler:
         client: PrefectClient,
         *,
         lease_s: float,
+        start_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._client, self._now = database, client, now
-        self._orphan = timedelta(seconds=ORPHAN_LEASES * lease_s)
+        self._orphan, self._start = timedelta(seconds=ORPHAN_LEASES * lease_s), timedelta(seconds=start_s)
 
     async def look(self, *, window_s: float = 0.0, limit: int = 1000) -> tuple[int, list[Finding]]:
         """How many were compared, and where they differ. Rows that ended in the last `window_s` seconds, too."""
@@ -133,7 +136,7 @@ class Reconciler:
             for run in runs.values()
         ]
         pairs += [(row, None) for id, row in rows.items() if id not in runs]
-        findings = [judge(row, run, self._now(), orphan=self._orphan) for row, run in pairs]
+        findings = [judge(row, run, self._now(), orphan=self._orphan, start=self._start) for row, run in pairs]
         return len(findings), [finding for finding in findings if finding.action != "none"]
 
     async def repair(self, finding: Finding) -> None:
@@ -207,7 +210,8 @@ async def run_refresher(context: AgentContext) -> AgentResult:
     asked = context.input
     assert isinstance(asked, RefresherInput)
     async with get_client() as client:
-        reconciler = Reconciler(context.database, client, lease_s=context.settings.lease_s)
+        settings = context.settings
+        reconciler = Reconciler(context.database, client, lease_s=settings.lease_s, start_s=settings.start_s)
         checked, findings = await reconciler.look(window_s=24 * 3600, limit=asked.limit)
         for finding in findings:
             context.log("INFO", f"{finding.row and finding.row.id}: {finding.why}")

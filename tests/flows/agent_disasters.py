@@ -63,7 +63,7 @@ def prepare(ground: Ground, crew: Mapping[str, str]) -> None:
     ground.start_pool()
     for process, roles in crew.items():
         ground.start_agents(process, "--roles", roles)
-    wait_until(lambda: ground.exists(f"/work_pools/{AGENT_POOL}"), "the pool is not there", patience=180)
+    wait_until(lambda: ground.exists(f"/work_pools/{AGENT_POOL}"), "the pool is not there", patience=400)
     ground.deploy()
 
 

@@ -263,10 +263,10 @@ def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pyte
     for number, disaster in enumerate(itertools.islice(disasters(ground, crew), rounds)):
         ask_for(ground, "review", light // rounds)
         ask_for(ground, "codegen", programs * (number + 1) // rounds - programs * number // rounds)
-        wait_until(lambda: ground.rows(BUSY) or ground.rows(OPEN) == [(0,)], "nothing goes on", patience=120)
+        wait_until(lambda: ground.rows(BUSY) or ground.rows(OPEN) == [(0,)], "nothing goes on", patience=400)
         disaster()
         time.sleep(EVERY_S)
-    wait_until(lambda: ground.rows(OPEN) == [(0,)], "not all of them end", patience=180)
+    wait_until(lambda: ground.rows(OPEN) == [(0,)], "not all of them end", patience=400)
     count = light + programs
     assert ground.rows("SELECT status, count(*) FROM agent_executions GROUP BY 1") == [("completed", count)]
     made = 2 * light + programs

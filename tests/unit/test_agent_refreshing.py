@@ -28,7 +28,7 @@ def seen(type: str, *, name: str = "", age_s: float = 100) -> Seen:
 
 
 def judge(row: Linked | None, run: Seen | None, now: datetime) -> Finding:
-    return refreshing.judge(row, run, now, orphan=timedelta(seconds=60))
+    return refreshing.judge(row, run, now, orphan=timedelta(seconds=60), start=timedelta(seconds=120))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,12 @@ def test_each_pair(status: Status, type: str, action: Action) -> None:
 
 def test_a_process_has_a_moment_to_say_how_it_ended() -> None:
     assert judge(row("completed", ended_s=1), seen("RUNNING"), NOW).action == "none"
+
+
+def test_a_process_that_does_not_begin_makes_room_for_another() -> None:
+    """Prefect's worker was killed, or the machine went, after it took the run and before its process said so."""
+    assert judge(row("pending"), seen("PENDING", age_s=119), NOW).action == "none"
+    assert judge(row("pending"), seen("PENDING", age_s=121), NOW).action == "drop"
 
 
 def test_a_cancellation_is_passed_on_once() -> None:
