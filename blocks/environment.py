@@ -230,7 +230,7 @@ class AgentSettings(Settings):
     start_s: float = Field(
         120.0,
         ge=1,
-        description="a process that the work pool starts has so long to begin; then another one is asked for",
+        description="the first process that the work pool starts has so long to begin, each next one longer",
     )
 
 

@@ -64,7 +64,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Reservation(Claim):
-    """A waiting execution to hand to Prefect. `attempt` counts those made; `flow_run_id` may be an earlier run's."""
+    """A waiting execution to hand to Prefect, which no flow run shows. `attempt` counts those made."""
 
     dispatch: int
 

@@ -189,9 +189,10 @@ FROM taken AS t
 ORDER BY t.priority, t.created_at, t.id;
 
 -- reserve --
+-- An earlier run does not show it any more: its end is no reason to take the next one back.
 , taken AS (
     UPDATE agent_executions AS e
-    SET dispatched_until = now() + make_interval(secs => %(hold_s)s)
+    SET dispatched_until = now() + make_interval(secs => %(hold_s)s), flow_run_id = NULL
     WHERE e.id = ANY (ARRAY (SELECT id FROM free WHERE status = 'pending'))
     RETURNING e.*
 )

@@ -5,7 +5,6 @@ Everything is a process of its own, started here and not by the supervisor, so t
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -132,7 +131,7 @@ class Ground:
         return client_environment(self.home, self.ports) | {
             "DATABASE_URL": self.dsn,
             "MIYABI_AGENT_LEASE_S": str(LEASE_S),
-            "MIYABI_AGENT_START_S": os.environ.get("MIYABI_AGENT_START_S", "10"),
+            "MIYABI_AGENT_START_S": "20",
             "PYTHONPATH": str(ROOT),
             "MIYABI_AGENT_COMMAND": json.dumps([sys.executable, str(ROOT / "tests" / "agent_program.py")]),
             "MIYABI_AGENT_COMMAND_VARIABLES": json.dumps(["DATABASE_URL"]),
@@ -177,7 +176,11 @@ class Ground:
         return httpx.post(f"{self.url}{path}", json=body, timeout=30).raise_for_status().json()
 
     def exists(self, path: str) -> bool:
-        return httpx.get(f"{self.url}{path}", timeout=30).is_success
+        """False also while the server does not answer."""
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=30).is_success
+        except httpx.HTTPError:
+            return False
 
     def run_of(self, id: Any) -> dict[str, Any]:
         """A flow run as Prefect shows it."""

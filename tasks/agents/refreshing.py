@@ -93,8 +93,9 @@ def judge(row: Linked | None, run: Seen | None, now: datetime, *, orphan: timede
         return found("withdraw", f"its flow run ended without it: {run.name} {run.message}".strip())
     if row.status == "pending" and run.type == "RUNNING" and old:
         return found("drop", "the execution waits again")
-    if row.status == "pending" and run.type == "PENDING" and now - run.since > start:
-        return found("drop", "the work pool took it and its process did not begin")  # a worker that was killed
+    # Its worker was killed. Or its process is slow to begin on a busy machine: the next one may take longer.
+    if row.status == "pending" and run.type == "PENDING" and now - run.since > row.dispatch * start:
+        return found("drop", "the work pool took it and its process did not begin")
     return found("none")
 
 

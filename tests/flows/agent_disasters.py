@@ -67,6 +67,15 @@ def prepare(ground: Ground, crew: Mapping[str, str]) -> None:
     ground.deploy()
 
 
+def ends(ground: Ground, crew: Mapping[str, str]) -> bool:
+    """Whether all executions have. A process that ended because Prefect was away is started again, as services are."""
+    if ground.processes["pool"].poll() is not None:
+        ground.start_pool()
+    for name in (name for name in crew if ground.processes[name].poll() is not None):
+        ground.start_agents(name, "--roles", crew[name])
+    return ground.rows(OPEN) == [(0,)]
+
+
 def ask_for(ground: Ground, agent: str, count: int) -> None:
     """Executions of it, each of an issue of its own. Attempts are not what is scarce here."""
     ground.rows(

@@ -20,7 +20,7 @@ from tasks.agents.context import AgentContext, AgentResult, ChildRequest
 from tasks.errors import Temporary
 from tests.agent_ground import LEASE_S, Ground, wait_until
 from tests.agent_process import EFFECTS, Said, effects
-from tests.flows.agent_disasters import OPEN, ask_for, check_agreement, disasters, prepare
+from tests.flows.agent_disasters import ask_for, check_agreement, disasters, ends, prepare
 from tests.flows.agent_support import ROW, ask, dispatched, dispatcher, play, standing, until, worker
 
 EVERY_S = 1.0
@@ -263,10 +263,10 @@ def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pyte
     for number, disaster in enumerate(itertools.islice(disasters(ground, crew), rounds)):
         ask_for(ground, "review", light // rounds)
         ask_for(ground, "codegen", programs * (number + 1) // rounds - programs * number // rounds)
-        wait_until(lambda: ground.rows(BUSY) or ground.rows(OPEN) == [(0,)], "nothing goes on", patience=400)
+        wait_until(lambda: ends(ground, crew) or ground.rows(BUSY), "nothing goes on", patience=400)
         disaster()
         time.sleep(EVERY_S)
-    wait_until(lambda: ground.rows(OPEN) == [(0,)], "not all of them end", patience=400)
+    wait_until(lambda: ends(ground, crew), "not all of them end", patience=400)
     count = light + programs
     assert ground.rows("SELECT status, count(*) FROM agent_executions GROUP BY 1") == [("completed", count)]
     made = 2 * light + programs

@@ -102,6 +102,18 @@ def test_withdrawn_unused_it_keeps_its_attempts(rows: Rows, do: Queue) -> None:
     assert reserve(do)[0].key == f"{mine}:2"
 
 
+def test_the_end_of_an_earlier_run_is_no_reason_to_take_the_next_one_back(rows: Rows, do: Queue) -> None:
+    """Reconcilers ask for the run that shows a row; until the next one is made, there is none."""
+    mine = rows.add()
+    (reserved,) = reserve(do)
+    do.submitted(mine, dispatch=reserved.dispatch, flow_run_id=uuid4())
+    do.withdraw(mine, dispatch=reserved.dispatch, attempt_used=False)
+    (again,) = reserve(do)
+    assert (again.flow_run_id, do.linked()) == (None, [])
+    assert do.submitted(mine, dispatch=again.dispatch, flow_run_id=uuid4())
+    assert [linked.id for linked in do.linked()] == [mine]
+
+
 def test_cancelled_while_prefect_has_it(rows: Rows, do: Queue) -> None:
     mine = rows.add()
     (reserved,) = reserve(do)

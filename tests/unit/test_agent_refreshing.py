@@ -1,6 +1,7 @@
 """Who is right when Prefect and Postgres differ: each pair of states, and what follows."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -69,6 +70,7 @@ def test_a_process_that_does_not_begin_makes_room_for_another() -> None:
     """Prefect's worker was killed, or the machine went, after it took the run and before its process said so."""
     assert judge(row("pending"), seen("PENDING", age_s=119), NOW).action == "none"
     assert judge(row("pending"), seen("PENDING", age_s=121), NOW).action == "drop"
+    assert judge(replace(row("pending"), dispatch=3), seen("PENDING", age_s=359), NOW).action == "none"
 
 
 def test_a_cancellation_is_passed_on_once() -> None:
@@ -107,5 +109,5 @@ def test_what_never_began_because_the_stack_was_stopped_loses_nothing(name: str,
         called.update(given)
 
     found = judge(row("pending"), seen("CRASHED", name=name), NOW)
-    asyncio.run(Reconciler(database, cast(PrefectClient, None), lease_s=30).repair(found))
+    asyncio.run(Reconciler(database, cast(PrefectClient, None), lease_s=30, start_s=120).repair(found))
     assert (called["attempt_used"], bool(called["error"])) == (used, used)
