@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,17 +59,19 @@ site_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
 
 
+ELSEWHERE = ("agents", "investigate")
+
+
 class Commands(click.Group):
-    """The commands of this file, and `agents`, a group in a file of its own that is read when it is asked for."""
+    """The commands of this file, and those in files of their own, which are read when they are asked for."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), "agents"])
+        return sorted([*super().list_commands(context), *ELSEWHERE])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name == "agents":
-            from deployments.cli_agents import agents
-
-            return agents
+        if name in ELSEWHERE:
+            found: click.Command = getattr(import_module(f"deployments.cli_{name}"), name)
+            return found
         return super().get_command(context, name)
 
 

@@ -9,8 +9,9 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,6 +20,7 @@ from blocks.environment import AgentSettings
 from database.agent_models import IssueText
 from tasks.agents.context import AgentContext
 from tasks.agents.git import named
+from tasks.agents.keys import Keys
 from tasks.errors import Permanent, Temporary
 
 TIMEOUT_S = 20.0
@@ -53,9 +55,26 @@ class Issue(BaseModel):
         return [label.get("name") if isinstance(label, dict) else label for label in value]
 
 
+class Asking(Protocol):
+    """Who asks GitHub: an agent's context, or `Access`."""
+
+    @property
+    def settings(self) -> AgentSettings: ...
+    @property
+    def keys(self) -> Keys: ...
+
+
+@dataclass(frozen=True)
+class Access:
+    """What asking GitHub takes, for those who are no agent."""
+
+    settings: AgentSettings
+    keys: Keys
+
+
 async def read_issue(context: AgentContext, given: IssueText | None) -> Issue:
     """The issue of this execution. Raises Permanent if there is none, Temporary if GitHub cannot answer now."""
-    number, settings = context.claim.issue_number, context.settings
+    number = context.claim.issue_number
     if given is not None:
         return Issue(number=number, source="the request", **given.model_dump())
     if number is None or context.claim.repository is None:
@@ -63,9 +82,14 @@ async def read_issue(context: AgentContext, given: IssueText | None) -> Issue:
             f"the {context.agent.id!r} agent needs an issue: ask with an `issue_number` and a repository, or with the "
             "issue's text as `issue` in the input"
         )
-    if settings.issues_directory is not None:
-        return issue_of_file(find_file(settings.issues_directory, context.claim.repository, number), number)
-    answer = await github(context, "GET", f"/repos/{named(context.claim.repository)}/issues/{number}")
+    return await issue_of_repository(context, context.claim.repository, number)
+
+
+async def issue_of_repository(asking: Asking, repository: str, number: int) -> Issue:
+    """The issue of this number, from the settings' folder or from GitHub."""
+    if (folder := asking.settings.issues_directory) is not None:
+        return issue_of_file(find_file(folder, repository, number), number)
+    answer = await github(asking, "GET", f"/repos/{named(repository)}/issues/{number}")
     return checked({**answer, "number": number, "source": str(answer.get("html_url", "GitHub"))}, "GitHub's answer")
 
 
@@ -118,7 +142,7 @@ async def add_labels(context: AgentContext, repository: str, number: int, labels
     await github(context, "POST", f"/repos/{named(repository)}/issues/{number}/labels", {"labels": list(labels)})
 
 
-async def github(context: AgentContext, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+async def github(context: Asking, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """GitHub's answer as JSON. Raises Permanent for a refusal, Temporary for trouble that passes."""
     settings, token = context.settings, await token_of(context)
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -137,7 +161,7 @@ async def github(context: AgentContext, method: str, path: str, body: Mapping[st
     raise refusal(answer, address, settings, token)
 
 
-async def token_of(context: AgentContext) -> str:
+async def token_of(context: Asking) -> str:
     """GitHub's token; empty if the settings name none. Raises Permanent if it is not there."""
     name = context.settings.github_token_secret
     return await context.keys.value(name, "`agents.github_token_secret`, GitHub's token,") if name else ""

@@ -56,7 +56,9 @@ def environment(facts: Facts, _claim: Claim | None) -> Looked:
     if not required:
         return Looked("working", "the code starts without any environment variable")
     deployed = [one for one in places if not EXAMPLES.search(one.place.file)]
-    lacking = [name for name in required if not any(one.name == name and one.filled for one in deployed)]
+    there = {name for resource in facts.cloud or () for name in resource.variables}
+    there |= {one.name for one in deployed if one.filled}
+    lacking = [name for name in required if name not in there]
     if not lacking:
         return Looked(
             "working", f"all {len(required)} required variables are set somewhere", seen_settings(deployed, required)

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -13,14 +14,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.investigating import code
 from tasks.investigating.files import content, listed
+from tasks.investigating.javascript import read_javascript
 from tasks.investigating.linking import aside, served
 from tasks.investigating.migrations import read_migrations
 from tasks.investigating.model import Address, Facts, FileFacts, Place
+from tasks.investigating.python import read_python
 from tasks.investigating.rust import read_rust
 from tasks.investigating.settings import is_settings, read_settings
 
 logger = logging.getLogger(__name__)
-READERS: Mapping[str, Callable[[str, bytes], FileFacts]] = {"rust": read_rust}
+READERS: Mapping[str, Callable[[str, bytes], FileFacts]] = {
+    "rust": read_rust,
+    "python": read_python,
+    **{name: partial(read_javascript, language=name) for name in ("javascript", "typescript", "tsx")},
+}
 PAGES = (".html", ".htm", ".vue", ".svelte", ".astro")
 KEPT = TypeAdapter(dict[str, FileFacts])
 

@@ -154,12 +154,14 @@ class Migrations:
 
 @dataclass(frozen=True)
 class Resource:
-    """A part of the cloud. `present` is None where it could not be asked, and `detail` says why."""
+    """A part of the cloud: `database`, `function` or `api`. Nobody could ask where `present` is None."""
 
-    kind: Literal["database", "function", "api"]
+    kind: str
     name: str
     present: bool | None
     detail: str
+    variables: list[str] = field(default_factory=list)
+    """Names of the environment variables that it has."""
 
 
 @dataclass(frozen=True)

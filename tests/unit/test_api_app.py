@@ -11,7 +11,7 @@ from api.app import create_app
 from api.cursors import read_cursor, write_cursor
 from api.logs import JsonLines
 from api.tokens import issue
-from database.agents import AGENTS
+from database.agents import AGENTS, OURS
 from database.executions import Cursor
 from database.users import User
 from tests.backend import JWT_SECRET, Client, make_backend
@@ -59,9 +59,9 @@ def test_agents(client: Client) -> None:
     }  # fmt: skip
 
 
-def test_the_agents_are_the_mission_s_twenty_four() -> None:
+def test_the_agents_are_the_mission_s_twenty_four_and_ours() -> None:
     categories = [agent.category for agent in AGENTS.values()]
-    assert [categories.count(name) for name in ("coding", "business", "community")] == [9, 14, 1]
+    assert [categories.count(name) for name in ("coding", "business", "community")] == [9 + len(OURS), 14, 1]
     assert [agent.id for agent in AGENTS.values() if agent.colour == "red"] == ["coordinator", "ai-entrepreneur"]
     assert all(len(agent.capabilities) == 3 for agent in AGENTS.values())
 

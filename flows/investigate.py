@@ -1,0 +1,99 @@
+"""Investigate: is what an issue says of a repository true, and what is really left to do? Reads only.
+
+A folder, or an address at a ref, is parsed (docs/investigate.md); with an environment AWS is asked as well, through a
+door that cannot write. The report is an artifact and a file, beside all of it as JSON, in
+`.miyabi/investigations/<name>/`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow, runtime
+from pydantic import Field
+
+from blocks.environment import AgentSettings
+from flows.opening import WORK, load_environment
+from flows.parameters import Shown
+from tasks.agents.issue_source import Access, Issue, issue_of_file, issue_of_repository
+from tasks.agents.keys import Keys
+from tasks.changes import Rollout
+from tasks.databases import observe_database
+from tasks.errors import Permanent
+from tasks.functions import observe_function
+from tasks.gateway import observe_api
+from tasks.investigating.cloud import look_at_cloud
+from tasks.investigating.investigation import IssueRead
+from tasks.investigating.leaving import leave
+from tasks.investigating.repository import origin_of
+from tasks.investigating.steps import investigate_repository
+from tasks.secrets import read_secret
+from tasks.sites.search import hits_in
+
+Repository = Annotated[
+    str, Field(min_length=1, max_length=500), Shown("What: a folder, or the address of a git repository.")
+]
+Ref = Annotated[str, Field(max_length=200), Shown("Which branch, tag or commit; empty for a folder as it is.")]
+IssueSpec = Annotated[
+    str, Field(max_length=500), Shown("Whose claims: a Markdown or JSON file, or a number at GitHub.")
+]
+Environment = Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]{1,20})?$"), Shown("Ask AWS there; empty for not at all.")]
+
+
+def run_name() -> str:
+    given: dict[str, Any] = runtime.flow_run.parameters
+    return f"investigate {str(given.get('repository', '')).rstrip('/').rpartition('/')[2] or '.'}"
+
+
+@flow(name="investigate", flow_run_name=run_name)
+async def investigate(
+    repository: Repository = ".", ref: Ref = "", issue: IssueSpec = "", environment: Environment = ""
+) -> None:
+    """Judge an issue's claims by what the repository and AWS really hold."""
+    rollout = await reading(environment) if environment else None
+    told = await issue_read(repository, issue, rollout)
+    cloud = look_at_cloud(observers(rollout)) if rollout else None
+    found = investigate_repository(
+        repository, ref, told, addresses=hits_in, cloud=cloud, home=WORK.parent / "investigations"
+    )
+    await leave(found, WORK.parent / "investigations")
+
+
+async def reading(environment: str) -> Rollout:
+    """A hold on the environment that cannot write."""
+    block = await load_environment(environment)
+    return Rollout(block, block.aws(planning=True))
+
+
+def observers(rollout: Rollout) -> dict[tuple[str, str], Callable[[], Any]]:
+    """Who looks at which resource, by kind and name."""
+    names = rollout.environment.names
+    return {
+        ("database", names.database): partial(observe_database, rollout),
+        ("function", names.function): lambda: observe_function(rollout.aws("lambda"), names.function),
+        ("api", names.api): partial(observe_api, rollout, names.api),
+    }
+
+
+async def issue_read(repository: str, issue: str, rollout: Rollout | None) -> IssueRead | None:
+    """The issue's text from its file, or from GitHub by its number. Raises Permanent if it cannot be read."""
+    if not issue:
+        return None
+    if not issue.isdecimal():
+        found = issue_of_file_there(issue)
+        return IssueRead(found.title, found.body, found.source.rpartition("/")[2])
+    name = origin_of(repository)
+    if name is None:
+        raise Permanent(f"issue {issue} is a number, and {repository!r} has no origin at GitHub: name the issue's file")
+    settings = rollout.environment.agents if rollout else AgentSettings()
+    keys = Keys(partial(read_secret, rollout)) if rollout else Keys()
+    found = await issue_of_repository(Access(settings, keys), name, int(issue))
+    return IssueRead(found.title, found.body, f"#{issue}")
+
+
+def issue_of_file_there(issue: str) -> Issue:
+    file = Path(issue).expanduser()
+    if not file.is_file():
+        raise Permanent(f"there is no file {issue!r}: name an issue's Markdown or JSON file, or its number")
+    return issue_of_file(file)

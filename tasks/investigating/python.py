@@ -1,0 +1,147 @@
+"""What a Python file says: FastAPI's, Starlette's and Flask's routes, pools, environment variables, tokens."""
+
+import re
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
+from tasks.investigating.model import Auth, FileFacts, Mount, Pool, Route, Variable
+
+WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|websocket|include_router|register_blueprint)\(|env|"
+                    rb"create_(async_)?engine|[Pp]ool\(|create_pool|jwt|APIRouter|FastAPI|Blueprint|Flask")  # fmt: skip
+QUERY = "(call) @call (subscript) @subscript (import_from_statement) @import"
+VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "websocket")
+MAKERS = re.compile(r"(^|\.)(FastAPI|Starlette|Flask|APIRouter|Blueprint)$")
+APPS = ("FastAPI", "Starlette", "Flask")
+POOL = re.compile(
+    r"(^|\.)(create_engine|create_async_engine|create_pool|(Async|Threaded)?ConnectionPool|AsyncConnectionPool)$"
+)
+TOKENS = re.compile(r"(^|\.)jwt\.(encode|decode)$|(^|\.)JWTManager$")
+GUARD = re.compile(r"Depends\(\s*[\w.]*(auth|user|token|jwt)\w*", re.IGNORECASE)
+
+
+def read_python(file: str, data: bytes) -> FileFacts:
+    code = parsed(file, "python", data)
+    facts = FileFacts(file, broken=broken(code))
+    if WANTED.search(data):
+        imports = dict(imported(code.captures(QUERY).get("import", []), file))
+        prefixes = read(code, facts, imports, {})
+        for fragment in fragments(
+            code, WANTED, lambda body: (b"", b"\ndef _(): ..." if body.startswith(b"@") else b"")
+        ):
+            read(fragment, facts, imports, prefixes)
+    return facts
+
+
+def read(code: Code, facts: FileFacts, imports: dict[str, str], known: dict[str, str]) -> dict[str, str]:
+    """Put what the tree says into the facts; gives the prefixes of the routers that it makes."""
+    seen = code.captures(QUERY)
+    prefixes = {**known, **dict(made(node, code, facts) for node in seen.get("call", []) if maker(node))}
+    for node in seen.get("call", []):
+        read_call(code, facts, imports, prefixes, node)
+    for node in seen.get("subscript", []):
+        if text(node.child_by_field_name("value")) in ("os.environ", "environ") and not code.disabled:
+            name = string_of(node.child_by_field_name("subscript"))
+            if name and not assigned_to(node):
+                facts.variables.append(Variable(name, True, None, code.place(node)))
+    return prefixes
+
+
+def assigned_to(node: Node) -> bool:
+    assignment = up(node.parent, "assignment")
+    return assignment is not None and assignment.child_by_field_name("left") == node
+
+
+def imported(statements: list[Node], file: str) -> Iterator[tuple[str, str]]:
+    """`from app.routers import users as u`: `u` is `app.routers.users`."""
+    for node in statements:
+        module = text(node.child_by_field_name("module_name"))
+        for name in node.children_by_field_name("name"):
+            alias = name.child_by_field_name("alias")
+            whole = text(name.child_by_field_name("name") if alias else name)
+            yield text(alias) if alias else whole, f"{module}.{whole}".replace("..", ".")
+
+
+def function_of(node: Node) -> str:
+    return text(node.child_by_field_name("function"))
+
+
+def maker(node: Node) -> bool:
+    return bool(MAKERS.search(function_of(node))) and up(node.parent, "assignment", "block", "module") is not None
+
+
+def made(node: Node, code: Code, facts: FileFacts) -> tuple[str, str]:
+    """The variable that holds a new router, and its prefix. An application is alive by itself."""
+    name = text(assignment.child_by_field_name("left")) if (assignment := up(node.parent, "assignment")) else ""
+    if function_of(node).rpartition(".")[2] in APPS and not code.disabled:
+        facts.called.append(f"#{name}")
+    return name, string_of(keyword(node, "prefix") or keyword(node, "url_prefix")) or ""
+
+
+def keyword(node: Node, name: str) -> Node | None:
+    given = node.child_by_field_name("arguments")
+    for argument in given.named_children if given else []:
+        if argument.type == "keyword_argument" and text(argument.child_by_field_name("name")) == name:
+            return argument.child_by_field_name("value")
+    return None
+
+
+def positional(node: Node) -> list[Node]:
+    given = node.child_by_field_name("arguments")
+    return [one for one in (given.named_children if given else []) if one.type not in ("keyword_argument", "comment")]
+
+
+def read_call(code: Code, facts: FileFacts, imports: dict[str, str], prefixes: dict[str, str], node: Node) -> None:
+    function, given = function_of(node), positional(node)
+    owner, _, method = function.rpartition(".")
+    if owner in prefixes and method in (*VERBS, "route", "api_route") and given:
+        read_route(code, facts, prefixes, node, owner, method)
+    elif method in ("include_router", "register_blueprint") and given:
+        prefix = string_of(keyword(node, "prefix") or keyword(node, "url_prefix")) or ""
+        target = target_of(text(given[0]), imports)
+        prefix = prefixes.get(owner, "").rstrip("/") + prefix
+        facts.mounts.append(Mount(owner, prefix, target, code.place(node), code.disabled))
+    elif function in ("os.getenv", "getenv", "os.environ.get", "environ.get") and given and not code.disabled:
+        if name := string_of(given[0]):
+            default = string_of(given[1]) if len(given) > 1 else None
+            facts.variables.append(Variable(name, False, default, code.place(node)))
+    elif POOL.search(function):
+        statement = up(node, "assignment", "expression_statement") or node
+        facts.pools.append(Pool(function, dict(settings_of(node)), code.place(statement), code.disabled))
+    elif TOKENS.search(function):
+        facts.auth.append(Auth("tokens", function, code.place(node), code.disabled))
+    if guard := GUARD.search(text(node.child_by_field_name("arguments"))) if method in VERBS or maker(node) else None:
+        facts.auth.append(Auth("guard", guard[0], code.place(node), code.disabled))
+
+
+def settings_of(node: Node) -> Iterator[tuple[str, str]]:
+    given = node.child_by_field_name("arguments")
+    for one in given.named_children if given else []:
+        if one.type == "keyword_argument":
+            name = text(one.child_by_field_name("name"))
+            yield {"max_size": "max", "pool_size": "max"}.get(name, name), text(one.child_by_field_name("value"))[:80]
+
+
+def target_of(name: str, imports: dict[str, str]) -> str:
+    """`users.router` by what `users` was imported as; a variable of this file is `#name`."""
+    first, dot, rest = name.partition(".")
+    whole = imports.get(first)
+    if whole is None:
+        return f"{first}#{rest}" if dot else f"#{name}"
+    return f"{whole}#{rest}" if dot else f"{whole.rpartition('.')[0]}#{whole.rpartition('.')[2]}"
+
+
+def read_route(code: Code, facts: FileFacts, prefixes: dict[str, str], node: Node, owner: str, method: str) -> None:
+    """`@router.get("/x")` above a function."""
+    path = string_of(positional(node)[0])
+    decorated = up(node, "decorated_definition")
+    if path is None or decorated is None:
+        return
+    definition = decorated.child_by_field_name("definition")
+    handler = text(definition.child_by_field_name("name")) if definition else ""
+    methods = re.findall(r"\w+", text(keyword(node, "methods"))) or ["GET"]
+    for verb in methods if method in ("route", "api_route") else [method]:
+        prefix = prefixes.get(owner, "").rstrip("/")
+        route = Route(owner, verb.upper(), prefix + path, handler, code.place(node), code.disabled)
+        facts.routes.append(route)
