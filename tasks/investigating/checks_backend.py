@@ -1,12 +1,13 @@
 """Checks of the backend's code and its schema. Each is `(facts, claim) -> Looked`; the list is checks.py."""
 
 import re
+from collections import defaultdict
 from itertools import chain
 
 from database.investigation_models import Problem
 from tasks.investigating.claims import Claim
 from tasks.investigating.linking import aside
-from tasks.investigating.looking import Looked, Seen, count, listed, spans
+from tasks.investigating.looking import MOST_EVIDENCE, Looked, Seen, count, listed, spans
 from tasks.investigating.model import Auth, Facts, Made, Place, Pool, Served
 
 HEALTH = re.compile(r"/(health|healthz|ping|ready|live|metrics|version|ws)?$|/(docs|openapi\.json)$", re.IGNORECASE)
@@ -119,13 +120,15 @@ def beside(lost: list[Served]) -> str:
 
 def seen_routes(routes: list[Served]) -> list[Seen]:
     """Routes by the lines that they stand on, or by the comment that their mount is in."""
-    places = spans([route.why or route.place for route in routes])
-    return [Seen(place, listed([str(route) for route in routes if covers(place, route)], 6)) for place in places]
+    by_file = defaultdict(list)
+    for route in routes:
+        by_file[(route.why or route.place).file].append(route)
+    places = spans([route.why or route.place for route in routes])[:MOST_EVIDENCE]
+    return [Seen(place, listed([str(one) for one in by_file[place.file] if covers(place, one)], 6)) for place in places]
 
 
 def covers(place: Place, route: Served) -> bool:
-    own = route.why or route.place
-    return own.file == place.file and place.first <= own.first <= place.last
+    return place.first <= (route.why or route.place).first <= place.last
 
 
 def unmounted(lost: list[Served]) -> list[Problem]:

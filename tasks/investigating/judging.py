@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from database.investigation_models import Evidence, Finding, JudgedClaim, Standing, Verdict
 from tasks.investigating.checks import CHECKS, Check, check_for
 from tasks.investigating.claims import Asserts, Claim
-from tasks.investigating.looking import Looked, Seen
+from tasks.investigating.looking import MOST_EVIDENCE, Looked, Seen
 from tasks.investigating.model import Facts
 
 Quote = Callable[[Seen], Evidence]
-MOST_EVIDENCE = 50
-"""Of one finding: the result is a row in Postgres."""
 VERDICTS: Mapping[tuple[Asserts, Standing], Verdict] = {
     ("bad", "absent"): "confirmed",
     ("bad", "partly"): "partly",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from database.investigation_models import Problem, Standing
 from tasks.investigating.model import Place
 
+MOST_EVIDENCE = 50
+"""Of one finding: the result is a row in Postgres."""
 SHOWN = 12
 """Places that one piece of evidence names."""
 

@@ -1,0 +1,122 @@
+"""Each check by itself, on the smallest repository that it can tell something about."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import NoCredentialsError
+
+from database.investigation_models import Standing
+from tasks.investigating.checks import CHECKS, NAMES, check_for
+from tasks.investigating.claims import Claim
+from tasks.investigating.cloud import observed
+from tasks.investigating.gathering import gather
+from tasks.investigating.looking import Looked
+from tasks.investigating.model import Resource
+from tasks.sites.search import hits_in
+
+POOL = 'fn main() { let db = PgPoolOptions::new().max_connections(%s).connect("x"); let a = Router::new()%s; }'
+ROUTES = '.route("/users", get(a)).route("/items", get(b))'
+JWT = "fn main() { let jwt = JwtManager::new(secret); let a = Router::new()%s; }"
+GUARDED = '.route("/a", get(b)).route_layer(from_fn(require_auth))'
+USERS = "CREATE TABLE users (id int);\n"
+CASES: list[tuple[str, Standing, dict[str, str]]] = [
+    ("frontend-address", "absent", {"js/app.js": "const API_BASE = 'http://localhost:3000/api';"}),
+    ("frontend-address", "working", {"js/app.js": "const API_BASE = 'https://api.example.com';"}),
+    ("frontend-address", "unknown", {"js/app.js": "// const API_BASE = 'http://localhost:3000/api';"}),
+    ("database-connection", "working", {"main.rs": POOL % (10, "")}),
+    ("database-connection", "absent", {"main.rs": "fn main() {\n// let db = PgPool::connect(&url).await?;\n}"}),
+    ("database-connection", "absent", {"main.rs": "fn main() {}"}),
+    ("pool-size", "partly", {"main.rs": POOL % (100, ""), "src/bin/lambda.rs": "fn main() {}"}),
+    ("pool-size", "working", {"main.rs": POOL % (5, ""), "src/bin/lambda.rs": "fn main() {}"}),
+    ("pool-size", "unknown", {"main.rs": "fn main() {}"}),
+    ("api-routes", "working", {"main.rs": POOL % (1, ROUTES)}),
+    ("api-routes", "partly", {"main.rs": POOL % (1, ROUTES + '\n// .route("/off", get(c))\n')}),
+    ("api-routes", "absent", {"main.rs": POOL % (1, '.route("/health", get(h))\n// .route("/off", get(c))\n')}),
+    ("api-routes", "unknown", {"main.rs": "fn main() {}"}),
+    ("schema", "ready", {"migrations/1_a.sql": USERS}),
+    ("schema", "absent", {"a.sql": USERS}),
+    ("migrations", "ready", {"migrations/1_a.sql": USERS}),
+    ("migrations", "partly", {"migrations/1_a.sql": USERS, "migrations/01_b.sql": USERS}),
+    ("migrations", "absent", {"a.sql": USERS}),
+    ("jwt-auth", "working", {"main.rs": JWT % GUARDED}),
+    ("jwt-auth", "partly", {"main.rs": JWT % '.route("/a", get(b))'}),
+    ("jwt-auth", "absent", {"main.rs": "fn main() {\n// let jwt = JwtManager::new(secret);\n}"}),
+    ("jwt-auth", "absent", {"main.rs": "fn main() {}"}),
+    ("route-syntax", "working", {"main.rs": POOL % (1, '.route("/a/:id", get(b)).route("/b/:id", get(b))')}),
+    ("route-syntax", "partly", {"main.rs": POOL % (1, '.route("/a/:id", get(b)).route("/b/{id}", get(b))')}),
+    ("build", "unknown", {"Cargo.toml": "", "main.rs": "fn main() {}"}),
+    ("build", "absent", {"main.rs": "fn main() {}"}),
+    ("environment", "absent", {"main.rs": 'fn main() { let a = env::var("A")?; }', ".env.example": "A=1"}),
+    ("environment", "working", {"main.rs": 'fn main() { let a = env::var("A")?; }', ".env": "A=1"}),
+    ("environment", "partly", {"main.rs": 'fn f() { (env::var("A")?, env::var("B")?) }', "x.sh": "export A=1"}),
+    ("local-database", "working", {"docker-compose.yml": "services: {}"}),
+    ("local-database", "absent", {"a.txt": ""}),
+    ("docker", "ready", {"api/Dockerfile": ""}),
+    ("docker", "absent", {"a.txt": ""}),
+    ("ci", "ready", {".github/workflows/ci.yml": ""}),
+    ("ci", "absent", {"workflows/ci.yml": ""}),
+    *((name, "unknown", {"a.txt": ""}) for name in ("cloud-database", "cloud-function", "cloud-api")),
+]  # fmt: skip
+
+
+def look(check: str, folder: Path, files: dict[str, str], cloud: list[Resource] | None = None) -> Looked:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    facts = gather(folder, name="it", addresses=hits_in)
+    object.__setattr__(facts, "cloud", cloud)
+    return NAMES[check].look(facts, None)
+
+
+@pytest.mark.parametrize(("check", "standing", "files"), CASES)
+def test_each_check(check: str, standing: Standing, files: dict[str, str], tmp_path: Path) -> None:
+    looked = look(check, tmp_path, files)
+    assert looked.standing == standing, looked.says
+    assert looked.says
+    assert bool(looked.problems) <= (standing in ("absent", "partly", "working"))
+
+
+def test_every_check_has_a_case_for_more_than_one_outcome() -> None:
+    outcomes = {name: {standing for check, standing, _ in CASES if check == name} for name in NAMES}
+    assert [name for name, found in outcomes.items() if len(found) < 2 and not name.startswith("cloud")] == []
+    assert len(NAMES) == len(CHECKS)
+
+
+@pytest.mark.parametrize("kind", ["database", "function", "api"])
+@pytest.mark.parametrize(("present", "standing"), [(True, "working"), (False, "absent"), (None, "unknown")])
+def test_what_aws_answers(kind: str, present: bool | None, standing: Standing, tmp_path: Path) -> None:
+    looked = look(f"cloud-{kind}", tmp_path, {}, [Resource(kind, "miyabi", present, "why")])
+    assert (looked.standing, bool(looked.problems)) == (standing, present is False)
+
+
+def test_a_variable_that_the_deployed_function_has_is_set(tmp_path: Path) -> None:
+    files = {"main.rs": 'fn main() { let a = env::var("A")?; }'}
+    assert look("environment", tmp_path, files, [Resource("function", "f", True, "", ["A"])]).standing == "working"
+
+
+def test_an_aws_that_does_not_answer_is_an_answer() -> None:
+    def away() -> None:
+        raise NoCredentialsError
+
+    looks: list[Callable[[], object]] = [away, lambda: None]
+    away_one, absent = [observed("database", "miyabi", one) for one in looks]
+    assert (away_one.present, absent.present) == (None, False)
+    assert "Unable to locate credentials" in away_one.detail
+
+
+@pytest.mark.parametrize(
+    ("subject", "said", "check"),
+    [
+        ("PostgreSQL Connection", "Disabled", "database-connection"),
+        ("Database", "AWS RDS is not provisioned", "cloud-database"),
+        ("Dashboard", "API_BASE is hardcoded to localhost", "frontend-address"),
+        ("Lambda", "not deployed", "cloud-function"),
+        ("Migrations", "missing", "migrations"),
+        ("Team tables", "missing", "schema"),
+        ("Weather", "it rains", None),
+    ],
+)
+def test_a_claim_finds_its_check(subject: str, said: str, check: str | None) -> None:
+    found = check_for(Claim(subject, said, "bad", 1))
+    assert (found.name if found else None) == check
