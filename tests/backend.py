@@ -58,3 +58,12 @@ def sql(dsn: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         cursor = connection.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+def granted(dsn: str, permission: str, organization: str | None = None) -> None:
+    """Give it to hana."""
+    add = """
+        INSERT INTO user_permissions (user_id, permission_id, organization_id)
+        SELECT u.id, p.id, %s FROM users AS u, permissions AS p WHERE u.email = 'hana@example.com' AND p.code = %s
+    """
+    sql(dsn, add, organization, permission)

@@ -163,11 +163,11 @@ def test_children_know_where_they_work(house: House) -> None:
     )
     branches = ["feature/issue-977-task-1", "feature/issue-977-task-2"]
     assert rows[0] == (
-        "codegen", 977, "P2", {"auto_pr": True, "task": "task-1", "after": []}, {"instructions": "first"}, True,
-        house.id,
+        "codegen", 977, "P2", {"auto_pr": True, "task": "task-1", "title": "first", "after": []},
+        {"instructions": "first"}, True, house.id,
     )  # fmt: skip
-    assert rows[2][3] == {"auto_pr": True, "task": "task-3", "after": branches}
-    assert (rows[4][1], rows[4][3]) == (12, {"auto_pr": True, "after": []})
+    assert rows[2][3] == {"auto_pr": True, "task": "task-3", "title": "third", "after": branches}
+    assert (rows[4][1], rows[4][3]) == (12, {"auto_pr": True, "title": "#12 own issue", "after": []})
 
 
 def test_no_more_run_at_once_than_may(house: House) -> None:

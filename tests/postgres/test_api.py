@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from database.agents import AGENTS
-from tests.backend import Client, make_backend, sql
+from tests.backend import Client, granted, make_backend, sql
 
 EXECUTION = {
     "id", "repository_id", "issue_number", "agent_type", "status", "started_at", "completed_at", "result_summary",
@@ -135,7 +135,9 @@ def test_an_execution_is_a_pending_row(hana: Client, repository_id: str, migrate
     assert owners == [(42,)]
 
 
-def test_every_agent_can_be_asked_by_any_of_its_names(hana: Client, repository_id: str) -> None:
+def test_every_agent_can_be_asked_by_any_of_its_names(hana: Client, repository_id: str, migrated: str) -> None:
+    for permission in {agent.grant for agent in AGENTS.values() if agent.grant}:
+        granted(migrated, permission)
     names = [agent.character or agent.name for agent in AGENTS.values()]
     answers = [execute(hana, repository_id, agent_type=name) for name in names]
     assert [answer.json().get("agent_type") for answer in answers] == list(AGENTS)

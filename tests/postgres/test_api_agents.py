@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from deployments.api_client import WHO
-from tests.backend import Client, make_backend, sql
+from tests.backend import Client, granted, make_backend, sql
 
 
 @pytest.fixture
@@ -250,15 +250,6 @@ def test_who_has_left_the_organization_sees_their_own_and_stops_nothing(
     assert kenji.post(f"/agents/executions/{execution_id}/cancel").status_code == 403
     assert execute(kenji, garden).status_code == 404
     assert kenji.get(f"/agents/executions/{asked(hana, garden)}").status_code == 404
-
-
-def granted(dsn: str, permission: str, organization: str | None = None) -> None:
-    """Give it to hana."""
-    add = """
-        INSERT INTO user_permissions (user_id, permission_id, organization_id)
-        SELECT u.id, p.id, %s FROM users AS u, permissions AS p WHERE u.email = 'hana@example.com' AND p.code = %s
-    """
-    sql(dsn, add, organization, permission)
 
 
 @pytest.mark.parametrize(
