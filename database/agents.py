@@ -195,7 +195,7 @@ COMMUNITY = (
 
 OURS = (
     coding("investigation", "InvestigationAgent", None, "blue", "flow",
-           "Finds out whether what an issue says of a repository is true, and what is left to do",
+           "Judges an issue's claims by what the repository holds",
            "Claim verification", "Code parsing", "Effort estimate",
            input=InvestigationInput, output=InvestigationOutput, timeout_s=900),
 )  # fmt: skip

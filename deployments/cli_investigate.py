@@ -39,4 +39,4 @@ def investigate(repository: str, ref: str, issue: str, environment: str, as_json
     """Judge an issue's claims by what a repository really holds; say what is left to do. Reads only."""
     parameters = {"repository": repository, "ref": ref, "issue": issue, "environment": environment}
     artifact = "claims" if as_json else "investigation"
-    run_flow("investigate", "local", parameters, as_json=as_json, artifact=artifact, label="claims")
+    run_flow("investigate", environment or "local", parameters, as_json=as_json, artifact=artifact, label="claims")

@@ -57,7 +57,7 @@ async def investigate(
     found = investigate_repository(
         repository, ref, told, addresses=hits_in, cloud=cloud, home=WORK.parent / "investigations"
     )
-    await leave(found, WORK.parent / "investigations")
+    await leave(found, WORK.parent / "investigations", environment or "local")
 
 
 async def reading(environment: str) -> Rollout:

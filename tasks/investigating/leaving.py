@@ -13,7 +13,8 @@ from tasks.steps import courtesy
 logger = logging.getLogger(__name__)
 
 
-async def leave(found: InvestigationOutput, home: Path) -> None:
+async def leave(found: InvestigationOutput, home: Path, place: str) -> None:
+    """`place` is the environment whose timeline of reports it is in."""
     folder, page = home / found.repository, render(found)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(page, encoding="utf-8")
@@ -23,10 +24,10 @@ async def leave(found: InvestigationOutput, home: Path) -> None:
         return
     with courtesy("the report"):
         await acreate_markdown_artifact(
-            markdown=fit_text(page), key="investigation-local", description=f"{found.repository}: {found.headline}"
+            markdown=fit_text(page), key=f"investigation-{place}", description=f"{found.repository}: {found.headline}"
         )
         await acreate_table_artifact(
-            table=rows_of(found), key="claims-local", description=found.issue or found.repository
+            table=rows_of(found), key=f"claims-{place}", description=found.issue or found.repository
         )
 
 
