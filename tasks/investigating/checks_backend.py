@@ -285,8 +285,9 @@ def migrations(facts: Facts, _claim: Claim | None) -> Looked:
         for one in facts.migrations
     ]
     if not problems:
+        untried = next((one.untried for one in facts.migrations if one.untried), "MIYABI_SCRATCH_DATABASE is not set")
         tried = all(one.applied is not None for one in facts.migrations)
-        says = "apply on an empty database" if tried else "are well formed; none was applied, as no database was given"
+        says = "apply on an empty database" if tried else f"are well formed; none was applied: {untried}"
         return Looked("working" if tried else "ready", f"{count(total, 'migration')} {says}", seen)
     problem = Problem(
         title="Migrations that do not apply",

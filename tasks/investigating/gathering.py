@@ -20,6 +20,7 @@ from tasks.investigating.migrations import read_migrations
 from tasks.investigating.model import Address, Facts, FileFacts, Place
 from tasks.investigating.python import read_python
 from tasks.investigating.rust import read_rust
+from tasks.investigating.scratch import tried
 from tasks.investigating.settings import is_settings, read_settings
 
 logger = logging.getLogger(__name__)
@@ -57,9 +58,10 @@ def gather(folder: Path, *, name: str, addresses: Finder, kept: Path | None = No
             by_file[path] = now[key] = before.get(key) or read_file(path, data, addresses)
     if kept and now.keys() != before.keys():
         write_kept(kept, now)
+    migrations = tried(folder, read_migrations(folder, listing.paths))
     return Facts(
-        name, len(listing.paths), by_file, served(by_file.values()), read_migrations(folder, listing.paths),
-        listing.paths, [*listing.unread, *misread(by_file.values())],
+        name, len(listing.paths), by_file, served(by_file.values()), migrations, listing.paths,
+        [*listing.unread, *misread(by_file.values())],
     )  # fmt: skip
 
 

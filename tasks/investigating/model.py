@@ -150,6 +150,8 @@ class Migrations:
     """What a scratch database holds after them, by kind; None where none was given."""
     refused: str | None = None
     """Why the scratch database did not take them."""
+    untried: str | None = None
+    """Why they could not be tried, though a database was given."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.postgres import Postgres
-from tests.bench import agents, commands, executions, lambda_runtime, loading, migrations, releases, sites, zipping
+from tests.bench import (
+    agents,
+    commands,
+    executions,
+    investigating,
+    lambda_runtime,
+    loading,
+    migrations,
+    releases,
+    sites,
+    zipping,
+)
 from tests.bench.results import Result
 
 
@@ -52,6 +63,7 @@ SUITES: dict[str, Callable[[], list[Result]]] = {
     "commands": commands.bench,
     "loading": loading.bench,
     "sites": sites.bench,
+    "investigating": investigating.bench,
 }
 
 
