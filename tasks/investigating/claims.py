@@ -60,13 +60,18 @@ def claims_in(body: str) -> list[Claim]:
             cells = [plain(cell) for cell in row[1].split("|")]
             if head is None:
                 head = cells
-            elif not RULE.match(line):
+            elif not RULE.match(line) and tells(heading):
                 found += claim_of_row(head, cells, number)
         else:
             head = None
-            if (point := POINT.match(line)) and not NO_CLAIMS.search(heading):
+            if (point := POINT.match(line)) and tells(heading):
                 found += claim_of_point(point[1], number)
     return found[:MOST]
+
+
+def tells(heading: str) -> bool:
+    """False for what stands under a plan, a list of tasks and the like."""
+    return not NO_CLAIMS.search(heading) or bool(CLAIMED.search(heading))
 
 
 def claim_of_row(head: list[str], cells: list[str], line: int) -> Iterator[Claim]:

@@ -70,7 +70,7 @@ def test_estimates_are_no_claims() -> None:
     assert [(one.number, one.hours) for one in estimates_in(ISSUE.read_text())] == [
         (1, (60, 80)), (2, (40, 50)), (3, (20, 30)), (4, (20, 30)),
     ]  # fmt: skip
-    assert claims_in("## Plan\n\n- [ ] Phase 1: JWT is missing\n") == []
+    assert claims_in("## Plan\n\n- [ ] Phase 1: JWT is missing\n\n| Part | State |\n|--|--|\n| JWT | missing |\n") == []
 
 
 def test_the_report_has_the_mission_s_parts(tmp_path: Path) -> None:
@@ -83,3 +83,38 @@ def test_the_report_has_the_mission_s_parts(tmp_path: Path) -> None:
     assert "| PostgreSQL Connection | ❌ Disabled (lib.rs:143-144) | enabled: max_connections=100" in page
     assert "        .max_connections(100)\n" in page
     assert "The issue estimated 140-190h" in page
+
+
+@pytest.mark.parametrize(
+    ("body", "asserts"),
+    [
+        ("| Part | Claimed | Note |\n|---|---|---|\n| JWT | ✅ Working | x |", ["good"]),
+        ("- JWT: not implemented", ["bad"]),
+        ("1. Routes are partly commented out", ["partly"]),
+        ("- **DB**: 未実装", ["bad"]),
+        ("- see the wiki", []),
+        ("no table and no list, and nothing works", []),
+        ("", []),
+    ],
+)
+def test_what_a_sentence_asserts(body: str, asserts: list[str]) -> None:
+    assert [claim.asserts for claim in claims_in(body)] == asserts
+
+
+def test_an_empty_folder_and_an_issue_without_claims_make_a_report_all_the_same(tmp_path: Path) -> None:
+    (issue := tmp_path / "issue.md").write_text("# It does not work\n\nPlease help.\n")
+    (empty := tmp_path / "empty").mkdir()
+    found = looked_at(empty, issue)
+    assert found.not_checked[0] == "Claims: issue.md has no table or list that says how things stand"
+    assert (found.claims, found.files) == ([], 0)
+    assert "## What could not be checked" in render(found)
+
+
+def test_values_and_secrets_are_not_quoted(tmp_path: Path) -> None:
+    root = now(tmp_path)
+    (root / ".env").write_text("DATABASE_URL=postgresql://me:hunter22@db/x\nJWT_SECRET=hunter22hunter22\n")
+    file = root / API / "src/lib.rs"
+    file.write_text(file.read_text().replace("&config.jwt_secret,", 'secret = "hunter22hunter22",'))
+    found = looked_at(root)
+    assert "hunter22" not in found.model_dump_json()
+    assert "***" in render(found)
