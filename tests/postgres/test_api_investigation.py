@@ -15,9 +15,9 @@ def test_it_is_listed_and_can_be_asked_for(hana: Client) -> None:
     }
     answer = hana.post("/agents/execute", json=asked)
     assert (answer.status_code, answer.json()["agent_type"], answer.json()["status"]) == (
-        201,
+        202,
         "investigation",
         "pending",
     )
     wrong = hana.post("/agents/execute", json=asked | {"input": {"reff": "main"}})
-    assert wrong.status_code == 400
+    assert wrong.status_code == 422
