@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tasks.investigating import checks_backend as backend
 from tasks.investigating import checks_delivery as delivery
+from tasks.investigating import checks_schema as schema
 from tasks.investigating.claims import Claim
 from tasks.investigating.looking import Looked
 from tasks.investigating.model import Facts
@@ -39,9 +40,9 @@ CHECKS: tuple[Check, ...] = (
     check("pool-size", "Size of the connection pool", "Backend", 1, backend.pool_size,
           r"max_connections|pool size|too many connections|connection limit"),
     check("api-routes", "API routes", "Backend", 2, backend.api_routes, r"\broutes?\b|endpoints?|routing|ルート"),
-    check("schema", "Database schema", "Database", 1, backend.schema,
+    check("schema", "Database schema", "Database", 1, schema.schema,
           r"schema|tables?\b|organi[sz]ations?|teams?\b|rbac|permissions?|roles?\b|スキーマ"),
-    check("migrations", "Migrations", "Database", 1, backend.migrations,
+    check("migrations", "Migrations", "Database", 1, schema.migrations,
           r"migrations?|sqlx migrate|マイグレーション"),
     check("jwt-auth", "JWT authentication", "Backend", 2, backend.jwt_auth, r"jwt|\bauth\w*|tokens?\b|login|認証"),
     check("route-syntax", "One syntax of path parameters", "Backend", 2, backend.route_syntax,

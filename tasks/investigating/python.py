@@ -41,7 +41,8 @@ def read(code: Code, facts: FileFacts, imports: dict[str, str], known: dict[str,
     for node in seen.get("call", []):
         read_call(code, facts, imports, prefixes, node)
     for node in seen.get("subscript", []):
-        if text(node.child_by_field_name("value")) in ("os.environ", "environ") and not code.disabled:
+        source = text(node.child_by_field_name("value"))
+        if imports.get(source, source) == "os.environ" and not code.disabled:
             name = string_of(node.child_by_field_name("subscript"))
             if name and not assigned_to(node):
                 facts.variables.append(Variable(name, True, None, code.place(node)))

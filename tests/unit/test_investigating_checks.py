@@ -34,6 +34,7 @@ CASES: list[tuple[str, Standing, dict[str, str]]] = [
     ("api-routes", "partly", {"main.rs": POOL % (1, ROUTES + '\n// .route("/off", get(c))\n')}),
     ("api-routes", "absent", {"main.rs": POOL % (1, '.route("/health", get(h))\n// .route("/off", get(c))\n')}),
     ("api-routes", "unknown", {"main.rs": "fn main() {}"}),
+    ("api-routes", "unknown", {"a.py": 'r = APIRouter()\n@r.get("/a")\ndef a(): ...\n'}),
     ("schema", "ready", {"migrations/1_a.sql": USERS}),
     ("schema", "absent", {"a.sql": USERS}),
     ("migrations", "ready", {"migrations/1_a.sql": USERS}),

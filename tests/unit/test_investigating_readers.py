@@ -36,7 +36,8 @@ app.include_router(items, prefix="/api/v1/items")
 
 @app.get("/health")
 def health():
-    return os.environ["REQUIRED"] + os.getenv("OPTIONAL", "x")
+    environ = {"PATH_INFO": "not a variable"}
+    return os.environ["REQUIRED"] + os.getenv("OPTIONAL", "x") + environ["PATH_INFO"]
 
 
 # @app.post("/off")
@@ -67,7 +68,7 @@ def test_fastapi(tmp_path: Path) -> None:
         "PUT /api/v1/items app/routers/items.py:4 enabled",
         "GET /api/v1/users/{id} app/routers/users.py:4 enabled",
         "GET /health app/main.py:12 enabled",
-        "POST /off app/main.py:17 commented out",
+        "POST /off app/main.py:18 commented out",
         "GET /old/users/{id} app/routers/users.py:4 commented out",
     ]
     assert [(one.name, one.required, one.default) for one in facts.by_file["app/main.py"].variables] == [
