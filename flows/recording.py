@@ -36,7 +36,7 @@ UNDOERS: Mapping[str, Undoer] = {
     provisioned.KIND: provisioned.restore_provisioned,
     publishing.KIND: publishing.restore_site,
 }
-"""How each kind of reversible change is put back."""
+"""How each kind of reversible change is put back, and in which order: traffic first."""
 
 
 class Record:
@@ -116,17 +116,23 @@ def going_back(rollout: Rollout, target: Release) -> Iterator[Record]:
 
 
 def put_back(rollout: Rollout, journal: Journal, outcome: Outcome) -> bool:
-    """Undo what was recorded, then close the release; true if there was something to undo.
+    """Undo what was recorded, then close the release; true if there was something and all of it was undone.
 
-    Trouble here is logged and does not hide why the deployment failed: the log stays, for the next release.
+    Trouble here is logged and does not hide why the deployment failed. The release is closed all the same and says what
+    is not as it was; its log stays, for `rollback` or the next release.
     """
     if journal.release_id is None:
         return False
+    undone: Sequence[str] = ()
     try:
         undone = replay_undo(rollout, UNDOERS, release_id=journal.release_id)
+    except MiyabiError as trouble:
+        logger.error("the release could not be put back; run `rollback`: %s", trouble)
+        outcome = replace(outcome, error=f"{outcome.error}\n{trouble}")
+    try:
         close_release(journal, outcome)
     except MiyabiError as trouble:
-        logger.error("the release could not be put back and closed; run `rollback`: %s", trouble)
+        logger.error("the release could not be closed: %s", trouble)
         return False
     return bool(undone)
 

@@ -16,6 +16,11 @@ def find_release(rollout: Rollout, wanted: str, *, store: Store | None = None) -
     that there is not, that was never well, or whose version was deleted."""
     with (store or Store(rollout)).connection() as connection:
         found = look_up(rollout, connection, wanted)
+    if found is None and wanted == PREVIOUS:
+        raise Permanent(
+            f"there is no release before the live version of {rollout.environment.name!r}: nothing to go back to."
+            " `miyabi releases` lists those that there are"
+        )
     if found is None:
         raise Permanent(
             f"environment {rollout.environment.name!r} has no release {wanted!r} to go back to; `miyabi releases` lists"

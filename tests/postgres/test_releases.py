@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from database import releases
@@ -18,6 +19,7 @@ from database.releases import NotRunning, Outcome, Release, Request
 from tasks.changes import Rollout
 from tasks.errors import Permanent, Temporary
 from tasks.releases import Journal, Store, close_release, open_release
+from tasks.returning import find_release
 from tasks.undo import replay_undo
 from tests.support import make_rollout
 
@@ -141,6 +143,50 @@ def test_a_change_that_may_or_may_not_have_happened_is_put_back(rollout: Rollout
         alias["version"] = "2"
         raise TimeoutError
     assert replay_undo.fn(rollout, undoer_of(alias), store=store) == ["f:live is on 1"]
+
+
+def test_traffic_goes_back_though_the_site_cannot(
+    connection: psycopg.Connection[Any], rollout: Rollout, store: Store
+) -> None:
+    """The site is newest in the log. What failed stays there, and the next rollback tries that alone."""
+    alias, site, journal, away = {"version": "1"}, {"version": "a"}, opened(rollout, store), [True]
+    shift(journal, alias, "2")
+    for to in ("b", "c"):
+        with journal.undoable("Publish the site", "site", "bucket", dict(site, to=to)):
+            site["version"] = to
+    close_release.fn(journal, Outcome("succeeded"))
+
+    def restore(_: Rollout, resource: str, before: Mapping[str, Any]) -> str:
+        if away:
+            raise Temporary("the bucket does not answer")
+        site["version"] = before["version"]
+        return f"{resource} shows {before['version']}"
+
+    undoers = {**undoer_of(alias), "site": restore}
+    with pytest.raises(Temporary) as caught:
+        replay_undo.fn(rollout, undoers, store=store)
+    assert str(caught.value).splitlines()[1:] == [
+        "  - not put back: step 3 'Publish the site' of site bucket: the bucket does not answer",
+        "  - put back: f:live is on 1",
+    ]
+    assert (alias, site) == ({"version": "1"}, {"version": "c"})
+    assert status_of(connection, journal) == ("succeeded", None)
+    away.clear()
+    assert replay_undo.fn(rollout, undoers, store=store) == ["bucket shows b", "bucket shows a"]
+    assert status_of(connection, journal) == ("rolled_back", None)
+
+
+def test_one_problem_that_will_not_pass_makes_all_of_it_permanent(rollout: Rollout, store: Store) -> None:
+    journal = opened(rollout, store)
+    shift(journal, {"version": "1"}, "2")
+    with journal.undoable("Publish the site", "site", "bucket", {}):
+        pass
+
+    def away(*_: Any) -> str:
+        raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+
+    with pytest.raises(Permanent, match=r"(?s)2 problem.*SlowDown.*of kind 'alias', which this version cannot undo"):
+        replay_undo.fn(rollout, {"site": away}, store=store)
 
 
 def test_an_undo_killed_half_way_goes_on_where_it_was(rollout: Rollout, store: Store) -> None:
@@ -307,6 +353,17 @@ def test_earlier_releases_are_found_by_version_by_order_and_by_the_beginning_of_
     releases.roll_back_release(connection, fourth)
     assert id_of(releases.release_with(connection, "testing", "4")) == fourth
     assert releases.good_versions(connection, "testing", 9) == ["2", "1"]
+
+
+def test_before_the_first_version_there_is_nothing_to_go_back_to(rollout: Rollout, store: Store) -> None:
+    class Lambda:
+        def get_alias(self, FunctionName: str, Name: str) -> dict[str, Any]:
+            return {"FunctionVersion": "1"}
+
+    released(rollout, store, "1")
+    rollout.aws = lambda _: Lambda()  # type: ignore[assignment,method-assign,return-value]
+    with pytest.raises(Permanent, match="there is no release before the live version of 'testing'"):
+        find_release.fn(rollout, "previous", store=store)
 
 
 def test_going_back_is_a_release_that_says_to_what(
