@@ -1,7 +1,7 @@
 """The dashboard in a real browser, against the real API on a real PostgreSQL.
 
 One Chromium, one API and one database for the session; each test has a user and a page of its own. The
-files are served from a folder below the root, as S3 may serve them. Whatever a page writes to the console as an error
+files are served at the root, as CloudFront does. Whatever a page writes to the console as an error
 fails its test, unless the test says that it expects it.
 """
 
@@ -30,7 +30,7 @@ from tests.backend import make_backend
 from tests.browser.people import Person, Site
 
 ROOT = Path(__file__).parents[2]
-PLACE = "/_site/test/"
+PLACE = "/"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 

@@ -10,10 +10,12 @@ import gc
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,21 +44,39 @@ class Zygote:
     """Runs flows in forked children. `run` tells the child's pid to `started` before the flow begins."""
 
     def __init__(self, environment: Mapping[str, str], errors: Path) -> None:
-        self.errors = errors
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.release.zygote", str(errors)],
+        self.errors, self._environment = errors, dict(environment)
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        """In a group of its own, so that ending it ends the child, too."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.release.zygote", str(self.errors)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=dict(environment),
+            env=self._environment,
+            start_new_session=True,
         )
 
     def run(self, flow: str, started: Callable[[int], None] = lambda pid: None, **parameters: Any) -> Ended:
-        """Run `flows.<flow>` with these parameters in a child of its own, to its end."""
+        """Run `flows.<flow>` with these parameters in a child of its own, to its end.
+
+        A run that is broken off, by a test's time limit, takes the process with it: its answers would be the next one's.
+        """
+        try:
+            return self._run(flow, started, parameters)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self.close()
+            self._process = self._start()
+            raise
+
+    def _run(self, flow: str, started: Callable[[int], None], parameters: Mapping[str, Any]) -> Ended:
         assert self._process.stdin
         assert self._process.stdout
         self.errors.write_text("")
-        self._process.stdin.write(json.dumps({"flow": flow, "parameters": parameters}) + "\n")
+        self._process.stdin.write(json.dumps({"flow": flow, "parameters": dict(parameters)}) + "\n")
         self._process.stdin.flush()
         started(int(self._answer()))
         self._process.stdin.write("go\n")
@@ -66,7 +86,8 @@ class Zygote:
     def close(self) -> None:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait(10)
         self._process.stdout.close()
 
