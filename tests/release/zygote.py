@@ -61,7 +61,7 @@ class Zygote:
     def run(self, flow: str, started: Callable[[int], None] = lambda pid: None, **parameters: Any) -> Ended:
         """Run `flows.<flow>` with these parameters in a child of its own, to its end.
 
-        A run that is broken off, by a test's time limit, takes the process with it: its answers would be the next one's.
+        One that is broken off, by a test's time limit, takes the process with it: its answers would be the next one's.
         """
         try:
             return self._run(flow, started, parameters)
