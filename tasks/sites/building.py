@@ -88,7 +88,7 @@ def build_site(rollout: Rollout, source: str, api_url: str, *, root: Path, work:
 
 
 def hint(problems: Sequence[str]) -> list[str]:
-    if not any("own machine" in problem for problem in problems):
+    if not any(" points " in problem for problem in problems):
         return []
     return ['if one of these is meant, allow it in the site\'s miyabi.toml: [site] allow = ["http://localhost:…"]']
 
@@ -146,10 +146,11 @@ def repoint(copy: Path, used: Sequence[Hit], address: str) -> None:
     """Put the address in where the hits are; a variable of the build has it instead of its fallback, too."""
     for file in sorted({hit.file for hit in used if hit.end}):
         path = copy / file
-        text = path.read_text(encoding="utf-8")
-        path.write_text(
-            replaced(text, [hit for hit in used if hit.file == file and hit.end], address), encoding="utf-8"
-        )
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise Rejected(f"site file {file}", ["is to be repointed and is not UTF-8: save it as UTF-8"]) from error
+        path.write_bytes(replaced(text, [hit for hit in used if hit.file == file and hit.end], address).encode())
 
 
 def built(site: Site, copy: Path, used: Sequence[Hit], address: str) -> Path:

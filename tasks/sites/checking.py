@@ -8,10 +8,13 @@ import re
 from collections.abc import Collection, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 from tasks.sites.javascript import Lines, inner_texts, tokens
 
-HOST = r"(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0|\[::1?\])"
+OWN = r"(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])"
+PRIVATE = r"(?:host\.docker\.internal|(?:10\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2})"
+HOST = rf"(?:{OWN}|{PRIVATE})"
 LOOPBACK = re.compile(
     rf"(?:(?:\b(?:https?|wss?):)?//{HOST}(?![\w.-])|(?<![\w./-]){HOST}:\d{{2,5}})[^\s'\"<>]*", re.IGNORECASE
 )
@@ -38,7 +41,7 @@ def problems_of(folder: Path, *, value: str, allow: Collection[str] = (), bundle
 def texts(folder: Path) -> Iterator[Path]:
     kinds = SCRIPTS | PAGES | PLAIN
     for path in sorted(folder.rglob("*")):
-        if path.suffix in kinds and not path.name.endswith(".LICENSE.txt") and path.is_file():
+        if path.suffix.lower() in kinds and not path.name.endswith(".LICENSE.txt") and path.is_file():
             yield path
 
 
@@ -60,17 +63,20 @@ def loopback_problems(folder: Path, path: Path, value: str, allow: Collection[st
             if not fine and (line, address) not in seen:
                 seen.add((line, address))
                 name = path.relative_to(folder).as_posix()
-                yield f"{name}:{line}: {address!r} points at the visitor's own machine"
+                private = re.search(PRIVATE, address, re.IGNORECASE)
+                where = "into a private network" if private else "at the visitor's own machine"
+                yield f"{name}:{line}: {address!r} points {where}"
 
 
 def strings_of(path: Path, text: str) -> Iterator[tuple[int, str]]:
     """Each string of a file with its line."""
-    if path.suffix in SCRIPTS:
+    suffix = path.suffix.lower()
+    if suffix in SCRIPTS:
         yield from script_strings(text)
-    elif path.suffix in PAGES:
+    elif suffix in PAGES:
         yield from Page(text).strings
     else:
-        bare = STYLE_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text) if path.suffix == ".css" else text
+        bare = STYLE_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text) if suffix == ".css" else text
         yield from enumerate(bare.splitlines(), 1)
 
 
@@ -113,4 +119,4 @@ def missing_references(folder: Path) -> list[str]:
     """Scripts and styles of the site's own that its first page asks for and that are not there."""
     page = Page((folder / "index.html").read_text(encoding="utf-8", errors="replace"))
     own = [name.partition("?")[0].partition("#")[0] for name in page.references if not re.match(r"^(\w+:|//)", name)]
-    return [name for name in own if name and not (folder / name.lstrip("/")).is_file()]
+    return [name for name in own if name and not (folder / unquote(name).lstrip("/")).is_file()]

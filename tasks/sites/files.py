@@ -15,14 +15,26 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from tasks.errors import Rejected
+from tasks.sites.names import name_problems
+
 IMMUTABLE = "public,max-age=31536000,immutable"
 NO_CACHE = "no-cache"
 UNTIL_INVALIDATED = "public,max-age=0,s-maxage=86400,must-revalidate"
 HASHED_PLACES = ("_next/static/*", "_astro/*", "_nuxt/*", "_app/immutable/*")
 """Where build tools put what carries a hash or a build id in its path: Next.js, Astro, Nuxt, SvelteKit."""
 HASHED_NAME = re.compile(
-    r"[-.](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{12,64}|[A-Za-z0-9]{10,32})(\.(chunk|bundle|min|module))*\.\w+$"
+    r"[-.](?P<hash>[0-9a-f]{8,64}|[A-Za-z0-9_-]{8}|[A-Za-z0-9]{20}|[A-Za-z0-9]{32})(\.(chunk|bundle|min|module))*\.\w+$"
 )
+BUILT_PLACES = frozenset({"assets", "static"})
+"""Folders in which build tools put names with hashes of mixed case: Vite, Rollup."""
+HEX = re.compile(r"[0-9a-f]{8,}")
+BASE32 = re.compile(r"[A-Z2-7]{8}")
+"""As esbuild, and so Angular, writes a hash."""
+SWITCH = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
+"""Between a letter and a digit. `summer24` and `20261127a` have one, a hash has more."""
+WORDS = re.compile(r"[A-Z]?[a-z]+([A-Z][a-z]+)*")
+MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[A-Za-z_-]\d+[A-Za-z_-]")
 TYPES: Mapping[str, str] = {
     ".avif": "image/avif", ".css": "text/css", ".html": "text/html", ".ico": "image/x-icon", ".js": "text/javascript",
     ".json": "application/json", ".map": "application/json", ".md": "text/markdown", ".mjs": "text/javascript",
@@ -32,7 +44,25 @@ TYPES: Mapping[str, str] = {
 }  # fmt: skip
 """Types that machines disagree about, or that Python does not know on all of them."""
 TEXTUAL = frozenset({"application/json", "application/manifest+json", "application/xml", "image/svg+xml"})
-NOT_PUBLISHED = frozenset({"miyabi.toml", "node_modules", "package.json", "package-lock.json", "Thumbs.db"})
+NOT_PUBLISHED = (
+    "miyabi.toml", "smoke.yaml", "smoke.yml", "node_modules", "package.json", "package-lock.json", "yarn.lock",
+    "pnpm-lock.yaml", "Thumbs.db", "desktop.ini", "__pycache__", "*~", "*.orig", "*.rej", "*.bak", "*.swp", "*.swo",
+)  # fmt: skip
+"""Patterns of what lies beside a site and is no part of it: settings, dependencies, what editors leave."""
+SECRET = (
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*.jks",
+    "*.keystore",
+    "*.ppk",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+)
+"""Patterns of private keys."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +89,30 @@ class SiteFile:
 
 
 def read_site(folder: Path, *, immutable: Sequence[str] = ()) -> tuple[SiteFile, ...]:
-    """Every file of a folder that is to be published, by key. Hidden ones are not, but for `.well-known`."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and is_published(path.relative_to(folder))]
+    """Every file of a folder that is to be published, by key. Hidden ones are not, but for `.well-known`.
+
+    Raises Rejected with every name that must not be public.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if is_published(path.relative_to(folder))]
+    paths = [path for path in paths if path.is_symlink() or path.is_file()]
+    if problems := [*name_problems(folder, paths), *secrets_in(folder, paths)]:
+        raise Rejected("what the site would publish", problems)
     with ThreadPoolExecutor(4) as pool:
         return tuple(pool.map(lambda path: described(path, path.relative_to(folder).as_posix(), immutable), paths))
 
 
 def is_published(path: Path) -> bool:
-    return not any((part.startswith(".") and part != ".well-known") or part in NOT_PUBLISHED for part in path.parts)
+    return not any((part.startswith(".") and part != ".well-known") or fits(part, NOT_PUBLISHED) for part in path.parts)
+
+
+def fits(name: str, patterns: Iterable[str]) -> bool:
+    """True if the name is one of these, in whatever case."""
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+
+
+def secrets_in(folder: Path, paths: Iterable[Path]) -> list[str]:
+    names = [path.relative_to(folder).as_posix() for path in paths if fits(path.name, SECRET)]
+    return [f"{name} is a private key by its name and would be public: move it out of the site" for name in names]
 
 
 def described(path: Path, key: str, immutable: Sequence[str]) -> SiteFile:
@@ -83,7 +129,7 @@ def content_type(key: str) -> str:
 
 
 def cache_control(key: str, immutable: Iterable[str] = ()) -> str:
-    if key.endswith((".html", ".htm")):
+    if key.lower().endswith((".html", ".htm")):
         return NO_CACHE
     if any(fnmatchcase(key, pattern) for pattern in (*HASHED_PLACES, *immutable)) or is_hashed(key):
         return IMMUTABLE
@@ -96,9 +142,16 @@ def is_hashed(key: str) -> bool:
     if not found:
         return False
     text = found["hash"]
-    digits, letters = any(c.isdigit() for c in text), any(c.isalpha() for c in text)
-    mixed = re.search(r"[a-z_-][A-Z]|[A-Z]{2,}[a-z]", text) is not None
-    return (digits and letters) or (mixed and len(text) == 8 and "assets/" in key)
+    if HEX.fullmatch(text) or (BASE32.fullmatch(text) and key.endswith((".js", ".css"))):
+        return len(SWITCH.findall(text)) > 1
+    if BUILT_PLACES.isdisjoint(Path(key).parts[:-1]):
+        return False
+    return MIXED.match(text) is not None or (is_mixed_letters(text) and key.endswith((".js", ".css")))
+
+
+def is_mixed_letters(text: str) -> bool:
+    """True of `XomEIWZU`; not of `OpenSans`, which is words, nor of `provider`."""
+    return len(text) == 8 and text.isalpha() and text != text.upper() and not WORDS.fullmatch(text)
 
 
 def manifest_of(files: Iterable[SiteFile]) -> dict[str, Any]:

@@ -67,23 +67,31 @@ def is_api_name(name: str, value: str | None) -> bool:
 
 def search(site: Site) -> list[Hit]:
     """Every hit in the site's own files."""
-    hits: list[Hit] = []
+    return [hit for name, text in searched(site) for hit in hits_in(name, text, site.choices_for(name))]
+
+
+def searched(site: Site) -> Iterator[tuple[str, str]]:
+    """The files that are searched, by name, and their texts."""
     for path in site.files():
         name = path.relative_to(site.folder).as_posix()
         if not NOT_SEARCHED.search(name) and path.stat().st_size <= LARGEST and is_searched(path):
-            hits += hits_in(name, path.read_text(encoding="utf-8", errors="replace"), site.choices_for(name))
-    return hits
+            yield name, text_of(path)
+
+
+def text_of(path: Path) -> str:
+    """The text with its line ends as they are: places in it are those of the file."""
+    return path.read_bytes().decode("utf-8", errors="replace")
 
 
 def is_searched(path: Path) -> bool:
-    return path.suffix in SCRIPTS | MARKUP or path.name.startswith(".env")
+    return path.suffix.lower() in SCRIPTS | MARKUP or path.name.startswith(".env")
 
 
 def hits_in(name: str, text: str, values: Sequence[str] = ()) -> list[Hit]:
     """The hits of one file. `values` are strings that a manifest chose by their present value."""
     if Path(name).name.startswith(".env"):
         return list(env_hits(name, text))
-    if Path(name).suffix in MARKUP:
+    if Path(name).suffix.lower() in MARKUP:
         return markup_hits(name, text, values)
     return list(script_hits(name, text, values))
 
@@ -217,12 +225,33 @@ def choose(site: Site, hits: Sequence[Hit]) -> list[Hit]:
         return [hit for choice in site.choices for hit in chosen(what, choice, hits)]
     usable = [hit for hit in hits if site.script or hit.form != "variable"]
     if not usable:
-        raise Rejected(what, [NOTHING, *(f"not of use without a build: {hit}" for hit in hits)])
+        raise Rejected(what, [NOTHING, *(f"not of use without a build: {hit}" for hit in hits), *not_readable(site)])
     definitions = by_definition(usable)
     if len(definitions) > 1:
         listed = [str(hit) for hit in usable]
-        raise Rejected(f"{what}: its API's address is ambiguous", [*listed, HOW.format(hit=usable[0])])
+        raise Rejected(f"{what}: its API's address is ambiguous", [*listed, how(definitions)])
     return definitions[0]
+
+
+def how(definitions: Sequence[Sequence[Hit]]) -> str:
+    """What to write to choose one of these definitions, and what to choose them all."""
+    ways = [f'{{file = "{hits[0].file}", name = "{hits[0].name}"}}' for hits in definitions]
+    return f"choose one in the site's {MANIFEST}: [site] api_base = {ways[0]}; if all are meant: [{', '.join(ways)}]"
+
+
+def not_readable(site: Site) -> list[str]:
+    """The places that name the API's address and put it together from parts, which cannot be repointed."""
+    return [place for name, text in searched(site) for place in composed(name, text)]
+
+
+def composed(name: str, text: str) -> Iterator[str]:
+    """`app.js:3: API_BASE is put together …`. In a page the tokens of its text are taken for those of its scripts."""
+    stream, lines = list(tokens(text)), Lines(text)
+    for index, token in enumerate(stream):
+        mark, first = at(stream, index + 1), at(stream, index + 2)
+        named = token.kind == "name" and is_api_name(token.text, None)
+        if named and mark and first and mark.text in ("=", ":") and not assigned(stream, index):
+            yield UNREADABLE.format(place=f"{name}:{lines.at(token.start)}", name=token.text, file=name)
 
 
 def by_definition(hits: Sequence[Hit]) -> list[list[Hit]]:
@@ -253,7 +282,11 @@ NOTHING = (
     f' tag. Name it in the site\'s {MANIFEST}: [site] api_base = {{file = "js/app.js", name = "API_BASE"}}, or by its'
     ' present value = "http://localhost:3000/api"'
 )
-HOW = "choose one in the site's " + MANIFEST + ': [site] api_base = {{file = "{hit.file}", name = "{hit.name}"}}'
+UNREADABLE = (
+    "{place}: {name} is put together (by a condition, from parts, or from another name), and only one whole string can"
+    " be repointed: write it as one, {name} = 'http://localhost:3000/api', or choose a string in it by its present"
+    ' value, [site] api_base = {{file = "{file}", value = "…"}}'
+)
 
 
 def replaced(text: str, hits: Iterable[Hit], value: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.errors import Rejected
+from tasks.sites.names import name_problems
 
 MANIFEST = "miyabi.toml"
 
@@ -89,14 +90,18 @@ class Site:
         return "build" if "build" in (self.package.get("scripts") or {}) else ""
 
     def files(self) -> Iterator[Path]:
-        """Its own files: no dependencies, no earlier output, nothing hidden but settings."""
+        return (path for path in self.entries() if path.is_file())
+
+    def entries(self) -> Iterator[Path]:
+        """Its own files and links: no dependencies or earlier output, nothing hidden but settings and `.well-known`."""
         skipped = {"node_modules", "coverage", "__pycache__", *((OUTPUTS | {self.table.output}) if self.script else ())}
         for path in sorted((self.folder if self.script else self.published).rglob("*")):
             parts = path.relative_to(self.folder).parts
-            hidden = any(part.startswith(".") for part in parts[:-1]) or (
+            hidden = any(part.startswith(".") and part != ".well-known" for part in parts[:-1]) or (
                 parts[-1].startswith(".") and not parts[-1].startswith(".env")
             )
-            if path.is_file() and not hidden and not skipped.intersection(parts[:-1]):
+            seen = path.is_symlink() or path.is_file()
+            if seen and not hidden and not skipped.intersection(parts if path.is_symlink() else parts[:-1]):
                 yield path
 
     @property
@@ -138,6 +143,8 @@ def read_table(path: Path) -> SiteTable:
 
 def site_problems(site: Site) -> list[str]:
     """What the manifest names and the folder does not have; and a folder that is no site."""
+    if problems := name_problems(site.folder, site.entries()):
+        return problems
     if site.script:
         known = site.package.get("scripts") or {}
         return [] if site.script in known else [f"site.build: package.json has no script {site.script!r}"]

@@ -172,7 +172,7 @@ def test_a_build_that_fails_says_its_last_lines(tmp_path: Path) -> None:
         ("index.html", "text/html; charset=utf-8", NO_CACHE),
         ("config.js", "text/javascript; charset=utf-8", UNTIL_INVALIDATED),
         ("assets/index-BdQq4_oX.js", "text/javascript; charset=utf-8", IMMUTABLE),
-        ("assets/index-DiwrgTda.css", "text/css; charset=utf-8", IMMUTABLE),
+        ("assets/index-XomEIWZU.css", "text/css; charset=utf-8", IMMUTABLE),
         ("static/js/main.3f2a91bc.chunk.js", "text/javascript; charset=utf-8", IMMUTABLE),
         ("_next/static/x/_buildManifest.js", "text/javascript; charset=utf-8", IMMUTABLE),
         ("assets/data-provider.js", "text/javascript; charset=utf-8", UNTIL_INVALIDATED),
