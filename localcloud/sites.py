@@ -30,7 +30,7 @@ class SiteFront:
         behaviour = distribution.wanted["DefaultCacheBehavior"]
         if environ["REQUEST_METHOD"] not in (behaviour.get("AllowedMethods", {}).get("Items") or ("GET", "HEAD")):
             return written(refusal(403, "MethodNotAllowed"), environ, [("x-cache", "Error from cloudfront")])
-        path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+        path = environ["REQUEST_URI"].partition("?")[0].encode("latin-1").decode("utf-8", "replace")
         page, cache, age = self.edge.answer(distribution, path)
         headers = [("x-cache", cache), ("x-amz-cf-id", distribution.id), ("age", str(int(age)))]
         headers += HEADER_POLICIES.get(behaviour.get("ResponseHeadersPolicyId") or "", ())

@@ -90,6 +90,8 @@ class Front:
         try:
             if operation.service == "lambda":
                 environ = plainly_named(environ, operation, account=self.cloud.account_id, region=self.cloud.region)
+            if operation.service == "s3":  # the path as it was sent: a key may hold an encoded `?` or `%20`
+                environ = {**environ, "RAW_URI": environ.get("REQUEST_URI", "")}
             if operation.is_read or operation.name in UNLOCKED:
                 answer = self._moto(environ)
             else:

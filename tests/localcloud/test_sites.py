@@ -70,6 +70,22 @@ def test_bucket_and_distribution_are_made_once(cloud: Cloud, world: Callable[...
         s3.put_bucket_policy(Bucket=BUCKET, Policy='{"Statement": [{"Effect": "Allow", "Principal": "*"}]}')
 
 
+def test_keys_of_any_letters_are_stored_and_served(cloud: Cloud, world: Callable[..., Rollout]) -> None:
+    rollout = world()
+    ensure_all(rollout)
+    key, url = "sub dir/ü+%20#?.txt", f"{cloud.site_endpoint}/sub%20dir/%C3%BC+%2520%23%3F.txt"
+    objects = rollout.aws.objects(BUCKET)
+    objects.put(key, b"x", {"Cache-Control": "no-cache"}, md5=MD5_OF_X)
+    assert list(objects.list()) == [key]
+    assert httpx.get(url).text == "x"
+    (first,) = objects.versions()
+    objects.copy(key, first.version, {"Content-Type": "text/plain"})
+    assert [found.key for found in objects.versions()] == [key, key]
+    assert rollout.aws("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"x"
+    objects.delete(list(objects.list().values()))
+    assert objects.list() == {}
+
+
 def test_what_was_changed_by_hand_is_put_right(world: Callable[..., Rollout]) -> None:
     made = ensure_all(world())
     rollout = world()
