@@ -91,7 +91,7 @@ class Edge:
         return None
 
     def answer(self, distribution: Any, path: str) -> tuple[Page, str, float]:
-        """The page of a path as it was sent, whether it came from the cache (`Hit` or `Miss`), and its age in seconds."""
+        """The page of a path as it was sent, whether it came from the cache (`Hit` or `Miss`), its age in seconds."""
         path = path if path != "/" else "/" + (distribution.wanted.get("DefaultRootObject") or "")
         key, now = (distribution.id, path), self.clock()
         found = self._cache.get(key)
