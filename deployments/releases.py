@@ -73,4 +73,4 @@ def lines(found: Sequence[ListedRelease]) -> Iterator[str]:
             f"{release.status:<11}  {version:<10}  {(release.git_sha or '')[:7]:<7}  {release.source or ''}"
         )
         if release.error:
-            yield f"          {release.error[:120]}"
+            yield f"          {release.error.splitlines()[0][:160]}"
