@@ -16,7 +16,7 @@ class Connections:
     """Connections at one moment."""
 
     here: int
-    """To this database, without the one that asked."""
+    """To this database by the function's user, without the one that asked and without known tools."""
     used: int
     """To the whole server."""
     allowed: int
@@ -27,3 +27,8 @@ def count_connections(connection: psycopg.Connection[Any]) -> Connections:
         found = cursor.execute(SQL["connections"]).fetchone()
     assert found is not None
     return found
+
+
+def connection_ages(connection: psycopg.Connection[Any]) -> list[float]:
+    """Of those that are `here`, in seconds."""
+    return [age for (age,) in connection.execute(SQL["ages"]).fetchall()]

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import httpx
@@ -39,7 +40,8 @@ class CanaryFailed(Permanent):
     """The new version did worse than it may, or too little is known of it."""
 
     def __init__(self, version: str, share: int, reasons: Sequence[str], examples: Sequence[str]) -> None:
-        lines = [f"version {version} is taken back at {share} % of the traffic", *(f"  - {text}" for text in reasons)]
+        first, *others = reasons
+        lines = [f"version {version} is taken back at {share} %: {first}", *(f"  - {text}" for text in others)]
         super().__init__("\n".join([*lines, *(f"  - for example: {text}" for text in examples)]))
 
 
@@ -63,9 +65,11 @@ class Canary:
         self.checks = repeatable(checks, rollout.environment.api.health_path)
         self.rows: list[Row] = []
         self._transport, self._sleep, self._clock = transport, sleep, clock
-        self._counter = Counter(journal.store, warm=self.settings.min_requests // 4)
-        self._answered = 0
-        """By the new version, at the shares before."""
+        said = rollout.environment.function.variables.get("DB_MAX_CONNECTIONS", "")
+        pool = int(said) if said.isdecimal() else 1
+        self._counter = Counter(journal.store, warm=self.settings.min_requests // 4, pool=pool, clock=clock)
+        self._answered = self._started = 0
+        """Requests that the new version had, and processes of it that started, at the shares before."""
 
     @cached_property
     def _metrics(self) -> Metrics:
@@ -76,6 +80,7 @@ class Canary:
         """Watch for `bake_s` with this share (percent) on the new version. Raises CanaryFailed."""
         logger.info("canary: %d %% of the traffic on version %s, %.0f s", share, self.version, self.settings.bake_s)
         new, other, url, metrics = Tally(), Tally(), Tally(), self._metrics
+        self._counter.begin()
         began = self._clock()
         with self._asking(old, new, other, url):
             while True:
@@ -87,7 +92,8 @@ class Canary:
                 self._judge(share, seen, elapsed, [*new.examples, *url.examples][:3])
                 if elapsed >= self.settings.bake_s and not lacking(self.settings, seen):
                     break
-        self._answered += new.figures.requests
+        self._answered += asked(seen)
+        self._started += new.figures.cold
         self._note(share, seen, elapsed, "good")
 
     @contextmanager
@@ -106,16 +112,9 @@ class Canary:
             yield
 
     def _look(self, share: float, new: Figures, other: Figures, url: Figures) -> Seen:
-        self._counter.sample(self._answered + new.requests)
-        return Seen(
-            share,
-            new,
-            other,
-            url,
-            connections=self._counter.last,
-            leak=self._counter.leak,
-            trouble=self._counter.trouble,
-        )
+        seen = Seen(share, new, other, url)
+        self._counter.sample(self._answered + asked(seen), self._started + new.cold)
+        return replace(seen, connections=self._counter.last, leak=self._counter.leak, trouble=self._counter.trouble)
 
     def _judge(self, share: int, seen: Seen, elapsed: float, examples: Sequence[str]) -> None:
         """Raise CanaryFailed if the version must go back."""
@@ -132,6 +131,11 @@ class Canary:
         self.rows.append(row)
         logger.info("canary: %s", ", ".join(f"{name} {value}" for name, value in row.items()))
         publish_canary(self.rollout.environment.name, self.rows, f"version {self.version}")
+
+
+def asked(seen: Seen) -> int:
+    """Our requests to the new version, directly and through the URL."""
+    return seen.new.requests + round(seen.share * seen.url.requests)
 
 
 def row_of(share: int, seen: Seen, elapsed: float, verdict: str) -> Row:

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EXAMPLES = 3
 """Failures that are told in words."""
@@ -16,6 +16,9 @@ class Figures:
     requests: int = 0
     failures: int = 0
     p95_ms: float | None = None
+    p50_ms: float | None = field(default=None, compare=False)
+    cold: int = field(default=0, compare=False)
+    """Requests for which a process was started, where that is known."""
 
     @property
     def error_rate(self) -> float:
@@ -31,7 +34,11 @@ NOTHING = Figures()
 
 def p95(values: Sequence[float]) -> float | None:
     """The exact 95th percentile by nearest rank; None of nothing."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1] if values else None
+    return rank(values, 0.95)
+
+
+def rank(values: Sequence[float], share: float) -> float | None:
+    return sorted(values)[math.ceil(share * len(values)) - 1] if values else None
 
 
 class Tally:
@@ -57,4 +64,6 @@ class Tally:
     @property
     def figures(self) -> Figures:
         with self._lock:
-            return Figures(self._requests, self._failures, p95(self._latencies))
+            cold = self._requests - len(self._latencies)
+            middle = rank(self._latencies, 0.5)
+            return Figures(self._requests, self._failures, p95(self._latencies), middle, cold)

@@ -9,6 +9,13 @@ from tasks.canary.figures import NOTHING, Figures
 
 EXPECTED = 20
 """Requests that the new version must have had by its share before their absence in CloudWatch means something."""
+CHANCE = 0.05
+"""A few failures count if they are less likely than this in a version that fails as often as it may."""
+FEW = 3
+"""Below so many allowed failures a sample is small."""
+LATENCIES = 10
+"""Requests after which a version is called slow if even half of them are slower than they may be."""
+LEAKED = 5
 FULL = ("too many clients", "connection slots are reserved")
 """What PostgreSQL says when nobody else can connect."""
 
@@ -37,36 +44,58 @@ class Seen:
 
 
 def breaches(allowed: CanarySettings, seen: Seen) -> list[str]:
-    """Why the version must go back at once; nothing as long as it may stay."""
-    return [
+    """Why the version must go back at once; nothing as long as it may stay. Connections are told where nothing else
+    is: a version that fails or is slow has more of them at a time for that."""
+    reasons = [
         *failing(allowed, "asked directly", seen.new, seen.old),
-        *slow(allowed, "asked directly", seen.new, seen.old),
         *failing(allowed, "with traffic (Lambda's metrics)", seen.new_metrics, seen.old_metrics),
-        *slow(allowed, "with traffic (Lambda's metrics)", seen.new_metrics, seen.old_metrics),
         *failing_visits(allowed, seen),
-        *crowded(allowed, seen),
+        *slow(allowed, "asked directly", seen.new, seen.old),
+        *slow(allowed, "with traffic (Lambda's metrics)", seen.new_metrics, seen.old_metrics),
     ]
+    return reasons or list(crowded(allowed, seen))
 
 
 def failing(allowed: CanarySettings, how: str, new: Figures, old: Figures) -> Iterator[str]:
     """More failures than are allowed, or than the old version has. Told as soon as it is certain."""
     inherited = old.error_rate * new.requests
+    text = f"{new.failures} of {new.requests} requests failed (old {old.failures} of {old.requests}), {how}; allowed is"
     if exceeds(allowed, new.failures, new.requests, allowed.max_error_rate):
-        yield f"{how}, {new}; allowed is {percent(allowed.max_error_rate)}. The old version: {old}"
-    elif exceeds(allowed, new.failures - inherited, new.requests, allowed.max_error_increase):
-        yield f"{how}, {new}; allowed is {percent(allowed.max_error_increase)} more than the old version: {old}"
+        yield f"{text} {percent(allowed.max_error_rate)}"
+    elif new.requests * allowed.max_error_increase >= FEW and exceeds(
+        allowed, new.failures - inherited, new.requests, allowed.max_error_increase
+    ):
+        yield f"{text} {percent(allowed.max_error_increase)} more than the old version"
 
 
 def exceeds(allowed: CanarySettings, failures: float, requests: float, rate: float) -> bool:
-    """Too many failures, even if all others of the least number of requests were good."""
-    return failures > rate * max(requests, allowed.min_requests)
+    """Too many failures, even if all others of the least number of requests were good. In a small sample one is no
+    sign, and more must be unlikely by chance; `lacking` then asks for more requests."""
+    whole = max(round(requests), allowed.min_requests)
+    if failures <= rate * whole:
+        return False
+    return rate * whole >= FEW or rate == 0 or (failures >= 2 and chance(int(failures), whole, rate) <= CHANCE)
+
+
+def chance(failures: int, requests: int, rate: float) -> float:
+    """How likely so many failures or more are at this rate (binomial)."""
+    likely, fewer = (1 - rate) ** requests, 0.0
+    for k in range(failures):
+        fewer += likely
+        likely *= (requests - k) / (k + 1) * rate / (1 - rate)
+    return 1 - fewer
 
 
 def slow(allowed: CanarySettings, how: str, new: Figures, old: Figures) -> Iterator[str]:
     """Slower than the old version in the same window; over the budget counts only then, as going back is no gain."""
-    if new.p95_ms is None or old.p95_ms is None or min(new.requests, old.requests) < allowed.min_requests:
+    if new.p95_ms is None or old.p95_ms is None:
         return
     limit = max(old.p95_ms * (1 + allowed.p95_increase), old.p95_ms + allowed.p95_noise_ms)
+    fewest = min(new.requests - new.cold, old.requests - old.cold)
+    if min(new.requests, old.requests) < allowed.min_requests and not (
+        fewest >= LATENCIES and (new.p50_ms or 0) > limit
+    ):
+        return
     if new.p95_ms > limit:
         yield f"{how}, p95 is {new.p95_ms:.0f} ms; the old version's is {old.p95_ms:.0f} ms, so {limit:.0f} are allowed"
     elif new.p95_ms > max(allowed.p95_ms, old.p95_ms + allowed.p95_noise_ms):
@@ -89,7 +118,7 @@ def failing_visits(allowed: CanarySettings, seen: Seen) -> Iterator[str]:
 def crowded(allowed: CanarySettings, seen: Seen) -> Iterator[str]:
     """Connections to the database that stay open, or are nearly used up."""
     stayed, requests = seen.leak
-    if stayed >= 3 and stayed > allowed.max_leak * requests:
+    if stayed >= LEAKED and 2 * requests >= allowed.min_requests and stayed > allowed.max_leak * requests:
         yield f"it leaks database connections: {stayed} more stayed open in {requests} requests"
     if seen.connections and seen.connections.used > allowed.max_connections * seen.connections.allowed:
         yield (
@@ -108,6 +137,8 @@ def lacking(allowed: CanarySettings, seen: Seen) -> list[str]:
         for who, count in counts.items()
         if count < allowed.min_requests
     ]
+    if seen.new.failures > allowed.max_error_rate * seen.new.requests:
+        missing.append(f"{seen.new}, asked directly: more than is allowed, and it may be chance in so few requests")
     if seen.trouble or seen.connections is None:
         missing.append(f"the database does not say how many connections it has: {seen.trouble or 'not asked yet'}")
     if seen.share * seen.url.requests >= EXPECTED and not seen.new_metrics.requests:

@@ -106,7 +106,7 @@ def weights(scene: Scene) -> dict[str, float]:
 def test_one_that_fails_5_percent_of_its_requests(scene: Scene, tmp_path: Path) -> None:
     """Each 20th request of a process, so a version of many processes may come to the second share."""
     with taken_back(scene, backend(tmp_path, "failing")) as (error, visitor):
-        share = re.search(r"is taken back at (10|50) % of the traffic", error)
+        share = re.search(r"is taken back at (10|50) %: ", error)
         assert share, error
         assert "answered 500" in error
         assert visitor.failed <= int(share[1]) / 100 * visitor.versions.total()

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from blocks.canary import CanarySettings
 from database.server_use import Connections
-from tasks.canary.connections import Sample, growth
+from tasks.canary.bake import CanaryFailed
+from tasks.canary.connections import Sample, growth, steady
 from tasks.canary.figures import Figures, Tally, p95
 from tasks.canary.metrics import Metrics
 from tasks.canary.probes import repeatable, warm_ms
 from tasks.canary.repeating import Repeated
-from tasks.canary.verdict import Seen, breaches, lacking
+from tasks.canary.verdict import Seen, breaches, chance, lacking
 from tasks.suite_checks import Check
 from tests.support import make_rollout
 
@@ -26,10 +27,16 @@ FEW = Connections(here=5, used=9, allowed=100)
 WELL = Seen(0.1, GOOD, GOOD, Figures(1500, 0, 30.0), Figures(150, 0, 20.0), Figures(1350, 0, 20.0), connections=FEW)
 
 CASES: dict[str, tuple[Seen, str]] = {
-    "fails": (replace(WELL, new=Figures(600, 30, 20.0)), "asked directly, 30 of 600 failed (5.0 %); allowed is 1 %"),
-    "fails from the start": (replace(WELL, new=Figures(5, 3, 20.0)), "3 of 5 failed"),
+    "fails": (
+        replace(WELL, new=Figures(600, 30, 20.0)),
+        "30 of 600 requests failed (old 0 of 600), asked directly; allowed is 1 %",
+    ),
+    "fails from the start": (replace(WELL, new=Figures(6, 6, 20.0)), "6 of 6 requests failed"),
     "fails more than the old one": (replace(WELL, new=Figures(600, 5, 20.0)), "0.5 % more than the old version"),
-    "crashes with traffic": (replace(WELL, new_metrics=Figures(150, 8, 20.0)), "with traffic (Lambda's metrics), 8 of"),
+    "crashes with traffic": (
+        replace(WELL, new_metrics=Figures(150, 8, 20.0)),
+        "8 of 150 requests failed (old 0 of 1350), with traffic (Lambda's metrics)",
+    ),
     "slow with traffic": (replace(WELL, new_metrics=Figures(500, 0, 90.0)), "p95 is 90 ms; the old version's is 20"),
     "slower": (replace(WELL, new=Figures(600, 0, 320.0)), "p95 is 320 ms; the old version's is 20 ms, so 40"),
     "over the budget": (
@@ -54,11 +61,14 @@ def test_what_takes_a_version_back(case: str) -> None:
 NO_BREACH: dict[str, Seen] = {
     "good": WELL,
     "one failure in few requests": replace(WELL, new=Figures(10, 1, 20.0)),
+    "three failures in few requests": replace(WELL, new=Figures(90, 3, 20.0)),
     "as bad as the old one was": replace(WELL, new=Figures(600, 5, 20.0), old=Figures(600, 5, 20.0)),
     "slow as the old one": replace(WELL, new=Figures(600, 0, 155.0), old=Figures(600, 0, 150.0)),
+    "a few slow ones": replace(WELL, new=Figures(30, 0, 900.0, 20.0)),
     "slow, by too few requests": replace(WELL, new=Figures(30, 0, 900.0)),
     "the gateway failed before, too": replace(WELL, gateway=Figures(5000, 60), gateway_before=Figures(9000, 110)),
-    "started, and opened some connections": replace(WELL, leak=(2, 100)),
+    "started, and opened some connections": replace(WELL, leak=(4, 100)),
+    "connections in the first few requests": replace(WELL, leak=(9, 50)),
     "many connections for many requests": replace(WELL, leak=(9, 5000)),
 }
 
@@ -66,6 +76,43 @@ NO_BREACH: dict[str, Seen] = {
 @pytest.mark.parametrize("case", NO_BREACH)
 def test_what_does_not(case: str) -> None:
     assert breaches(ALLOWED, NO_BREACH[case]) == []
+
+
+LOCAL = CanarySettings(min_requests=40)
+
+
+@pytest.mark.parametrize(
+    ("failures", "requests", "back"), [(1, 46, 0), (2, 46, 0), (3, 46, 1), (3, 90, 0), (4, 400, 0)]
+)
+def test_a_few_failures_in_a_small_sample(failures: int, requests: int, back: int) -> None:
+    """One is no sign; as long as it may be chance, more requests are waited for."""
+    seen = replace(WELL, new=Figures(requests, failures, 20.0), old=Figures(45, 0, 20.0))
+    assert len(breaches(LOCAL, seen)) == back
+    assert bool(lacking(LOCAL, seen)) == (failures / requests > LOCAL.max_error_rate)
+
+
+def test_chance_is_the_binomial_tail() -> None:
+    assert chance(0, 46, 0.01) == 1
+    assert chance(1, 46, 0.01) == pytest.approx(1 - 0.99**46)
+    assert chance(2, 2, 0.1) == pytest.approx(0.01)
+    assert chance(1000, 2000, 0.001) == pytest.approx(0, abs=1e-9)
+
+
+def test_half_of_a_few_requests_are_enough_to_call_it_slow_and_then_it_does_not_leak() -> None:
+    seen = replace(WELL, new=Figures(12, 0, 330.0, 310.0), leak=(20, 200))
+    (reason,) = breaches(ALLOWED, seen)
+    assert "p95 is 330 ms" in reason
+    (reason,) = breaches(ALLOWED, replace(seen, new=Figures(12, 0, 330.0, 310.0, cold=3)))
+    assert "leaks" in reason
+
+
+def test_the_first_line_says_why() -> None:
+    failed = CanaryFailed("3", 10, ["3 of 46 requests failed (old 0 of 45)", "and it is slow"], ["/a answered 500"])
+    assert str(failed).splitlines() == [
+        "version 3 is taken back at 10 %: 3 of 46 requests failed (old 0 of 45)",
+        "  - and it is slow",
+        "  - for example: /a answered 500",
+    ]
 
 
 def test_without_figures_nothing_is_promoted() -> None:
@@ -119,7 +166,7 @@ def test_cloudwatch_is_asked_for_each_version_and_for_whole_minutes_of_the_gatew
 
 
 def samples(*here: int) -> list[Sample]:
-    return [Sample(10 * k, Connections(count, count, 100)) for k, count in enumerate(here)]
+    return [Sample(10 * k, Connections(count, count, 100), at=float(k)) for k, count in enumerate(here)]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +175,31 @@ def samples(*here: int) -> list[Sample]:
         ((5, 6, 7, 8, 9, 10, 11), (6, 60)),
         ((5, 9, 9, 9, 9, 9, 9), (0, 0)),
         ((5, 5, 5, 9, 9, 9, 9), (0, 0)),
+        ((5, 12, 19, 20, 20, 20, 21), (0, 0)),
         ((5, 6, 8), (0, 0)),
         ((9, 8, 7, 6, 5), (0, 0)),
     ],
-    ids=["a leak", "a start", "a pool that grew once", "too few looks", "fewer"],
+    ids=["a leak", "a start", "a pool that grew once", "one that slows down", "too few looks", "fewer"],
 )
 def test_a_leak_grows_all_the_time(here: tuple[int, ...], grown: tuple[int, int]) -> None:
     assert growth(samples(*here)) == grown
+
+
+def test_pools_of_new_processes_and_what_others_open_are_no_leak() -> None:
+    grown = samples(5, 7, 9, 11, 13, 15, 17)
+    assert growth(grown) == (12, 60)
+    assert growth(grown, others=2.0) == (0, 0)
+    assert growth(grown, others=0.5) == (9, 60)
+    starting = [replace(sample, processes=k) for k, sample in enumerate(grown)]
+    assert growth(starting, pool=2) == (0, 0)
+    assert growth(starting, pool=1) == (6, 60)
+
+
+def test_others_are_who_opened_connections_all_the_time_before() -> None:
+    assert steady([]) == 0
+    assert steady([0.5, 0.6, 0.7, 500.0]) == 0  # a burst
+    assert steady([k + 0.5 for k in range(60)]) == pytest.approx(1.0)
+    assert steady([1.0, 25.0, 45.0]) == pytest.approx(3 / 60)
 
 
 def test_steps_grow_and_end_with_everything() -> None:
