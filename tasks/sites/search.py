@@ -250,7 +250,8 @@ def composed(name: str, text: str) -> Iterator[str]:
     for index, token in enumerate(stream):
         mark, first = at(stream, index + 1), at(stream, index + 2)
         named = token.kind == "name" and is_api_name(token.text, None)
-        if named and mark and first and mark.text in ("=", ":") and not assigned(stream, index):
+        sets = mark and first and mark.text in ("=", ":") and first.text != "string"
+        if named and sets and not assigned(stream, index):
             yield UNREADABLE.format(place=f"{name}:{lines.at(token.start)}", name=token.text, file=name)
 
 
