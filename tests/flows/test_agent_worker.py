@@ -252,6 +252,7 @@ def test_the_end_of_a_parent_reaches_those_that_run_and_those_that_wait(ground: 
     play(ground, scene())
 
 
+@pytest.mark.timeout(3600)  # its own patience ends before: two waits of 400 s
 def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pytestconfig: pytest.Config) -> None:
     """Two agent workers, two dispatchers, Prefect's worker: light executions, and programs in a process each."""
     exhaustive = bool(pytestconfig.getoption("exhaustive"))
