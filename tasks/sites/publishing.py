@@ -150,7 +150,8 @@ def apply_site(
     if wanted or not seen.is_current(files):
         manifest = begin(rollout, store, objects.bucket, files)
         before = {"manifest": str(seen.current.id) if seen.current else None, "to": str(manifest)}
-        with undoable("Publish the site", KIND, f"{objects.bucket}:{distribution.id}", before):
+        recorded = undoable if seen.current else unrecorded  # a first one has nothing to go back to
+        with recorded("Publish the site", KIND, f"{objects.bucket}:{distribution.id}", before):
             etags = upload(objects, wanted, sent=counted("uploaded", len(wanted)))
             finish(rollout, store, manifest, with_etags(files, etags, seen), distribution.id)
     objects.delete(stale)

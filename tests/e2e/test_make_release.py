@@ -138,11 +138,14 @@ def test_an_agent_works(machine: Machine) -> None:
     assert "issue me/shop: completed" in machine.run(BIN / "miyabi", "agents", "run", "issue", *asked)
     assert "me/shop" in machine.run(BIN / "miyabi", "agents", "list")
     with psycopg.connect(machine.status()["database_url"]) as connection:
-        query = "SELECT id, flow_run_id FROM agent_executions WHERE status = 'completed'"
+        query = (
+            "SELECT e.id, e.flow_run_id FROM agent_executions AS e JOIN repositories AS r ON r.id = e.repository_id "
+            "WHERE e.status = 'completed' AND r.full_name = 'me/shop'"
+        )
         ((execution, flow_run),) = connection.execute(query).fetchall()
     run = httpx.get(f"{machine.status()['prefect_api']}/flow_runs/{flow_run}").json()
     assert (run["name"], run["parameters"]["execution"]) == ("issue me/shop", str(execution))
-    assert run["tags"] == ["agent:issue", "repository:me/shop"]
+    assert set(run["tags"]) == {"agent", "local", "agent:issue", "repository:me/shop"}
 
 
 def test_an_unknown_environment_is_wrong_usage(machine: Machine) -> None:
