@@ -1,6 +1,6 @@
 """The dashboard in a real browser, against the real API on a real PostgreSQL.
 
-One Chromium, one API and one database for the session; each test has a user and a page of its own. The
+One Chromium, one API and one database for all of them; each test has a user and a page of its own. The
 files are served at the root, as CloudFront does. Whatever a page writes to the console as an error
 fails its test, unless the test says that it expects it.
 """
@@ -58,7 +58,7 @@ def files(api: str) -> ASGIApp:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres: Postgres) -> Iterator[Site]:
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE dashboard")
@@ -72,8 +72,9 @@ def site(postgres: Postgres) -> Iterator[Site]:
     backend.pool.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ends with these tests: while Playwright runs, nothing else in its process may use it."""
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:
         pytest.fail(f"no browser: install one of {', '.join(CHROMIUMS)}")
@@ -92,7 +93,7 @@ def expected() -> list[str]:
     return []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One for all tests, so that the files are fetched once; what is kept of a session belongs to a page."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")

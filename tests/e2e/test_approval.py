@@ -59,7 +59,7 @@ def functions(machine: Machine) -> list[Any]:
 
 
 def test_nothing_is_written_before_a_person_approves(machine: Machine) -> None:
-    run = start(machine, "release", source=SOURCE)
+    run = start(machine, "release", source=SOURCE, site="")
     waiting = wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
     assert waiting["state_type"] == "PAUSED", waiting["state"]["message"]
     assert functions(machine) == []
@@ -70,7 +70,7 @@ def test_nothing_is_written_before_a_person_approves(machine: Machine) -> None:
 
 
 def test_an_approved_plan_is_carried_out(machine: Machine) -> None:
-    run = start(machine, "release", source=SOURCE)
+    run = start(machine, "release", source=SOURCE, site="")
     wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
     answer(machine, run, "approve")
     assert wait(machine, run, "FAILED", "COMPLETED")["state_type"] == "COMPLETED"

@@ -42,9 +42,9 @@ class Watched:
     def home(self) -> Path:
         return self.machine.home
 
-    def release(self, source: str) -> int:
+    def release(self, *options: str) -> int:
         """Release from the command line; the exit code."""
-        command = [str(BIN / "miyabi"), "release", "--source", source]
+        command = [str(BIN / "miyabi"), "release", *options]
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(done,))
         watcher.start()
@@ -168,7 +168,7 @@ def logs(watched: Watched) -> bytes:
 
 def test_the_search_finds_what_is_there(watched: Watched) -> None:
     """Where the values belong they are found, whatever their form."""
-    assert watched.release("python:api") == 0
+    assert watched.release("--source", "python:api") == 0
     values = secrets_of(watched)
     store = watched.home / "secrets"
     kept = ((path.name, path.read_bytes()) for path in store.rglob("*") if path.is_file())
@@ -190,7 +190,7 @@ def test_after_a_release_they_are_nowhere_else(watched: Watched) -> None:
 def test_nor_after_one_that_the_database_refused(watched: Watched) -> None:
     with watched.connect("postgres") as connection:
         connection.execute("ALTER ROLE miyabi_admin PASSWORD 'somebody-changed-it'")
-    assert watched.release(GOOD) == 1
+    assert watched.release("--source", GOOD, "--site", "") == 1
     assert "refuses the password of its secret" in watched.output
     assert b"refuses the password of its secret" in logs(watched)
     assert found_in(places(watched), secrets_of(watched)) == set()
@@ -198,7 +198,7 @@ def test_nor_after_one_that_the_database_refused(watched: Watched) -> None:
 
 def test_the_password_is_given_back_by_provision(watched: Watched) -> None:
     assert run_deployment(watched, "provision", reset_password=True) == "COMPLETED"
-    assert watched.release(GOOD) == 0
+    assert watched.release("--source", GOOD, "--site", "") == 0
 
 
 def run_deployment(watched: Watched, flow: str, **parameters: Any) -> str:
@@ -217,10 +217,11 @@ def test_nor_after_one_whose_program_shows_its_whole_environment(watched: Watche
     """A backend that wants plain values is given them by the environment's word. Then they are in the function's
     configuration, as a finding, and still in no log, table or artifact of ours, however the program dies."""
     ask_for_plain_secrets(watched, {"JWT_SECRET": "jwt-secret", "DATABASE_URL": "database-url"})
-    shows = (
+    handler = (
         "import os, sys\nprint(dict(os.environ), file=sys.stderr, flush=True)\nraise RuntimeError(dict(os.environ))\n"
     )
-    assert watched.release(another_backend(tmp_path, name="shows", handler=shows)) == 1
+    shows = another_backend(tmp_path, name="shows", handler=handler)
+    assert watched.release("--source", shows, "--site", "") == 1
     values, variables = secrets_of(watched), watched.variables()
     assert variables["JWT_SECRET"] == values["JWT secret"]
     assert values["master password"] in variables["DATABASE_URL"]

@@ -37,7 +37,7 @@ def test_the_page_is_small() -> None:
 def test_every_module_is_fetched_at_once() -> None:
     """A module that is named nowhere in the page is found only after the one that imports it."""
     page = (FOLDER / "index.html").read_text()
-    modules = {path.relative_to(FOLDER).as_posix() for path in files() if path.suffix == ".js"}
+    modules = {f"/{path.relative_to(FOLDER).as_posix()}" for path in files() if path.suffix == ".js"}
     assert set(re.findall(r'(?:src|href)="([\w./-]+\.js)"', page)) == modules
 
 
