@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from prefect import flow, runtime
 from pydantic import Field
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from flows.opening import WORK, load_environment
 from flows.parameters import Shown
 from tasks.agents.issue_source import Access, Issue, issue_of_file, issue_of_repository

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agents import AGENTS
 from database.queue import Claim
 from tasks.agents.context import AgentContext, Child, ChildRequest, Help

@@ -20,7 +20,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from pydantic import BaseModel, TypeAdapter
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agents import Agent
 from database.asking import Child, ChildRequest
 from tasks.agents.keys import Keys

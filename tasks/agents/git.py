@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from tasks.agents.locks import Waiting, locked
 from tasks.agents.processes import environment, output_of
 from tasks.errors import Permanent, Temporary

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agent_models import IssueText
 from tasks.agents.context import AgentContext
 from tasks.agents.git import named

@@ -7,7 +7,7 @@ server alone, unless the settings name it for another one.
 from dataclasses import dataclass, field
 from urllib.parse import urlparse
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from tasks.agents.keys import Keys
 from tasks.errors import Permanent
 

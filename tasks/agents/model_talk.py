@@ -24,7 +24,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from pydantic_ai.usage import RunUsage
 
-from blocks.environment import ModelLimits
+from blocks.agents import ModelLimits
 from tasks.agents.context import AgentContext
 from tasks.agents.model_choice import Server
 from tasks.agents.model_failures import Failure, Misfit, of_request, of_talk

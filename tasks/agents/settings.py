@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from tasks.errors import Permanent
 
 PREFIX = "MIYABI_AGENT_"

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from localcloud.cloud import Cloud
 from tasks.agents.desk import reading
 from tasks.agents.keys import Keys

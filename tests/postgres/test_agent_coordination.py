@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database import coordination, executions, repositories, users
 from database.agent_models import CoordinatorInput, CoordinatorOutput, IssueText
 from tasks.agents.context import AgentContext, Unsuccessful

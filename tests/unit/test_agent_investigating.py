@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.investigation_models import InvestigationOutput
 from tasks.agents.investigating import run_investigation
 from tests.agents import Scene

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agent_models import IssueInput, IssueOutput, IssueText
 from tasks.agents.issue_rules import judge, waits_for
 from tasks.agents.issue_source import Issue, github, issue_of_file, issue_of_markdown, pause_of

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agent_models import DeploymentOutput
 from database.asking import is_granted
 from tasks.agents.context import AgentResult, Unsuccessful

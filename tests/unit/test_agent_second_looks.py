@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agent_models import IssueInput, IssueOutput, IssueText, ReviewOutput
 from tasks.agents.context import AgentContext, AgentResult
 from tasks.agents.issues import run_issue

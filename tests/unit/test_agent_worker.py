@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
-from blocks.environment import AgentLimits
+from blocks.agents import AgentLimits
 from database import queue
 from database.queue import Claim
 from deployments.agent_runs import RunClient, make_run

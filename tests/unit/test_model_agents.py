@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from database.agents import AGENTS
 from database.business_models import MODELS
 from database.business_research import Personas

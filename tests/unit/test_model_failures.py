@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from tasks.agents.keys import Keys
 from tasks.agents.model_choice import Server, server
 from tasks.agents.model_failures import Misfit

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blocks.environment import AgentSettings
+from blocks.agents import AgentSettings
 from tasks.agents.context import AgentResult
 from tasks.errors import Permanent
 from tests.agents import Scene
