@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from api.errors import ApiError
-from database.executions import Cursor
+from database.execution_rows import Cursor
 
 
 def write_cursor(last: Cursor) -> str:

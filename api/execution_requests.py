@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, fi
 
 from database.agent_models import MAX_INPUT_BYTES
 from database.agents import AGENTS, find
-from database.executions import Request
+from database.execution_rows import Request
 
 
 class Options(BaseModel):

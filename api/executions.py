@@ -28,18 +28,8 @@ from api.execution_requests import NewExecution
 from api.streams import EventStream, is_wanted
 from database import executions
 from database.agents import AGENTS, find
-from database.executions import (
-    Execution,
-    ExecutionDetail,
-    Filter,
-    KeyReused,
-    ListedExecution,
-    Log,
-    LogLine,
-    NotGranted,
-    NotPermitted,
-    WrongState,
-)
+from database.execution_rows import Execution, ExecutionDetail, Filter, ListedExecution, Log, LogLine
+from database.executions import KeyReused, NotGranted, NotPermitted, WrongState
 
 router = APIRouter(prefix=f"{PREFIX}/agents", tags=["executions"])
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]

@@ -12,7 +12,7 @@ from api.auth import CurrentCaller
 from api.backend import CurrentBackend
 from api.cursors import read_cursor, write_cursor
 from database import release_history
-from database.executions import Cursor
+from database.execution_rows import Cursor
 from database.release_history import ListedRelease
 
 router = APIRouter(prefix=f"{PREFIX}/releases", tags=["releases"])

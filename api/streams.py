@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import ApiError, log_database_error
-from database.executions import Log, LogLine
+from database.execution_rows import Log, LogLine
 from database.pool import Unavailable
 
 ENDED = frozenset({"completed", "failed", "cancelled"})

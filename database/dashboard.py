@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from database.executions import Execution
+from database.execution_rows import Execution
 from database.queries import load
 
 SQL = load("dashboard.sql")

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from database.executions import Cursor
+from database.execution_rows import Cursor
 from database.queries import load
 
 SQL = load("release_history.sql")

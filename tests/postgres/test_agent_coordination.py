@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from blocks.agents import AgentSettings
 from database import coordination, executions, repositories, users
 from database.agent_models import CoordinatorInput, CoordinatorOutput, IssueText
+from database.execution_rows import Request
 from tasks.agents.context import AgentContext, Unsuccessful
 from tasks.agents.coordinator import run_coordinator
 from tasks.errors import Permanent, Rejected, Temporary
@@ -68,7 +69,7 @@ def house(migrated: str) -> House:
         user = users.sign_in_mock(connection, 42, "hana@example.com", name=None, avatar_url="")
         assert user
         repository, _ = repositories.register(connection, user.id, "hana/shop")
-        request = executions.Request(repository.id, "coordinator", 977, priority="P1", options={"auto_pr": True})
+        request = Request(repository.id, "coordinator", 977, priority="P1", options={"auto_pr": True})
         made = executions.create(connection, user.id, request)
         assert made
         connection.execute("UPDATE agent_executions SET status = 'running' WHERE id = %s", [made.id])

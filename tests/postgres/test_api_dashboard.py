@@ -10,7 +10,7 @@ import pytest
 
 from database import dashboard, executions
 from database.agents import AGENTS
-from database.executions import Filter
+from database.execution_rows import Filter
 from tests.backend import Client, sql
 
 ROWS = """

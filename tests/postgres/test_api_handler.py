@@ -15,6 +15,7 @@ import pytest
 from api.tokens import issue
 from database import executions, repositories, users
 from database.agents import AGENTS
+from database.execution_rows import Request
 from tests.backend import JWT_SECRET, NOWHERE
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def test_a_stream_is_a_page(migrated: str) -> None:
         user = users.sign_in_mock(connection, 42, "hana@example.com", name=None, avatar_url="")
         assert user
         repository, _ = repositories.register(connection, user.id, "hana/garden")
-        made = executions.create(connection, user.id, executions.Request(repository.id, "review"))
+        made = executions.create(connection, user.id, Request(repository.id, "review"))
         assert made
     token = issue(JWT_SECRET, user, "access", lifetime_s=60)
     path = f"/api/v1/agents/executions/{made.id}/logs"

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from api.streams import events
-from database.executions import Log, LogLine
+from database.execution_rows import Log, LogLine
 from database.pool import Unavailable
 from tests.backend import JWT_SECRET
 

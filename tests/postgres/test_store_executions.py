@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from database import executions, repositories, users
-from database.executions import Filter, Request
+from database.execution_rows import Filter, Request
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]

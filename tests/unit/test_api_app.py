@@ -12,7 +12,7 @@ from api.cursors import read_cursor, write_cursor
 from api.logs import JsonLines
 from api.tokens import issue
 from database.agents import AGENTS, OURS
-from database.executions import Cursor
+from database.execution_rows import Cursor
 from database.users import User
 from tests.backend import JWT_SECRET, Client, make_backend
 
