@@ -71,6 +71,7 @@ class Phase(AgentOutput):
     hours: tuple[float, float]
     estimated: tuple[float, float] | None = None
     steps: list[str] = Field([])
+    done: list[str] = Field([], description="What was found to be there, of a phase that leaves nothing to do.")
 
 
 class Component(AgentOutput):

@@ -34,9 +34,10 @@ def whole_path_from(where: str) -> str:
     help="Whose claims are judged: a Markdown or JSON file, or a number at GitHub.",
 )
 @click.option("--environment", "-e", default="", help="Ask AWS there, too; only reads.")
+@click.option("--build", is_flag=True, help="Run `cargo build` on a copy: that runs the repository's build scripts.")
 @json_option
-def investigate(repository: str, ref: str, issue: str, environment: str, as_json: bool) -> None:
+def investigate(repository: str, ref: str, issue: str, environment: str, build: bool, as_json: bool) -> None:
     """Judge an issue's claims by what a repository really holds; say what is left to do. Reads only."""
-    parameters = {"repository": repository, "ref": ref, "issue": issue, "environment": environment}
+    parameters = {"repository": repository, "ref": ref, "issue": issue, "environment": environment, "build": build}
     artifact = "claims" if as_json else "investigation"
     run_flow("investigate", environment or "local", parameters, as_json=as_json, artifact=artifact, label="claims")

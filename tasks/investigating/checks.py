@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tasks.investigating import checks_backend as backend
+from tasks.investigating import checks_cloud as cloud
 from tasks.investigating import checks_delivery as delivery
 from tasks.investigating import checks_schema as schema
 from tasks.investigating.claims import Claim
@@ -56,10 +57,19 @@ CHECKS: tuple[Check, ...] = (
           r"docker(file)?\b|container image|image\b"),
     check("ci", "Continuous integration", "Delivery", 0, delivery.ci,
           r"\bci\b|ci/cd|github actions|workflows? file|pipeline"),
-    check("cloud-database", "Database in the cloud", "Cloud", 0, delivery.cloud_database,
-          r"\brds\b|aurora|cloud database"),
-    check("cloud-function", "Function in the cloud", "Cloud", 0, delivery.cloud_function, r"lambda|function\b"),
-    check("cloud-api", "API gateway", "Cloud", 0, delivery.cloud_api, r"api gateway|apigateway|gateway"),
+    check("cloud-database", "Database in the cloud", "Cloud", 0, cloud.database, r"\brds\b|aurora|cloud database"),
+    check("cloud-function", "Function in the cloud", "Cloud", 0, cloud.function, r"lambda|function\b"),
+    check("cloud-variables", "Variables of the deployed function", "Cloud", 0, cloud.variables,
+          r"(lambda|function)\S* (lacks|has no|environment|variables)"),
+    check("cloud-api", "API gateway", "Cloud", 0, cloud.api, r"api gateway|apigateway|gateway"),
+    check("cloud-site", "Bucket and distribution of the site", "Cloud", 3, cloud.site,
+          r"\bs3\b|bucket|distribution|cloudfront|\bcdn\b"),
+    check("cloud-secrets", "Secrets", "Cloud", 0, cloud.secrets, r"secrets manager|secrets?\b"),
+    check("cloud-role", "Execution role", "Cloud", 0, cloud.role,
+          r"\biam\b|(?<=iam )roles?|execution role|polic(?:y|ies)"),
+    check("cloud-logs", "Log groups", "Cloud", 0, cloud.logs, r"cloudwatch|log groups?|\blogs?\b"),
+    check("cloud-network", "Who may reach the database", "Cloud", 0, cloud.network,
+          r"security groups?|\bvpc\b|firewall|0\.0\.0\.0|ingress"),
 )  # fmt: skip
 NAMES = {one.name: one for one in CHECKS}
 

@@ -24,8 +24,9 @@ def database_connection(facts: Facts, _claim: Claim | None) -> Looked:
     pools = pools_of(facts)
     live, off = [pool for pool in pools if not pool.disabled], [pool for pool in pools if pool.disabled]
     if live:
-        settings = listed([f"{name}={value}" for name, value in live[0].settings.items()])
-        return Looked("working", f"enabled: {settings or live[0].maker}", [seen_pool(pool) for pool in live])
+        first = next((pool for pool in live if pool.settings and not pool.maker.endswith(".connect")), live[0])
+        settings = listed([f"{name}={plain(value)}" for name, value in first.settings.items()])
+        return Looked("working", f"enabled: {settings or first.maker}", [seen_pool(pool) for pool in live])
     if off:
         return Looked(
             "absent",
@@ -34,6 +35,12 @@ def database_connection(facts: Facts, _claim: Claim | None) -> Looked:
             [turn_on("The database connection is commented out", [str(pool.place) for pool in off])],
         )
     return Looked("absent", "no connection pool is made anywhere", [], [turn_on("There is no database connection", [])])
+
+
+def plain(value: str) -> str:
+    """`Some(std::time::Duration::from_secs(600))` is 600 s."""
+    found = re.search(r"Duration::from_(secs|millis)\(\s*([\d_]+)\s*\)", value)
+    return f"{found[2]} {'s' if found[1] == 'secs' else 'ms'}" if found else value
 
 
 def seen_pool(pool: Pool) -> Seen:

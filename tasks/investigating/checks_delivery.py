@@ -1,4 +1,4 @@
-"""Checks of what is around the code: the frontend's address, variables, build, Docker, CI, the cloud."""
+"""Checks of what is around the code: the frontend's address, variables, build, Docker, CI."""
 
 import re
 from itertools import chain
@@ -7,12 +7,11 @@ from database.investigation_models import Problem
 from tasks.investigating.claims import Claim
 from tasks.investigating.linking import aside
 from tasks.investigating.looking import Looked, Seen, count, listed
-from tasks.investigating.model import Address, Facts, Place, Resource, Setting, Variable
+from tasks.investigating.model import Address, Built, Facts, Place, Setting, Variable
 
 EXAMPLES = re.compile(r"\.env\.(example|sample|template|dist)$")
 PROVIDED = re.compile(r"^(AWS_|LAMBDA_|CARGO_|GITHUB_ACTIONS$|CI$|HOME$|PATH$|PORT$|NODE_ENV$|TZ$|_)")
 """Variables that a machine or the build gives."""
-NO_ENVIRONMENT = "no environment was given: `--environment NAME` asks AWS, and only reads"
 
 
 def frontend_address(facts: Facts, _claim: Claim | None) -> Looked:
@@ -104,7 +103,9 @@ def seen_settings(settings: list[Setting], names: dict[str, Variable]) -> list[S
 
 
 def build(facts: Facts, _claim: Claim | None) -> Looked:
-    """Never run here, since it runs the repository's code; parsing shows whether it can be right at all."""
+    """Run only when it was asked for, since it runs the repository's code; parsing shows whether it can be right."""
+    if facts.built and not facts.built.untried:
+        return looked_at_build(facts.built)
     manifests = named(facts, r"(Cargo|pyproject)\.toml|package\.json|setup\.py")
     wrong = [file.broken[0] for file in facts.by_file.values() if file.broken and file.file.endswith(".rs")]
     if not manifests:
@@ -117,12 +118,26 @@ def build(facts: Facts, _claim: Claim | None) -> Looked:
             f"{len(wrong)} Rust files do not parse here, the first at {wrong[0]}: run `{how}`",
             [Seen(place, "not understood") for place in wrong[:6]],
         )
-    return Looked(
-        "unknown",
-        f"all code parses; whether it compiles only `{how}` tells, which runs the repository's"
-        " build scripts and is not done here",
-        seen,
+    if facts.built:
+        return Looked("unknown", facts.built.says, seen)
+    says = f"all code parses; whether it compiles only `{how}` tells, which runs code of the repository"
+    return Looked("unknown", f"{says}{' and is done with `--build`' if how == 'cargo build' else ''}", seen)
+
+
+def looked_at_build(built: Built) -> Looked:
+    """What the build said, with its last lines, and the lines that it complained about."""
+    seen = [Seen(None, f"`{built.command}`", built.output), *(Seen(place, text) for place, text in built.errors)]
+    if built.ok:
+        return Looked("working", built.says, seen)
+    problem = Problem(
+        title="It does not build",
+        impact="critical",
+        why=f"nothing can be deployed: {built.says}",
+        evidence=[str(place) for place, _ in built.errors[:12]] or [f"`{built.command}`"],
+        fix=["mend what the compiler names", f"`{built.command}` tells whether that was all"],
+        hours=(1, 8),
     )
+    return Looked("absent", built.says, seen, [problem])
 
 
 def local_database(facts: Facts, _claim: Claim | None) -> Looked:
@@ -167,35 +182,3 @@ def present(files: list[str], what: str) -> Looked:
 
 def named(facts: Facts, pattern: str) -> list[str]:
     return [path for path in facts.paths if re.fullmatch(pattern, path.rsplit("/", 1)[-1]) and not aside(path)]
-
-
-def cloud_database(facts: Facts, _claim: Claim | None) -> Looked:
-    return in_cloud(facts, "database", "no API can store anything", (2, 4), "$24/month (db.t3.small)")
-
-
-def cloud_function(facts: Facts, _claim: Claim | None) -> Looked:
-    return in_cloud(facts, "function", "the backend is not reachable from the internet", (4, 6), "about $0 (free tier)")
-
-
-def cloud_api(facts: Facts, _claim: Claim | None) -> Looked:
-    return in_cloud(facts, "api", "the backend has no address", (0.5, 1), "$1/month")
-
-
-def in_cloud(facts: Facts, kind: str, why: str, hours: tuple[float, float], cost: str) -> Looked:
-    """What AWS answered of one kind of resource."""
-    found: Resource | None = next((one for one in facts.cloud or () if one.kind == kind), None)
-    if found is None or found.present is None:
-        return Looked("unknown", found.detail if found else NO_ENVIRONMENT)
-    seen = [Seen(None, f"AWS: {kind} {found.name}: {found.detail}")]
-    if found.present:
-        return Looked("working", f"{found.name}: {found.detail}", seen)
-    problem = Problem(
-        title=f"There is no {kind} {found.name}",
-        impact="critical",
-        why=why,
-        evidence=[f"AWS: {found.detail}"],
-        fix=["`miyabi plan` shows what a release would make, `miyabi release` makes it"],
-        hours=hours,
-        cost=cost,
-    )
-    return Looked("absent", f"there is no {kind} {found.name}", seen, [problem])

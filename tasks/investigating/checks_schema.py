@@ -80,7 +80,7 @@ def migrations(facts: Facts, _claim: Claim | None) -> Looked:
     problems = [text for one in facts.migrations for text in [*one.problems, *([one.refused] if one.refused else [])]]
     total = sum(len(one.files) for one in facts.migrations)
     seen = [
-        Seen(None, f"{one.folder}: {count(len(one.files), 'migration')}" + applied(one.applied))
+        Seen(None, f"{one.folder}: {count(len(one.files), 'migration')}" + applied(one.applied) + seeds(one.seeds))
         for one in facts.migrations
     ]
     if not problems:
@@ -101,3 +101,7 @@ def migrations(facts: Facts, _claim: Claim | None) -> Looked:
 
 def applied(counts: dict[str, int] | None) -> str:
     return f", applied: {', '.join(count(number, kind) for kind, number in counts.items())}" if counts else ""
+
+
+def seeds(rows: dict[str, int]) -> str:
+    return f" ({listed([f'{table} {number}' for table, number in rows.items()])})" if rows else ""

@@ -58,7 +58,7 @@ def gather(folder: Path, *, name: str, addresses: Finder, kept: Path | None = No
             by_file[path] = now[key] = before.get(key) or read_file(path, data, addresses)
     if kept and now.keys() != before.keys():
         write_kept(kept, now)
-    migrations = tried(folder, read_migrations(folder, listing.paths))
+    migrations = tried(folder, read_migrations(folder, [path for path in listing.paths if not aside(path)]))
     return Facts(
         name, len(listing.paths), by_file, served(by_file.values()), migrations, listing.paths,
         [*listing.unread, *misread(by_file.values())],

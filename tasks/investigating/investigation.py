@@ -12,7 +12,7 @@ from tasks.investigating.claims import claims_in, estimates_in
 from tasks.investigating.gathering import Finder, gather
 from tasks.investigating.judging import find_all, judge
 from tasks.investigating.looking import count
-from tasks.investigating.model import Facts, Resource
+from tasks.investigating.model import Built, Facts, Resource
 from tasks.investigating.planning import components_of, phases_of
 from tasks.investigating.quoting import Quoter
 
@@ -37,12 +37,12 @@ class Subject:
 
 def investigate(
     subject: Subject, issue: IssueRead | None, *, addresses: Finder, kept: Path | None = None,
-    cloud: Sequence[Resource] | None = None,
+    cloud: Sequence[Resource] | None = None, built: Built | None = None,
 ) -> InvestigationOutput:  # fmt: skip
     """Everything that can be found out. What could not be is in `not_checked`."""
     began = time.perf_counter()
     facts = gather(subject.folder, name=subject.name, addresses=addresses, kept=kept)
-    facts = replace(facts, cloud=list(cloud) if cloud is not None else None)
+    facts = replace(facts, cloud=list(cloud) if cloud is not None else None, built=built)
     quote = Quoter(subject.folder)
     findings = find_all(facts, quote)
     claims = [judge(claim, facts, issue.source, quote) for claim in claims_in(issue.body)] if issue else []

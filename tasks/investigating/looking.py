@@ -18,6 +18,8 @@ class Seen:
 
     place: Place | None
     says: str
+    output: str = ""
+    """What a command printed, where that is the evidence."""
 
 
 @dataclass(frozen=True)

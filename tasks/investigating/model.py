@@ -109,6 +109,8 @@ class FileFacts:
     addresses: list[Address] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
+    """Paths with a name, which routers of other files begin with."""
     broken: list[Place] = field(default_factory=list)
     """Where its syntax is not understood."""
 
@@ -148,6 +150,8 @@ class Migrations:
     problems: list[str]
     applied: dict[str, int] | None = None
     """What a scratch database holds after them, by kind; None where none was given."""
+    seeds: dict[str, int] = field(default_factory=dict)
+    """Rows that they put into each table there."""
     refused: str | None = None
     """Why the scratch database did not take them."""
     untried: str | None = None
@@ -156,7 +160,7 @@ class Migrations:
 
 @dataclass(frozen=True)
 class Resource:
-    """A part of the cloud: `database`, `function` or `api`. Nobody could ask where `present` is None."""
+    """A part of the cloud, of a kind of cloud.py. Nobody could ask where `present` is None."""
 
     kind: str
     name: str
@@ -164,6 +168,22 @@ class Resource:
     detail: str
     variables: list[str] = field(default_factory=list)
     """Names of the environment variables that it has."""
+    wrong: list[str] = field(default_factory=list)
+    """Why it does not work, though it is there."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of building it, which is done only when it was asked for."""
+
+    command: str
+    ok: bool
+    says: str
+    output: str
+    """The end of what it printed."""
+    errors: list[tuple[Place, str]] = field(default_factory=list)
+    untried: bool = False
+    """It could not be tried here; `says` is why."""
 
 
 @dataclass(frozen=True)
@@ -180,3 +200,4 @@ class Facts:
     unread: list[str]
     """What could not be read, and why."""
     cloud: list[Resource] | None = None
+    built: Built | None = None

@@ -29,10 +29,16 @@ def phases_of(findings: Sequence[Finding], estimates: Sequence[Estimate]) -> lis
             hours, steps = VALIDATION, VALIDATION_STEPS
         estimate = known.get(number)
         title = estimate.title if estimate and estimate.title else TITLES.get(number, "")
+        done = [f"{one.title}: {one.says}" for one in findings if is_done(one, number)]
         found.append(
-            Phase(title=f"Phase {number}: {title}", hours=hours, estimated=estimate and estimate.hours, steps=steps)
-        )
+            Phase(title=f"Phase {number}: {title}", hours=hours, estimated=estimate and estimate.hours, steps=steps,
+                  done=done)
+        )  # fmt: skip
     return found
+
+
+def is_done(finding: Finding, phase: int) -> bool:
+    return NAMES[finding.check].phase == phase and finding.standing in ("working", "ready")
 
 
 def total(problems: Sequence[Problem]) -> tuple[float, float]:

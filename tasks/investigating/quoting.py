@@ -25,7 +25,7 @@ class Quoter:
     def __call__(self, seen: Seen) -> Evidence:
         place = seen.place
         if place is None:
-            return Evidence(place="", says=seen.says)
+            return Evidence(place="", says=seen.says, excerpt=masked(seen.output))
         excerpt = self._excerpt(place.file, place.first, place.last) if place.first else ""
         return Evidence(place=str(place), says=masked(seen.says), excerpt=excerpt)
 

@@ -37,8 +37,10 @@ def render(found: InvestigationOutput, at: datetime | None = None) -> str:
         *problems(found.problems),
         *plan(found.phases),
         *completeness(found),
+        *recommendations(found.problems),
         *risks(found),
         *unchecked(found.not_checked),
+        *conclusion(found),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -147,6 +149,9 @@ def plan(phases: Sequence[Phase]) -> Iterator[str]:
         before = summed(estimated)
         line += f" The issue estimated {hours(before)}: {100 - 100 * left[1] / before[1]:.0f} % less."
     yield line
+    for phase in phases:
+        if phase.estimated and not phase.hours[1]:
+            yield f"**{phase.title}** is not needed: {'; '.join(phase.done) or 'no check found anything left to do'}."
 
 
 def summed(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -164,6 +169,28 @@ def completeness(found: InvestigationOutput) -> Iterator[str]:
     ]
     yield table(("Component", "Complete", "How it was counted"), rows)
     yield "Each check that could be answered counts the same; `partly` counts half."
+
+
+def recommendations(found: Sequence[Problem]) -> Iterator[str]:
+    """What to do in which order: what stops everything first, then what hurts, then the rest."""
+    yield "## Recommendations"
+    orders = {"At once": ("critical",), "Then": ("high", "medium"), "When there is time": ("low",)}
+    for order, impacts in orders.items():
+        if due := [one for one in found if one.impact in impacts]:
+            yield f"### {order} ({hours(summed([one.hours for one in due]))})"
+            yield "\n".join(f"{n}. **{one.title}** ({hours(one.hours)}): {one.fix[0]}" for n, one in enumerate(due, 1))
+    if not found:
+        yield "Nothing is left but to validate it."
+
+
+def conclusion(found: InvestigationOutput) -> Iterator[str]:
+    yield "## Conclusion"
+    parts = [f"{one.name} {one.percent} %" for one in found.components if one.percent is not None]
+    left = summed([one.hours for one in found.phases])
+    costs = list(dict.fromkeys(one.cost for one in found.problems if one.cost != "$0"))
+    yield f"**{found.headline}.** Completeness: {', '.join(parts) or 'unknown'}. What is left takes {hours(left)}."
+    if costs:
+        yield f"At AWS it costs {', '.join(costs)}."
 
 
 def risks(found: InvestigationOutput) -> Iterator[str]:

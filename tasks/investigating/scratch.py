@@ -29,6 +29,11 @@ SELECT count(*) FILTER (WHERE c.relkind IN ('r', 'p') AND c.relname <> '_sqlx_mi
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public'
 """
 
+TABLES = """
+SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relkind = 'r' AND NOT c.relispartition AND c.relname <> '_sqlx_migrations'
+"""
+
 
 def tried(folder: Path, found: list[Migrations], server: str | None = None) -> list[Migrations]:
     """Each directory with what it made, or why it was refused; as it was, where no server is given."""
@@ -42,11 +47,20 @@ def applied(folder: Path, one: Migrations, server: str) -> Migrations:
             runner.run(database, runner.load(folder / one.folder))
             with psycopg.connect(database) as connection:
                 tables, views, enums = connection.execute(COUNTS).fetchone() or (0, 0, 0)
+                rows = seeded(connection)
     except MigrationError as error:
         return replace(one, refused=" ".join(str(error).replace(f"{folder}/", "").split()))
     except psycopg.Error as error:
         return replace(one, untried=f"the scratch database cannot be used: {str(error).splitlines()[0]}")
-    return replace(one, applied={"table": tables, "view": views, "enum": enums})
+    return replace(one, applied={"table": tables, "view": views, "enum": enums, "seeded row": sum(rows.values())},
+                   seeds=rows)  # fmt: skip
+
+
+def seeded(connection: psycopg.Connection) -> dict[str, int]:
+    """How many rows the migrations put into which table."""
+    names = [name for (name,) in connection.execute(TABLES).fetchall()]
+    counted = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,) for name in names}
+    return {name: rows for name, (rows,) in sorted(counted.items()) if rows}
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from database.investigation_models import InvestigationOutput
+from tasks.investigating.building import built
 from tasks.investigating.gathering import Finder
 from tasks.investigating.investigation import IssueRead, investigate
-from tasks.investigating.model import Resource
+from tasks.investigating.model import Built, Resource
 from tasks.investigating.repository import checked_out
 from tasks.steps import step
 
@@ -23,15 +24,25 @@ def investigate_repository(
     addresses: Finder,
     cloud: Sequence[Resource] | None,
     home: Path,
+    build: bool = False,
 ) -> InvestigationOutput:
-    """The result; facts of files are kept in `home` for the next time."""
+    """The result; facts of files are kept in `home` for the next time. `build` runs the repository's code."""
     with checked_out(repository, ref) as subject:
         logger.info("%s at %s", subject.name, subject.commit or "no commit")
         kept = home / subject.name / "facts.json"
-        found = investigate(subject, issue, addresses=addresses, kept=kept, cloud=cloud)
+        tried = build_it(subject.folder, home / subject.name / "target") if build else None
+        found = investigate(subject, issue, addresses=addresses, kept=kept, cloud=cloud, built=tried)
     for claim in found.claims:
         logger.info("%s: %s: %s (%s)", claim.verdict, claim.subject, claim.claimed, claim.actual)
     for line in found.not_checked:
         logger.warning("not checked: %s", line)
     logger.info("%d files in %.2f s: %s", found.files, found.seconds, found.headline)
     return found
+
+
+@step("Build it")
+def build_it(folder: Path, target: Path) -> Built:
+    logger.info("`cargo build` of a copy: this runs the repository's build scripts")
+    made = built(folder, target)
+    logger.info("%s", made.says)
+    return made

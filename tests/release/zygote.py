@@ -44,7 +44,7 @@ class Zygote:
     """Runs flows in forked children. `run` tells the child's pid to `started` before the flow begins."""
 
     def __init__(self, environment: Mapping[str, str], errors: Path) -> None:
-        self.errors, self._environment = errors, dict(environment)
+        self.errors, self.environment = errors, dict(environment)
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:
@@ -54,7 +54,7 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=self._environment,
+            env=self.environment,
             start_new_session=True,
         )
 

@@ -1,6 +1,7 @@
 """Each check by itself, on the smallest repository that it can tell something about."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tasks.investigating.claims import Claim
 from tasks.investigating.cloud import observed
 from tasks.investigating.gathering import gather
 from tasks.investigating.looking import Looked
-from tasks.investigating.model import Resource
+from tasks.investigating.model import Built, Place, Resource
 from tasks.sites.search import hits_in
 
 POOL = 'fn main() { let db = PgPoolOptions::new().max_connections(%s).connect("x"); let a = Router::new()%s; }'
@@ -57,17 +58,18 @@ CASES: list[tuple[str, Standing, dict[str, str]]] = [
     ("docker", "absent", {"a.txt": ""}),
     ("ci", "ready", {".github/workflows/ci.yml": ""}),
     ("ci", "absent", {"workflows/ci.yml": ""}),
-    *((name, "unknown", {"a.txt": ""}) for name in ("cloud-database", "cloud-function", "cloud-api")),
+    *((name, "unknown", {"a.txt": ""}) for name in NAMES if name.startswith("cloud-")),
 ]  # fmt: skip
 
 
-def look(check: str, folder: Path, files: dict[str, str], cloud: list[Resource] | None = None) -> Looked:
+def look(
+    check: str, folder: Path, files: dict[str, str], cloud: list[Resource] | None = None, built: Built | None = None
+) -> Looked:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     facts = gather(folder, name="it", addresses=hits_in)
-    object.__setattr__(facts, "cloud", cloud)
-    return NAMES[check].look(facts, None)
+    return NAMES[check].look(replace(facts, cloud=cloud, built=built), None)
 
 
 @pytest.mark.parametrize(("check", "standing", "files"), CASES)
@@ -84,11 +86,53 @@ def test_every_check_has_a_case_for_more_than_one_outcome() -> None:
     assert len(NAMES) == len(CHECKS)
 
 
-@pytest.mark.parametrize("kind", ["database", "function", "api"])
-@pytest.mark.parametrize(("present", "standing"), [(True, "working"), (False, "absent"), (None, "unknown")])
-def test_what_aws_answers(kind: str, present: bool | None, standing: Standing, tmp_path: Path) -> None:
-    looked = look(f"cloud-{kind}", tmp_path, {}, [Resource(kind, "miyabi", present, "why")])
-    assert (looked.standing, bool(looked.problems)) == (standing, present is False)
+PARTS = {
+    "cloud-database": ("database",), "cloud-function": ("function", "alias"), "cloud-api": ("API",),
+    "cloud-site": ("bucket", "distribution"), "cloud-secrets": ("secret",), "cloud-role": ("role",),
+    "cloud-logs": ("log group",), "cloud-network": ("security group",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("check", PARTS)
+@pytest.mark.parametrize(
+    ("present", "wrong", "standing"),
+    [(True, [], "working"), (True, ["it hurts"], "partly"), (False, [], "absent"), (None, [], "unknown")],
+)
+def test_what_aws_answers(
+    check: str, present: bool | None, wrong: list[str], standing: Standing, tmp_path: Path
+) -> None:
+    cloud = [Resource(kind, "miyabi", present, "why", wrong=wrong) for kind in PARTS[check]]
+    looked = look(check, tmp_path, {}, cloud)
+    assert (looked.standing, bool(looked.problems)) == (standing, standing in ("absent", "partly"))
+    assert (wrong or ["miyabi"])[0] in looked.says or present is None
+
+
+def test_half_a_site_is_partly_there(tmp_path: Path) -> None:
+    cloud = [Resource("bucket", "b", True, "there"), Resource("distribution", "d", False, "")]
+    looked = look("cloud-site", tmp_path, {}, cloud)
+    assert (looked.standing, looked.says) == ("partly", "there is no distribution d")
+
+
+@pytest.mark.parametrize(("has", "standing"), [(["A", "B"], "working"), (["A"], "partly"), ([], "absent")])
+def test_required_variables_against_the_deployed_function_s(has: list[str], standing: Standing, tmp_path: Path) -> None:
+    files = {"main.rs": 'fn f() { (env::var("A")?, env::var("B")?) }', ".env": "A=1\nB=1\n"}
+    looked = look("cloud-variables", tmp_path, files, [Resource("function", "f", True, "", has)])
+    assert looked.standing == standing
+    assert "f has " in looked.seen[-1].says
+
+
+@pytest.mark.parametrize(
+    ("built", "standing"),
+    [
+        (Built("cargo build", True, "builds in 1 s, 0 warnings", "Finished"), "working"),
+        (Built("cargo build", False, "1 error", "error", [(Place("a.rs", 2, 2), "error: x")]), "absent"),
+        (Built("cargo build", False, "cargo is not here", "", untried=True), "unknown"),
+    ],
+)
+def test_what_a_build_said(built: Built, standing: Standing, tmp_path: Path) -> None:
+    looked = look("build", tmp_path, {"Cargo.toml": ""}, built=built)
+    assert (looked.standing, looked.says) == (standing, built.says)
+    assert standing == "unknown" or looked.seen[0].output == built.output
 
 
 def test_a_variable_that_the_deployed_function_has_is_set(tmp_path: Path) -> None:
@@ -113,6 +157,11 @@ def test_an_aws_that_does_not_answer_is_an_answer() -> None:
         ("Database", "AWS RDS is not provisioned", "cloud-database"),
         ("Dashboard", "API_BASE is hardcoded to localhost", "frontend-address"),
         ("Lambda", "not deployed", "cloud-function"),
+        ("CloudFront distribution", "missing", "cloud-site"),
+        ("CloudFront Dashboard", "API_BASE is hardcoded", "frontend-address"),
+        ("IAM role", "missing", "cloud-role"),
+        ("CloudWatch logs", "missing", "cloud-logs"),
+        ("Security group", "open to 0.0.0.0/0", "cloud-network"),
         ("Migrations", "missing", "migrations"),
         ("Team tables", "missing", "schema"),
         ("Weather", "it rains", None),

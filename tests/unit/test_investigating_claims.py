@@ -78,11 +78,21 @@ def test_the_report_has_the_mission_s_parts(tmp_path: Path) -> None:
     parts = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
     assert parts == [
         "Executive summary", "Detailed investigation", "Actual problems identified", "Revised plan", "Completeness",
-        "Risks", "What could not be checked",
+        "Recommendations", "Risks", "What could not be checked", "Conclusion",
     ]  # fmt: skip
     assert "| PostgreSQL Connection | ❌ Disabled (lib.rs:143-144) | enabled: max_connections=100" in page
     assert "        .max_connections(100)\n" in page
     assert "The issue estimated 140-190h" in page
+    assert "acquire_timeout=30 s" in page
+    first = page.split("### At once")[1].splitlines()[2]
+    assert first.startswith("1. **2 required variables set nowhere** (0.5-1h): ")
+
+
+def test_a_phase_without_problems_is_not_needed_and_says_why(tmp_path: Path) -> None:
+    file = (root := now(tmp_path)) / API / "src/lib.rs"
+    file.write_text(file.read_text().replace("max_connections(100)", "max_connections(5)"))
+    page = render(looked_at(root))
+    assert "**Phase 1: Database Foundation** is not needed: PostgreSQL connection: enabled: max_connections=5" in page
 
 
 @pytest.mark.parametrize(
