@@ -16,6 +16,7 @@ from tasks.investigating.model import FileFacts, Mount, Place, Route, Served, St
 ASIDE = frozenset({"tests", "test", "__tests__", "benches", "examples", "example", "spec", "e2e", "fixtures"})
 """Folders whose routers no program serves."""
 DEEPEST = 12
+CONSTANT = re.compile(r"«([\w.]+)»")
 Node = tuple[str, str]
 T = TypeVar("T", Route, Mount)
 """A file and the router's owner in it."""
@@ -65,7 +66,13 @@ class Linker:
         for node in sorted(self.nodes - inside):
             state: State = "enabled" if self.alive(node) else "not mounted"
             found += self.visit(node, Arrival(state=state), ())
-        return distinct(found)
+        return distinct([replace(route, path=CONSTANT.sub(self.constant, route.path)) for route in found])
+
+    def constant(self, named: re.Match[str]) -> str:
+        """The path that another file's constant stands for; its name, where that cannot be found."""
+        module, _, name = named[1].rpartition(".")
+        values = (self.files[file].constants.get(name) for file in self.files_of("x.py", module))
+        return next(filter(None, values), f"/{{{name}}}").removeprefix("/")
 
     def visit(self, node: Node, here: Arrival, path: tuple[Node, ...]) -> Iterator[Served]:
         if node in path or len(path) > DEEPEST:

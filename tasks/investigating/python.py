@@ -9,23 +9,36 @@ from tasks.investigating.code import Code, broken, fragments, parsed, string_of,
 from tasks.investigating.model import Auth, FileFacts, Mount, Pool, Route, Variable
 
 WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|websocket|include_router|register_blueprint)\(|env|"
-                    rb"create_(async_)?engine|[Pp]ool\(|create_pool|jwt|APIRouter|FastAPI|Blueprint|Flask")  # fmt: skip
-QUERY = "(call) @call (subscript) @subscript (import_from_statement) @import"
+                    rb"create_(async_)?engine|[Pp]ool\(|create_pool|connect\(|jwt|APIRouter|FastAPI|Blueprint|Flask|"
+                    rb"Depends\(|_required|^[A-Z_]+ *= *['\"]/", re.MULTILINE)  # fmt: skip
+QUERY = """
+(call) @call
+(subscript) @subscript
+(import_from_statement) @import
+(decorator) @decorator
+(module (expression_statement (assignment left: (identifier) right: (string)) @constant))
+"""
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "websocket")
 MAKERS = re.compile(r"(^|\.)(FastAPI|Starlette|Flask|APIRouter|Blueprint)$")
 APPS = ("FastAPI", "Starlette", "Flask")
 POOL = re.compile(
-    r"(^|\.)(create_engine|create_async_engine|create_pool|(Async|Threaded)?ConnectionPool|AsyncConnectionPool)$"
+    r"(^|\.)(create_engine|create_async_engine|create_pool|(Async|Threaded)?ConnectionPool)$"
+    r"|^(psycopg2?|asyncpg)(\.(Async)?Connection)?\.connect$|^(Async)?Connection\.connect$"
 )
 TOKENS = re.compile(r"(^|\.)jwt\.(encode|decode)$|(^|\.)JWTManager$")
-GUARD = re.compile(r"Depends\(\s*[\w.]*(auth|user|token|jwt)\w*", re.IGNORECASE)
+GUARD = re.compile(
+    r"(Depends|Security)\(\s*[\w.]*(auth|user|caller|principal|token|jwt|bearer)\w*|@[\w.]*(login|jwt|auth|token)_required",
+    re.IGNORECASE,
+)
 
 
 def read_python(file: str, data: bytes) -> FileFacts:
     code = parsed(file, "python", data)
     facts = FileFacts(file, broken=broken(code))
     if WANTED.search(data):
-        imports = dict(imported(code.captures(QUERY).get("import", []), file))
+        seen = code.captures(QUERY)
+        imports = dict(imported(seen.get("import", []), file))
+        facts.constants.update(constants(seen.get("constant", [])))
         prefixes = read(code, facts, imports, {})
         for fragment in fragments(
             code, WANTED, lambda body: (b"", b"\ndef _(): ..." if body.startswith(b"@") else b"")
@@ -37,9 +50,13 @@ def read_python(file: str, data: bytes) -> FileFacts:
 def read(code: Code, facts: FileFacts, imports: dict[str, str], known: dict[str, str]) -> dict[str, str]:
     """Put what the tree says into the facts; gives the prefixes of the routers that it makes."""
     seen = code.captures(QUERY)
-    prefixes = {**known, **dict(made(node, code, facts) for node in seen.get("call", []) if maker(node))}
+    names = {name: f"«{whole}»" for name, whole in imports.items()} | facts.constants
+    prefixes = {**known, **dict(made(node, code, facts, names) for node in seen.get("call", []) if maker(node))}
     for node in seen.get("call", []):
         read_call(code, facts, imports, prefixes, node)
+    for node in seen.get("decorator", []):
+        if guard := GUARD.match(text(node)):
+            facts.auth.append(Auth("guard", guard[0], code.place(node), code.disabled))
     for node in seen.get("subscript", []):
         source = text(node.child_by_field_name("value"))
         if imports.get(source, source) == "os.environ" and not code.disabled:
@@ -72,12 +89,28 @@ def maker(node: Node) -> bool:
     return bool(MAKERS.search(function_of(node))) and up(node.parent, "assignment", "block", "module") is not None
 
 
-def made(node: Node, code: Code, facts: FileFacts) -> tuple[str, str]:
+def made(node: Node, code: Code, facts: FileFacts, names: dict[str, str]) -> tuple[str, str]:
     """The variable that holds a new router, and its prefix. An application is alive by itself."""
     name = text(assignment.child_by_field_name("left")) if (assignment := up(node.parent, "assignment")) else ""
     if function_of(node).rpartition(".")[2] in APPS and not code.disabled:
         facts.called.append(f"#{name}")
-    return name, string_of(keyword(node, "prefix") or keyword(node, "url_prefix")) or ""
+    return name, prefix_of(keyword(node, "prefix") or keyword(node, "url_prefix"), names)
+
+
+def constants(assignments: list[Node]) -> Iterator[tuple[str, str]]:
+    """A file's paths with a name: `PREFIX = "/api/v1"`."""
+    for node in assignments:
+        if (value := string_of(node.child_by_field_name("right"))) and value.startswith("/"):
+            yield text(node.child_by_field_name("left")), value
+
+
+def prefix_of(node: Node | None, names: dict[str, str]) -> str:
+    """A prefix; a constant of another file stays `«module.NAME»` until the files are linked."""
+    if node is not None and node.type == "identifier":
+        return names.get(text(node), "")
+    found = string_of(node) or ""
+    formatted = text(node)[:1] in ("f", "F")
+    return re.sub(r"\{(\w+)\}", lambda name: names.get(name[1], name[0]), found) if formatted else found
 
 
 def keyword(node: Node, name: str) -> Node | None:
@@ -99,10 +132,7 @@ def read_call(code: Code, facts: FileFacts, imports: dict[str, str], prefixes: d
     if owner in prefixes and method in (*VERBS, "route", "api_route") and given:
         read_route(code, facts, prefixes, node, owner, method)
     elif method in ("include_router", "register_blueprint") and given:
-        prefix = string_of(keyword(node, "prefix") or keyword(node, "url_prefix")) or ""
-        target = target_of(text(given[0]), imports)
-        prefix = prefixes.get(owner, "").rstrip("/") + prefix
-        facts.mounts.append(Mount(owner, prefix, target, code.place(node), code.disabled))
+        read_mount(code, facts, imports, prefixes.get(owner, "").rstrip("/"), node)
     elif function in ("os.getenv", "getenv", "os.environ.get", "environ.get") and given and not code.disabled:
         if name := string_of(given[0]):
             default = string_of(given[1]) if len(given) > 1 else None
@@ -112,8 +142,27 @@ def read_call(code: Code, facts: FileFacts, imports: dict[str, str], prefixes: d
         facts.pools.append(Pool(function, dict(settings_of(node)), code.place(statement), code.disabled))
     elif TOKENS.search(function):
         facts.auth.append(Auth("tokens", function, code.place(node), code.disabled))
-    if guard := GUARD.search(text(node.child_by_field_name("arguments"))) if method in VERBS or maker(node) else None:
-        facts.auth.append(Auth("guard", guard[0], code.place(node), code.disabled))
+    elif GUARD.match(text(node)):
+        facts.auth.append(Auth("guard", text(node)[:80], code.place(node), code.disabled))
+
+
+def read_mount(code: Code, facts: FileFacts, imports: dict[str, str], before: str, node: Node) -> None:
+    """`app.include_router(users.router, prefix="/users")`, also of each in a loop over several."""
+    names = {name: f"«{whole}»" for name, whole in imports.items()} | facts.constants
+    prefix = before + prefix_of(keyword(node, "prefix") or keyword(node, "url_prefix"), names)
+    owner = function_of(node).rpartition(".")[0]
+    for name in each_of(text(positional(node)[0]), node):
+        facts.mounts.append(Mount(owner, prefix, target_of(name, imports), code.place(node), code.disabled))
+
+
+def each_of(name: str, node: Node) -> list[str]:
+    """`part.router` in `for part in (users, items):` is `users.router` and `items.router`."""
+    first, dot, rest = name.partition(".")
+    loop = up(node, "for_statement")
+    if loop is None or text(loop.child_by_field_name("left")) != first:
+        return [name]
+    over = loop.child_by_field_name("right")
+    return [text(one) + dot + rest for one in (over.named_children if over else []) if one.type != "comment"]
 
 
 def settings_of(node: Node) -> Iterator[tuple[str, str]]:

@@ -50,6 +50,12 @@ router = APIRouter(prefix="/users")
 @router.get("/{id}")
 def one(id: int): ...
 """
+HEALTH = """\
+from api.names import PREFIX
+router = APIRouter(prefix=PREFIX)
+@router.get("/health")
+def h(): ...
+"""
 ITEMS = """\
 from fastapi import APIRouter
 router = APIRouter()
@@ -74,6 +80,46 @@ def test_fastapi(tmp_path: Path) -> None:
     assert [(one.name, one.required, one.default) for one in facts.by_file["app/main.py"].variables] == [
         ("OPTIONAL", False, "x"), ("REQUIRED", True, None),
     ]  # fmt: skip
+
+
+SEVERAL = """\
+from api import agents, health
+BASE = "/base"
+
+def create_app():
+    app = FastAPI()
+    for part in (health, agents):
+        app.include_router(part.router, prefix=BASE)
+    return app
+"""
+AGENTS = """\
+from api.names import PREFIX
+router = APIRouter(prefix=f"{PREFIX}/agents")
+Caller = Annotated[str, Depends(current_caller)]
+database = psycopg.connect(dsn, autocommit=True)
+
+@router.get("/{agent}")
+def one(agent): ...
+
+@login_required
+def page(): ...
+"""
+
+
+def test_routers_in_a_loop_and_prefixes_with_a_name(tmp_path: Path) -> None:
+    facts = facts_of(
+        tmp_path, api__app_DOT_py=SEVERAL, api__names_DOT_py='PREFIX = "/api/v1"\n', api__agents_DOT_py=AGENTS,
+        api__health_DOT_py=HEALTH,
+    )  # fmt: skip
+    assert routes(facts) == [
+        "GET /base/api/v1/agents/{agent} api/agents.py:6 enabled",
+        "GET /base/api/v1/health api/health.py:3 enabled",
+    ]
+    agents = facts.by_file["api/agents.py"]
+    assert [(one.what, one.place.first) for one in agents.auth] == [
+        ("Depends(current_caller)", 3), ("@login_required", 9),
+    ]  # fmt: skip
+    assert [(pool.maker, pool.settings) for pool in agents.pools] == [("psycopg.connect", {"autocommit": "True"})]
 
 
 EXPRESS = """\
