@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from blocks.agents import AgentSettings
 from blocks.aws import Aws
 from blocks.canary import CanarySettings
+from blocks.reporting import ReportSettings
 from blocks.settings import Settings
 
 MANAGED_BY = "miyabi-pipelines"
@@ -187,6 +188,7 @@ class Environment(Block):
     site: SiteSettings = SiteSettings()
     agents: AgentSettings = AgentSettings()
     load_test: LoadSettings = LoadSettings()
+    report: ReportSettings = ReportSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
     database_address: str | None = Field(None, description="host:port, where the endpoint's own name cannot be used")

@@ -7,7 +7,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration.
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,7 +59,7 @@ site_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
 
 
-ELSEWHERE = ("agents", "investigate")
+ELSEWHERE = ("agents", "investigate", "report")
 
 
 class Commands(click.Group):
@@ -252,16 +252,26 @@ def given(**parameters: str | None) -> dict[str, Any]:
 
 
 def run_flow(
-    flow: str, environment: str, parameters: dict[str, Any], *, as_json: bool, artifact: str | None, label: str = ""
+    flow: str,
+    environment: str,
+    parameters: dict[str, Any],
+    *,
+    as_json: bool,
+    artifact: str | None,
+    label: str = "",
+    others: Sequence[str] = (),
 ) -> NoReturn:
-    """Run a deployment, show its progress, print its artifact (as JSON under `label`), exit by its outcome."""
+    """Run a deployment, show its progress, print its artifact (as JSON under `label`, beside `others` that it left),
+    exit by its outcome."""
     from deployments.prefect_api import PrefectApi, PrefectAway, PrefectRefused
     from deployments.runs import run_deployment
 
     show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
     prefect = PrefectApi(prefect_url())
     try:
-        ended = run_deployment(prefect, flow, environment, parameters, artifact=artifact, show=show, gone=stopped)
+        ended = run_deployment(
+            prefect, flow, environment, parameters, artifact=artifact, others=others, show=show, gone=stopped
+        )
     except PrefectAway as error:
         fail(str(error), FAILED)
     except PrefectRefused as error:

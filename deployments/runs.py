@@ -3,8 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.drift import warning
@@ -23,6 +23,8 @@ class Ended:
     run: Mapping[str, Any]
     url: str
     artifact: Mapping[str, Any] | None
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """Further tables that it left, by name, for machines."""
 
     @property
     def done(self) -> bool:
@@ -38,8 +40,7 @@ class Ended:
         """The artifact: rows of a table, or markdown; None if the run left none."""
         if self.artifact is None:
             return None
-        data = self.artifact["data"]
-        return json.loads(data) if self.artifact["type"] == "table" and isinstance(data, str) else data
+        return contents(self.artifact)
 
     def facts(self, label: str) -> dict[str, Any]:
         """For machines; the artifact stands under `label`."""
@@ -49,6 +50,7 @@ class Ended:
             "state": self.run["state_name"],
             "message": self.message,
             label: self.told,
+            **self.others,
         }
 
     def lines(self) -> Iterator[str]:
@@ -71,12 +73,13 @@ def run_deployment(
     parameters: dict[str, Any],
     *,
     artifact: str | None,
+    others: Sequence[str] = (),
     show: Show,
     gone: Callable[[], bool],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ended:
-    """Run `flow/environment` to its end. `artifact` is the first part of the key of what it leaves; `gone` is asked
-    whether a server that is silent has been stopped.
+    """Run `flow/environment` to its end. `artifact` is the first part of the key of what it leaves, `others` of
+    further tables; `gone` is asked whether a server that is silent has been stopped.
 
     Raises PrefectRefused when the run cannot be made, PrefectAway when Prefect stays silent; then the run is named.
     """
@@ -87,12 +90,20 @@ def run_deployment(
     show(f"{'plan' if parameters.get('plan_only') else flow} {environment}  {url}")
     try:
         ended = Watcher(prefect, run["id"], show, gone).follow(sleep=sleep)
-        return Ended(ended, url, prefect.artifact(run["id"], f"{artifact}-{environment}") if artifact else None)
+        left = {name: prefect.artifact(run["id"], f"{name}-{environment}") for name in (artifact, *others) if name}
+        tables = {name: contents(left[name] or {}) for name in others}
+        return Ended(ended, url, left.get(artifact or ""), tables)
     except PrefectAway as error:
         raise PrefectAway(
             f"{error}\nThe run {url} may go on unseen, or have ended. What it has done stays, and running it again is"
             " safe: it goes on from there."
         ) from error
+
+
+def contents(artifact: Mapping[str, Any]) -> Any:
+    """The rows of a table, or markdown; None of nothing."""
+    data = artifact.get("data")
+    return json.loads(data) if artifact.get("type") == "table" and isinstance(data, str) else data
 
 
 def without_changes(report: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from prefect import flow, runtime
 from pydantic import Field
 
-from flows.opening import WORK, load_environment
+from flows.opening import WORK, reading
 from flows.parameters import Shown
 from tasks.agents.issue_source import Access, Issue, issue_of_file, issue_of_repository
 from tasks.agents.keys import Keys
@@ -70,12 +70,6 @@ async def investigate(
     cloud = look_at_cloud(observers(rollout)) if rollout else None
     found = investigate_repository(repository, ref, told, addresses=hits_in, cloud=cloud, home=HOME, build=build)
     await leave(found, HOME, environment or "local")
-
-
-async def reading(environment: str) -> Rollout:
-    """A hold on the environment that cannot write."""
-    block = await load_environment(environment)
-    return Rollout(block, block.aws(planning=True))
 
 
 def observers(rollout: Rollout) -> dict[tuple[str, str], Callable[[], Any]]:

@@ -84,6 +84,12 @@ def planning_twin(rollout: Rollout) -> Rollout:
     return Rollout(environment, environment.aws(planning=True), release=rollout.release, adopt=rollout.adopt)
 
 
+async def reading(environment: str) -> Rollout:
+    """A hold on the environment that cannot write, for a flow that only looks."""
+    block = await load_environment(environment)
+    return Rollout(block, block.aws(planning=True))
+
+
 async def load_environment(name: str) -> Environment:
     """The environment's block. Raises Permanent with what to do when there is none or it is not valid."""
     try:

@@ -7,7 +7,7 @@ run that was killed between any two calls is continued by the next one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -52,6 +52,8 @@ class Function:
     reserved_concurrency: int | None
     broken: str
     """Why the last update failed; '' when it did not."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the package of each published version."""
 
     def version_with(self, wanted: Configuration) -> str | None:
         """The newest published version that holds this."""
@@ -106,6 +108,7 @@ def observe_function(client: Any, name: str) -> Function | None:
         tags=answer.get("Tags") or {},
         reserved_concurrency=(answer.get("Concurrency") or {}).get("ReservedConcurrentExecutions"),
         broken=reason if failed else "",
+        sizes={entry["Version"]: entry.get("CodeSize", 0) for entry in published},
     )
 
 

@@ -1,0 +1,38 @@
+"""`miyabi report`: a thin front to the flow of that name."""
+
+import click
+
+from deployments.cli import environment_option, json_option, run_flow
+
+PARTS = ("costs", "drift")
+"""Tables of a report beside its components."""
+
+
+def figures(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, float]:
+    """`requests=5e6` as a name and a number."""
+    found = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r}: write it as requests=5000000") from error
+    return found
+
+
+@click.command()
+@environment_option
+@click.option(
+    "--assume",
+    "-a",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    callback=figures,
+    help="Of a month, for the cost table: requests=5000000; often.  [default: the environment's]",
+)
+@json_option
+def report(environment: str, assume: dict[str, float], as_json: bool) -> None:
+    """What there is, what it costs, what is open, what has changed. Reads only."""
+    parameters = {"environment": environment, "assume": assume}
+    artifact, others = ("components", PARTS) if as_json else ("report", ())
+    run_flow("report", environment, parameters, as_json=as_json, artifact=artifact, label="components", others=others)

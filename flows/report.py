@@ -1,0 +1,127 @@
+"""Report: what there is, what it costs, what is open, and what has changed since the last report. Reads only.
+
+Run by hand at any time, and by a release that changed something, at its end. The door to AWS cannot write. What cannot
+be looked at (no access, no database, nothing released yet) is said, and the rest is reported all the same. The report
+is artifacts of the run and files in `.miyabi/reports/<environment>/` (docs/report.md).
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+from prefect import flow
+
+from blocks.reporting import Assumptions
+from database.release_history import ListedRelease, page
+from flows.opening import WORK, reading, run_name
+from flows.parameters import EnvironmentName, Shown
+from tasks.alarms import observe_alarms
+from tasks.aliases import Alias, observe_alias
+from tasks.changes import Rollout
+from tasks.dashboards import observe_dashboard
+from tasks.database_snapshots import observe_snapshots
+from tasks.databases import observe_database
+from tasks.functions import observe_function
+from tasks.gateway import observe_api, url_of
+from tasks.gateway_parts import SeenApi
+from tasks.logs import observe_log_group
+from tasks.network import SeenNetwork, observe_network, observe_vpc
+from tasks.provisioned import Provisioned, observe_provisioned
+from tasks.releases import Store
+from tasks.reporting.assuming import assumptions_of
+from tasks.reporting.components import components_of
+from tasks.reporting.costs import costs_of
+from tasks.reporting.drift import drift_between, facts_of
+from tasks.reporting.leaving import last_facts, leave
+from tasks.reporting.looking import Observers, look_at_everything
+from tasks.reporting.prices import read_book
+from tasks.reporting.report import Report
+from tasks.reporting.setup import setup_of
+from tasks.roles import observe_role
+from tasks.secrets import observe_secret
+from tasks.sites.bucket import observe_bucket
+from tasks.sites.distribution import observe_distribution
+from tasks.topics import observe_topic, topic_of
+
+logger = logging.getLogger(__name__)
+PATIENCE = 5.0
+"""Seconds for the database to answer: a report does without it."""
+SHOWN_RELEASES = 20
+Assumed = Annotated[
+    Mapping[str, float],
+    Shown(f"For a month, instead of the environment's [report]: {', '.join(Assumptions.model_fields)}."),
+]
+
+
+@flow(name="report", flow_run_name=run_name)
+async def report(environment: EnvironmentName = "local", assume: Assumed = {}) -> None:  # noqa: B006
+    """Say what there is, what it costs, and what has changed since the last report."""
+    rollout = await reading(environment)
+    assumed = assumptions_of(rollout.environment, assume)
+    await report_on(rollout, assumed)
+
+
+async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
+    """Look at everything, and leave the report."""
+    scene = look_at_everything(rollout, observers(rollout))
+    components, last = components_of(scene), await last_facts(rollout.environment.name)
+    facts = facts_of(components, last[0] if last else None)
+    made = Report(
+        environment=rollout.environment.name,
+        region=rollout.environment.region,
+        account=rollout.environment.account_id,
+        at=datetime.now(UTC),
+        components=components,
+        costs=costs_of(setup_of(scene), assumed, read_book()),
+        drift=drift_between(last[0], facts) if last else (),
+        since=last[1] if last else None,
+    )
+    await leave(made, facts, WORK.parent / "reports")
+    return made
+
+
+def observers(rollout: Rollout) -> Observers:
+    """Who looks at what, by kind."""
+    aws, names = rollout.aws, rollout.environment.names
+    return {
+        "network": partial(network_of, rollout),
+        "secrets": lambda: {name: observe_secret(rollout, name) for name in (names.database_secret, names.jwt_secret)},
+        "database": partial(observe_database, rollout),
+        "snapshots": partial(observe_snapshots, rollout),
+        "role": partial(observe_role, rollout, names.role),
+        "log groups": lambda: {
+            name: observe_log_group(rollout, name) for name in (names.function_logs, names.api_logs)
+        },
+        "function": lambda: observe_function(aws("lambda"), names.function),
+        "alias": partial(alias_of, rollout),
+        "API": partial(api_of, rollout),
+        "topic": lambda: observe_topic(rollout, topic_of(rollout).arn),
+        "alarms": lambda: observe_alarms(rollout) or None,
+        "dashboard": partial(observe_dashboard, rollout),
+        "bucket": lambda: observe_bucket(aws("s3"), names.site_bucket),
+        "distribution": partial(observe_distribution, rollout),
+        "releases": partial(releases_of, rollout),
+    }
+
+
+def network_of(rollout: Rollout) -> SeenNetwork | None:
+    vpc = observe_vpc(rollout)
+    return observe_network(rollout, vpc) if vpc else None
+
+
+def alias_of(rollout: Rollout) -> tuple[Alias, dict[str, Provisioned]] | None:
+    client, names = rollout.aws("lambda"), rollout.environment.names
+    alias = observe_alias(client, names.function, names.alias)
+    return (alias, observe_provisioned(client, names.function)) if alias else None
+
+
+def api_of(rollout: Rollout) -> tuple[SeenApi, str] | None:
+    seen = observe_api(rollout, rollout.environment.names.api)
+    return (seen, url_of(rollout, seen.id, seen.endpoint)) if seen else None
+
+
+def releases_of(rollout: Rollout) -> list[ListedRelease]:
+    with Store(rollout, patience=PATIENCE).connection() as connection:
+        return page(connection, rollout.environment.name, limit=SHOWN_RELEASES)

@@ -1,0 +1,60 @@
+"""What a report leaves: files in a folder, and artifacts in Prefect, one key for each part and environment.
+
+The last report's facts are such an artifact, too: `last_facts` reads them where the next one is made.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import Artifact, acreate_markdown_artifact, acreate_table_artifact
+
+from tasks.reporting.costs import cost_rows
+from tasks.reporting.drift import Facts, fact_rows, facts_in
+from tasks.reporting.page import render
+from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines
+from tasks.reports import fit_rows, fit_text, in_run, masked
+from tasks.steps import courtesy
+
+logger = logging.getLogger(__name__)
+
+
+async def last_facts(environment: str) -> tuple[Facts, datetime] | None:
+    """The facts of the last report on the environment, whoever made it, and when; None: there was none."""
+    if not in_run():
+        return None
+    found = await Artifact.aget(f"report-facts-{environment}")
+    if found is None or found.data is None or found.created is None:
+        return None
+    rows: Any = json.loads(found.data) if isinstance(found.data, str) else found.data
+    return facts_in(rows), found.created
+
+
+async def leave(report: Report, facts: Facts, home: Path) -> None:
+    folder, page = home / report.environment, render(report)
+    folder.mkdir(parents=True, exist_ok=True)
+    files: Mapping[str, str] = {
+        "report.md": masked(page),
+        "report.json": masked(json.dumps(facts_for_machines(report), indent=2, ensure_ascii=False)) + "\n",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    logger.info("report %s: %s; it is in %s", report.environment, report.headline, folder)
+    if in_run():
+        with courtesy("the report"):
+            await publish(report, facts, page)
+
+
+async def publish(report: Report, facts: Facts, page: str) -> None:
+    where, said = report.environment, f"{report.environment}: {report.headline}"
+    await asyncio.gather(
+        acreate_markdown_artifact(markdown=fit_text(page), key=f"report-{where}", description=said),
+        acreate_table_artifact(table=fit_rows(component_rows(report)), key=f"components-{where}", description=said),
+        acreate_table_artifact(table=fit_rows(drift_rows(report)), key=f"drift-{where}", description=said),
+        acreate_table_artifact(table=fit_rows(cost_rows(report.costs)), key=f"costs-{where}", description=said),
+        acreate_table_artifact(table=fit_rows(fact_rows(facts)), key=f"report-facts-{where}", description=said),
+    )

@@ -1,0 +1,82 @@
+"""The report for people: one page of markdown, in the order of the mission's status report."""
+
+from collections.abc import Iterator, Sequence
+
+from tasks.reporting.costs import cost_rows
+from tasks.reporting.model import Component
+from tasks.reporting.report import Report
+from tasks.reporting.wording import dollars
+from tasks.reports import table
+
+MARKS = {"working": "✅", "attention": "⚠️", "absent": "❌", "unknown": "❔", "off": "➖"}
+SHOWN = 90
+"""Letters of a setting; the whole of it is in report.json."""
+
+
+def render(report: Report) -> str:
+    return "\n\n".join([*head(report), *drift(report), *components(report), *costs(report), *unseen(report)]) + "\n"
+
+
+def head(report: Report) -> Iterator[str]:
+    yield f"# Status report {report.environment}: {report.headline}"
+    yield table(
+        ("", ""),
+        [
+            ("made", f"{report.at:%Y-%m-%d %H:%M} UTC"),
+            ("where", f"account {report.account}, {report.region}"),
+            ("cost", f"{dollars(report.costs.total)} a month by the assumptions below"),
+        ],
+    )
+    yield (
+        "A component counts when it is there and its state is the one it should have. What the environment turns off is"
+        " not counted; what could not be looked at counts as not done."
+    )
+
+
+def drift(report: Report) -> Iterator[str]:
+    yield "## Drift"
+    if report.since is None:
+        yield "This is the first report: there is nothing to compare it with."
+    elif not report.drift:
+        yield f"Nothing has changed since the report of {report.since:%Y-%m-%d %H:%M} UTC."
+    else:
+        yield f"Since the report of {report.since:%Y-%m-%d %H:%M} UTC:"
+        rows = [(one.change, one.component, one.setting, short(one.before), short(one.after)) for one in report.drift]
+        yield table(("", "what", "setting", "from", "to"), rows)
+
+
+def components(report: Report) -> Iterator[str]:
+    yield "## Components"
+    rows = [(MARKS[one.standing], one.kind, one.name, one.says, one.id) for one in report.components]
+    yield table(("", "kind", "name", "state", "id"), rows)
+    for one in report.components:
+        if one.settings:
+            yield f"### {one.kind} {one.name}"
+            yield table(("setting", "value"), [(key, short(value)) for key, value in one.settings.items()])
+
+
+def costs(report: Report) -> Iterator[str]:
+    yield "## Costs"
+    rows = cost_rows(report.costs)
+    yield table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    yield f"Prices: {report.costs.prices} Without taxes and support; an account's first-year offers are not counted."
+    yield "Assumed for a month: " + ", ".join(
+        f"{name} = {said(value)}" for name, value in report.costs.assumptions.items()
+    )
+
+
+def unseen(report: Report) -> Iterator[str]:
+    yield "## What could not be looked at"
+    yield "\n".join(list_unseen(report.components)) or "Nothing."
+
+
+def list_unseen(components: Sequence[Component]) -> list[str]:
+    return [f"- **{one.kind} {one.name}**: {one.says}" for one in components if one.standing == "unknown"]
+
+
+def short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def said(value: float) -> str:
+    return f"{value:,.10g}"

@@ -1,0 +1,65 @@
+"""A report: its parts side by side, and how far the system has come."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from tasks.reporting.costs import Costs, cost_rows
+from tasks.reporting.drift import Drift
+from tasks.reporting.model import Component
+
+
+@dataclass(frozen=True)
+class Report:
+    environment: str
+    region: str
+    account: str
+    at: datetime
+    components: Sequence[Component]
+    costs: Costs
+    drift: Sequence[Drift] = ()
+    since: datetime | None = None
+    """When the last report was made; None: there was none."""
+
+    @property
+    def counted(self) -> list[Component]:
+        """What is missed where it is not there."""
+        return [one for one in self.components if one.standing != "off"]
+
+    @property
+    def done(self) -> int:
+        return sum(one.standing == "working" for one in self.counted)
+
+    @property
+    def headline(self) -> str:
+        whole = f"{self.done} of {len(self.counted)} components"
+        return f"{whole} as they should be ({100 * self.done // max(1, len(self.counted))} %)"
+
+
+def component_rows(report: Report) -> list[dict[str, str]]:
+    """The status table."""
+    return [
+        {"kind": one.kind, "name": one.name, "standing": one.standing, "state": one.says, "id": one.id}
+        for one in report.components
+    ]
+
+
+def drift_rows(report: Report) -> list[dict[str, str]]:
+    """What has changed; one row that says so if nothing has."""
+    said = "this is the first report" if report.since is None else "nothing since the last report"
+    return [one.row() for one in report.drift] or [{"change": "none", "what": said}]
+
+
+def facts_for_machines(report: Report) -> dict[str, Any]:
+    """The report as JSON."""
+    return {
+        "environment": report.environment,
+        "at": report.at.isoformat(timespec="seconds"),
+        "progress": {"done": report.done, "of": len(report.counted)},
+        "components": [asdict(one) for one in report.components],
+        "costs": cost_rows(report.costs),
+        "assumptions": dict(report.costs.assumptions),
+        "drift": [one.row() for one in report.drift],
+        "since": report.since and report.since.isoformat(timespec="seconds"),
+    }
