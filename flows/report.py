@@ -36,6 +36,7 @@ from tasks.reporting.costs import costs_of
 from tasks.reporting.drift import drift_between, facts_of
 from tasks.reporting.leaving import last_facts, leave
 from tasks.reporting.looking import Observers, look_at_everything
+from tasks.reporting.mission import judged_tables
 from tasks.reporting.prices import read_book
 from tasks.reporting.report import Report
 from tasks.reporting.setup import setup_of
@@ -66,7 +67,7 @@ async def report(environment: EnvironmentName = "local", assume: Assumed = {}) -
 async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
     """Look at everything, and leave the report."""
     scene = look_at_everything(rollout, observers(rollout))
-    components, last = components_of(scene), await last_facts(rollout.environment.name)
+    components, book, last = components_of(scene), read_book(), await last_facts(rollout.environment.name)
     facts = facts_of(components, last[0] if last else None)
     made = Report(
         environment=rollout.environment.name,
@@ -74,7 +75,8 @@ async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
         account=rollout.environment.account_id,
         at=datetime.now(UTC),
         components=components,
-        costs=costs_of(setup_of(scene), assumed, read_book()),
+        costs=costs_of(setup_of(scene), assumed, book),
+        mission=judged_tables(book),
         drift=drift_between(last[0], facts) if last else (),
         since=last[1] if last else None,
     )

@@ -14,7 +14,8 @@ SHOWN = 90
 
 
 def render(report: Report) -> str:
-    return "\n\n".join([*head(report), *drift(report), *components(report), *costs(report), *unseen(report)]) + "\n"
+    parts = (head, drift, components, costs, mission, unseen)
+    return "\n\n".join(text for part in parts for text in part(report)) + "\n"
 
 
 def head(report: Report) -> Iterator[str]:
@@ -63,6 +64,17 @@ def costs(report: Report) -> Iterator[str]:
     yield "Assumed for a month: " + ", ".join(
         f"{name} = {said(value)}" for name, value in report.costs.assumptions.items()
     )
+
+
+def mission(report: Report) -> Iterator[str]:
+    yield "## The mission's tables beside the arithmetic"
+    for one in report.mission:
+        yield f"### {one.name}"
+        rows = [line.row() for line in one.lines]
+        yield table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        said = f"The mission's total is {dollars(one.total)}; its" if one.total is not None else "The mission's"
+        yield f"{said} lines add up to {dollars(one.summed)}, and come to {dollars(one.amount)} by the prices."
+        yield "\n".join(f"- {note}" for note in one.notes)
 
 
 def unseen(report: Report) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.reporting.costs import Costs, cost_rows
 from tasks.reporting.drift import Drift
+from tasks.reporting.mission import JudgedTable
 from tasks.reporting.model import Component
 
 
@@ -18,6 +19,7 @@ class Report:
     at: datetime
     components: Sequence[Component]
     costs: Costs
+    mission: Sequence[JudgedTable]
     drift: Sequence[Drift] = ()
     since: datetime | None = None
     """When the last report was made; None: there was none."""
@@ -59,6 +61,7 @@ def facts_for_machines(report: Report) -> dict[str, Any]:
         "progress": {"done": report.done, "of": len(report.counted)},
         "components": [asdict(one) for one in report.components],
         "costs": cost_rows(report.costs),
+        "mission": [{"table": table.name, "lines": [line.row() for line in table.lines]} for table in report.mission],
         "assumptions": dict(report.costs.assumptions),
         "drift": [one.row() for one in report.drift],
         "since": report.since and report.since.isoformat(timespec="seconds"),
