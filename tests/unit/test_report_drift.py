@@ -2,6 +2,7 @@
 
 import pytest
 
+from tasks.network_groups import tcp
 from tasks.reporting.components import components_of
 from tasks.reporting.drift import Facts, drift_between, fact_rows, facts_in, facts_of
 from tasks.reporting.model import Unseen
@@ -48,7 +49,7 @@ def test_what_is_out_of_sight_is_not_gone_and_is_compared_when_it_is_back() -> N
     blind = dict.fromkeys(("network", "log_groups", "secrets", "API", "releases"), Unseen("no answer"))
     between = facts_of(components_of(scene(environment, **blind)), before)
     assert drift_between(before, between) == []
-    hole = network(environment, "tcp 5432 from 0.0.0.0/0")
+    hole = network(environment, tcp(5432, "0.0.0.0/0"))
     after = facts_of(components_of(scene(environment, network=hole)), between)
     (one,) = drift_between(between, after)
     assert (one.change, one.setting) == ("changed", "lets in")
