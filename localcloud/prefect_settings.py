@@ -2,7 +2,8 @@
 
 The settings are there for speed (one-certificate bundle, no CSRF round trip, a pool without overflow: each measured),
 for silence (nothing is sent outside), for safety (own encryption key, nothing of the user's AWS or Prefect accounts)
-and for operation (vacuum, heartbeats). Secrets are in the server's environment alone.
+and for operation (vacuum, heartbeats). Secrets are in the server's environment alone, but for that of a role that owns
+nothing.
 """
 
 import base64
@@ -19,6 +20,8 @@ from localcloud.processes import MARK, mark_of
 ROOT = Path(__file__).resolve().parent.parent
 WORK_POOL, AGENT_POOL = "local", "agents"
 DATABASE = ROLE = "prefect"
+SCRATCH = "miyabi_scratch"
+"""A role that may make databases and sees no other's: migrations of strange repositories are tried as it."""
 FOREIGN = ("AWS_", "PREFECT_", "PG", "DATABASE_URL")
 LOOPBACK = "127.0.0.1,localhost"
 PROFILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
@@ -86,6 +89,12 @@ def worker_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
     return environment | {"PREFECT_WORKER_QUERY_SECONDS": "1", "TMPDIR": str(temporary_folder(home))}
 
 
+def scratch_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """Where the worker tries migrations of a repository that it investigates."""
+    password = quote(secret_value(scratch_file(home)), safe="")
+    return {"MIYABI_SCRATCH_DATABASE": f"postgresql://{SCRATCH}:{password}@127.0.0.1:{ports['postgres']}/{SCRATCH}"}
+
+
 def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
     """The server's: it alone has the database's password and the key that encrypts blocks."""
     password = quote(secret_value(password_file(home)), safe="")
@@ -114,6 +123,10 @@ def temporary_folder(home: Path) -> Path:
 
 def password_file(home: Path) -> Path:
     return home / "secrets" / "prefect-database"
+
+
+def scratch_file(home: Path) -> Path:
+    return home / "secrets" / "scratch-database"
 
 
 def encryption_key(home: Path) -> str:

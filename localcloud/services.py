@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import LiteralString
 
 from localcloud.files import secret_value
 from localcloud.health import answers, ask
@@ -19,9 +20,12 @@ from localcloud.prefect_settings import (
     DATABASE,
     ROLE,
     ROOT,
+    SCRATCH,
     WORK_POOL,
     clean_environment,
     password_file,
+    scratch_environment,
+    scratch_file,
     server_environment,
     temporary_folder,
     worker_environment,
@@ -62,12 +66,18 @@ def postgres(home: Path, ports: dict[str, int]) -> Service:
         lambda process: database.is_ready(process.pid),
         clean_environment(home) | {"LC_ALL": "C"},
         prepare=database.prepare,
-        settle=lambda: make_database(database, ROLE, secret_value(password_file(home)), DATABASE),
+        settle=lambda: make_databases(database, home),
         stop_signal=signal.SIGINT,
     )
 
 
-def make_database(server: Postgres, role: str, password: str, database: str) -> None:
+def make_databases(server: Postgres, home: Path) -> None:
+    """Prefect's, and the role that makes and drops databases for migrations of repositories that are investigated."""
+    make_database(server, ROLE, secret_value(password_file(home)), DATABASE)
+    make_database(server, SCRATCH, secret_value(scratch_file(home)), SCRATCH, rights="CREATEDB")
+
+
+def make_database(server: Postgres, role: str, password: str, database: str, *, rights: LiteralString = "") -> None:
     """A role with this password and a database of its own, unless they are there."""
     import psycopg
     from psycopg import sql
@@ -75,9 +85,8 @@ def make_database(server: Postgres, role: str, password: str, database: str) -> 
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         verb = "ALTER" if known else "CREATE"
-        connection.execute(
-            sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
-        )
+        statement = sql.SQL(verb + " ROLE {} LOGIN " + rights + " PASSWORD {}")
+        connection.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(role))
@@ -101,7 +110,7 @@ def worker(home: Path, ports: dict[str, int]) -> Service:
         "worker",
         lambda: python("localcloud.worker", WORK_POOL, AGENT_POOL),
         lambda process: is_polling(ports["prefect"], process),
-        worker_environment(home, ports),
+        scratch_environment(home, ports) | worker_environment(home, ports),
         needs=("prefect",),
         waits_itself=True,
         directory=ROOT,

@@ -1,8 +1,8 @@
 """Migrations on a scratch database, to see that they work: made for this, and dropped afterwards.
 
 MIYABI_SCRATCH_DATABASE, where the worker runs, is the address of a PostgreSQL whose user may create databases. It is
-for this alone: SQL of a stranger's repository runs on it, so it is no server that holds anything, and its user is no
-superuser, who could start programs from SQL.
+for this: SQL of a stranger's repository runs on it, so its user owns nothing else there, and is no superuser, who could
+start programs from SQL. On a laptop that is a role of its own on the embedded cloud's server.
 """
 
 import os

@@ -69,3 +69,11 @@ def test_a_server_that_is_away_is_said(tmp_path: Path) -> None:
     (found,) = looked_at(now(tmp_path), "postgresql://nobody@127.0.0.1:1/none")
     assert (found.applied, found.refused) == (None, None)
     assert "cannot be used" in (found.untried or "")
+
+
+def test_seeded_rows_are_counted(tmp_path: Path, server: str) -> None:
+    root = now(tmp_path)
+    seeds = "INSERT INTO permissions (code) VALUES ('a'), ('b');\n"
+    (root / API / "migrations" / "20251130000000_seeds.sql").write_text(seeds)
+    (found,) = looked_at(root, server)
+    assert (found.seeds, (found.applied or {})["seeded row"]) == ({"permissions": 2}, 2)

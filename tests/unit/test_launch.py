@@ -11,7 +11,13 @@ import pytest
 from prefect.settings import Settings
 
 from localcloud.launch import launched
-from localcloud.prefect_settings import client_environment, encryption_key, server_environment, worker_environment
+from localcloud.prefect_settings import (
+    client_environment,
+    encryption_key,
+    scratch_environment,
+    server_environment,
+    worker_environment,
+)
 from localcloud.processes import wait_gone
 
 PORTS = {"prefect": 4200, "postgres": 54329}
@@ -76,6 +82,14 @@ def test_only_the_server_is_told_secrets(tmp_path: Path) -> None:
     assert server["PREFECT_SERVER_ENCRYPTION_KEY"] == encryption_key(tmp_path)
     told = worker_environment(tmp_path, PORTS)
     assert not [name for name, value in told.items() if any(secret in value for secret in secrets.values())]
+
+
+def test_the_worker_is_told_of_a_role_that_owns_nothing(tmp_path: Path) -> None:
+    (told,) = scratch_environment(tmp_path, PORTS).values()
+    assert told == (
+        f"postgresql://miyabi_scratch:{(tmp_path / 'secrets' / 'scratch-database').read_text()}"
+        f"@127.0.0.1:{PORTS['postgres']}/miyabi_scratch"
+    )
 
 
 def test_the_bundle_has_one_certificate(tmp_path: Path) -> None:
