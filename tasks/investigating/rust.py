@@ -20,6 +20,7 @@ QUERY = """
 (call_expression function: (identifier)) @plain
 (macro_invocation) @macro
 (use_declaration) @use
+(mod_item) @module
 """
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "any", "connect", "trace")
 ROUTING = ("route", "route_service", "nest", "nest_service", "merge")
@@ -67,11 +68,13 @@ def wrapped(body: bytes) -> tuple[bytes, bytes]:
 
 
 def read(code: Code, found: Found) -> None:
-    seen = {name: [node for node in nodes if not in_tests(node)] for name, nodes in code.captures(QUERY).items()}
+    seen = code.captures(QUERY)
+    if tests := ranges_of_tests(seen.get("module", [])):
+        seen = {name: [node for node in nodes if not any(first <= node.start_byte < last for first, last in tests)]
+                for name, nodes in seen.items()}  # fmt: skip
     for node in seen.get("use", []):
         found.imports.update(imports_of(text(node)))
-    for node in heads(seen.get("chain", [])):
-        base, links = unrolled(node)
+    for node, base, links in chains_of(seen.get("chain", [])):
         read_chain(code, found, node, base, links)
     for node in seen.get("call", []) + seen.get("plain", []):
         read_call(code, found, node)
@@ -79,10 +82,10 @@ def read(code: Code, found: Found) -> None:
         read_macro(code, found, node)
 
 
-def in_tests(node: Node) -> bool:
-    """True inside `mod tests { … }`."""
-    module = up(node, "mod_item")
-    return module is not None and text(module.child_by_field_name("name")) in ("test", "tests")
+def ranges_of_tests(modules: list[Node]) -> list[tuple[int, int]]:
+    """The bytes of each `mod tests { … }`: asking every node for its parents takes the cube of a chain's length."""
+    return [(one.start_byte, one.end_byte) for one in modules
+            if text(one.child_by_field_name("name")) in ("test", "tests")]  # fmt: skip
 
 
 def imports_of(line: str) -> Iterator[tuple[str, str]]:
@@ -94,18 +97,14 @@ def imports_of(line: str) -> Iterator[tuple[str, str]]:
         yield (alias or path.rsplit("::", 1)[-1]).strip(), path.strip()
 
 
-def heads(chains: list[Node]) -> Iterator[Node]:
-    """The outermost call of each chain."""
-    return (node for node in chains if not goes_on(node))
-
-
-def goes_on(node: Node) -> bool:
-    """True for a call whose result has a method called on it: `call()?.method()`."""
-    above = node.parent
-    while above is not None and above.type in ("try_expression", "await_expression"):
-        above = above.parent
-    call = above.parent if above is not None and above.type == "field_expression" else None
-    return call is not None and call.type == "call_expression" and call.child_by_field_name("function") == above
+def chains_of(calls: list[Node]) -> Iterator[tuple[Node, Node, list[Link]]]:
+    """Each chain once: its outermost call, what it begins with, and its calls. Those within begin at the same byte."""
+    known: set[int] = set()
+    for node in sorted(calls, key=lambda call: (call.start_byte, -call.end_byte)):
+        if node.id not in known:
+            base, links = unrolled(node)
+            known.update(link.node.id for link in links)
+            yield node, base, links
 
 
 def unrolled(node: Node) -> tuple[Node, list[Link]]:

@@ -1,5 +1,6 @@
 """What each reader finds: routes with their lines, in comments and across files; variables; pools; tokens."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,13 @@ def test_an_unchanged_tree_is_not_parsed_again(tmp_path: Path) -> None:
     kept.write_bytes(kept.read_bytes()[:-9])
     gather(root, name="it", addresses=finder, kept=kept)  # type: ignore[arg-type]
     assert asked == ["page.js", "page.js"]
+
+
+def test_a_router_of_four_hundred_routes_takes_no_half_minute(tmp_path: Path) -> None:
+    """Each node was asked for its parents: 400 took 35 s, now 0.1."""
+    routes = "".join(f'.route("/{number}/{{id}}", get(a).post(b))\n' for number in range(400))
+    tests = 'mod tests { fn main() { Router::new().route("/in-a-test", get(a)); } }'
+    began = time.process_time()
+    facts = facts_of(tmp_path, main_DOT_rs=f"fn main() {{ let app = Router::new()\n{routes}; }}\n{tests}\n")
+    assert time.process_time() - began < 10
+    assert (len(facts.served), facts.served[0].place.first) == (800, 2)
