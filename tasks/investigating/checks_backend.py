@@ -151,6 +151,8 @@ def unmounted(lost: list[Served]) -> list[Problem]:
 def route_syntax(facts: Facts, _claim: Claim | None) -> Looked:
     """`:id` and `{id}` in one axum program: one of the two never matches, or ends the program at its start."""
     rust = [route for route in facts.served if route.place.file.endswith(".rs") and route.state == "enabled"]
+    if not any(route.state == "enabled" for route in facts.served):
+        return Looked("unknown", "no enabled route was found")
     old, new = [r for r in rust if "/:" in r.path], [r for r in rust if "{" in r.path]
     if not old or not new:
         return Looked("working", "path parameters have one syntax", seen_routes((old or new)[:3]))

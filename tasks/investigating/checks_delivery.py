@@ -52,6 +52,8 @@ def environment(facts: Facts, _claim: Claim | None) -> Looked:
     """Is every variable that the code cannot start without set by some file that deploys it?"""
     required = required_variables(facts)
     places = [setting for file in facts.by_file.values() for setting in file.settings]
+    if not facts.by_file:
+        return Looked("unknown", "there is no code that could be read")
     if not required:
         return Looked("working", "the code starts without any environment variable")
     deployed = [one for one in places if not EXAMPLES.search(one.place.file)]

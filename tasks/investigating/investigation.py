@@ -11,7 +11,7 @@ from database.investigation_models import Finding, InvestigationOutput, JudgedCl
 from tasks.investigating.claims import claims_in, estimates_in
 from tasks.investigating.gathering import Finder, gather
 from tasks.investigating.judging import find_all, judge
-from tasks.investigating.looking import count
+from tasks.investigating.looking import count, together
 from tasks.investigating.model import Built, Facts, Resource
 from tasks.investigating.planning import components_of, phases_of
 from tasks.investigating.quoting import Quoter
@@ -71,7 +71,8 @@ def not_checked(
     facts: Facts, issue: IssueRead | None, claims: Sequence[JudgedClaim], findings: Sequence[Finding]
 ) -> list[str]:
     """What could not be looked at, and why."""
-    found = [f"{one.title}: {one.says}" for one in findings if one.standing == "unknown"]
+    unknown = together(one for one in findings if one.standing == "unknown")
+    found = [f"{titles}: {says}" for titles, says in unknown]
     if issue is None:
         found.insert(0, "Claims: no issue was given")
     elif not claims:

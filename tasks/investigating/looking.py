@@ -1,9 +1,9 @@
 """What a check answers, and how its evidence is written down."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from database.investigation_models import Problem, Standing
+from database.investigation_models import Finding, Problem, Standing
 from tasks.investigating.model import Place
 
 MOST_EVIDENCE = 50
@@ -50,3 +50,11 @@ def listed(words: Sequence[str], most: int = SHOWN) -> str:
 
 def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def together(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """Titles and what is said of them; those of which the same is said are one."""
+    said: dict[str, list[str]] = {}
+    for one in findings:
+        said.setdefault(one.says, []).append(one.title)
+    return [(", ".join(titles), says) for says, titles in said.items()]

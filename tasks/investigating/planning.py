@@ -53,7 +53,6 @@ def components_of(findings: Sequence[Finding]) -> list[Component]:
 def component(name: str, findings: Sequence[Finding]) -> Component:
     answered = [one for one in findings if one.standing in POINTS]
     points = sum(POINTS[one.standing] for one in answered)
-    counted = f"{points:g} of {len(answered)} checks" + "".join(
-        f"; not counted: {one.check}" for one in findings if one.standing not in POINTS
-    )
+    passed_over = ", ".join(one.check for one in findings if one.standing not in POINTS)
+    counted = f"{points:g} of {len(answered)} checks" + (f"; not counted: {passed_over}" if passed_over else "")
     return Component(name=name, percent=round(100 * points / len(answered)) if answered else None, counted=counted)

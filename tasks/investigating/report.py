@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from database.investigation_models import Evidence, Finding, InvestigationOutput, Phase, Problem
+from tasks.investigating.looking import together
 from tasks.investigating.planning import RATE
 
 MARKS = {
@@ -196,16 +197,14 @@ def conclusion(found: InvestigationOutput) -> Iterator[str]:
 def risks(found: InvestigationOutput) -> Iterator[str]:
     """What may still go wrong: by the worst problem of each component, and what nobody looked at."""
     yield "## Risks"
-    levels: dict[str, list[str]] = {"High": [], "Medium": [], "Low": []}
+    levels: dict[str, list[Finding]] = {"High": [], "Medium": [], "Low": []}
     for finding in found.findings:
         impacts = {problem.impact for problem in finding.problems}
         level = "High" if "critical" in impacts else "Medium" if impacts & {"high", "medium"} else "Low"
-        if finding.standing == "unknown":
-            level = "Medium"
-        levels[level].append(f"- **{finding.title}**: {finding.says}")
-    for level, lines in levels.items():
+        levels["Medium" if finding.standing == "unknown" else level].append(finding)
+    for level, findings in levels.items():
         yield f"### {level}"
-        yield "\n".join(lines) or "None."
+        yield "\n".join(f"- **{titles}**: {says}" for titles, says in together(findings)) or "None."
 
 
 def unchecked(lines: Sequence[str]) -> Iterator[str]:

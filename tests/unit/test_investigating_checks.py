@@ -47,6 +47,8 @@ CASES: list[tuple[str, Standing, dict[str, str]]] = [
     ("jwt-auth", "absent", {"main.rs": "fn main() {}"}),
     ("route-syntax", "working", {"main.rs": POOL % (1, '.route("/a/:id", get(b)).route("/b/:id", get(b))')}),
     ("route-syntax", "partly", {"main.rs": POOL % (1, '.route("/a/:id", get(b)).route("/b/{id}", get(b))')}),
+    ("route-syntax", "unknown", {"main.rs": "fn main() {}"}),
+    ("environment", "unknown", {"a.txt": ""}),
     ("build", "unknown", {"Cargo.toml": "", "main.rs": "fn main() {}"}),
     ("build", "absent", {"main.rs": "fn main() {}"}),
     ("environment", "absent", {"main.rs": 'fn main() { let a = env::var("A")?; }', ".env.example": "A=1"}),
