@@ -5,7 +5,9 @@ account is compared with the environment's: a wrong one stops the run before its
 refuse, inside botocore, every operation that is not a read, so a forgotten `if` cannot write.
 """
 
+import functools
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import boto3
@@ -31,9 +33,11 @@ class WrongAccount(DoorError):
     """STS answers another account than the environment names."""
 
 
-def refuse_writes(model: Any, **_: Any) -> None:
-    """The botocore `before-call` handler of a planning run's clients."""
-    refuse_unless_read(model.service_model.service_name, model.name, planning=True)
+def refuse_writes(model: Any, besides: Collection[str] = (), **_: Any) -> None:
+    """The botocore `before-call` handler of a planning run's clients; `besides` holds what it lets pass, too."""
+    service = model.service_model.service_name
+    if f"{service}.{model.name}" not in besides:
+        refuse_unless_read(service, model.name, planning=True)
 
 
 class Aws:
@@ -45,10 +49,13 @@ class Aws:
         *,
         account_id: str,
         planning: bool = False,
+        besides: Collection[str] = (),
         session: boto3.Session | None = None,
     ) -> None:
+        """`besides`: what a planning door lets pass that is not a read, as `lambda.Invoke`."""
         self.account_id = account_id
         self.planning = planning
+        self.besides = frozenset(besides)
         self.credentials = credentials.model_copy(update={"aws_client_parameters": self._parameters(credentials)})
         self._session = session
         self._clients: dict[str, Any] = {}
@@ -103,7 +110,8 @@ class Aws:
         parameters = self.credentials.aws_client_parameters.get_params_override()
         client: Any = self._boto3_session().client(service, region_name=self.region, **parameters)  # type: ignore[call-overload]
         if self.planning:
-            client.meta.events.register("before-call", refuse_writes, unique_id="miyabi-planning")
+            refuse = functools.partial(refuse_writes, besides=self.besides)
+            client.meta.events.register("before-call", refuse, unique_id="miyabi-planning")
         return client
 
     def _boto3_session(self) -> boto3.Session:

@@ -5,6 +5,7 @@ flows, so that a worker anywhere needs no files. It holds no secret: those are i
 """
 
 import ipaddress
+from collections.abc import Collection
 from typing import Annotated, Literal
 from urllib.parse import urlparse
 
@@ -207,9 +208,9 @@ class Environment(Block):
             raise ValueError(f"environment {self.name!r} must not use an endpoint on loopback: {endpoint}")
         return self
 
-    def aws(self, *, planning: bool = False) -> Aws:
-        """The door to this environment's account. A planning one cannot write."""
-        return Aws(self.credentials, account_id=self.account_id, planning=planning)
+    def aws(self, *, planning: bool = False, besides: Collection[str] = ()) -> Aws:
+        """The door to this environment's account. A planning one cannot write, and do no more than `besides`."""
+        return Aws(self.credentials, account_id=self.account_id, planning=planning, besides=besides)
 
     @property
     def region(self) -> str:

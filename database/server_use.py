@@ -32,3 +32,9 @@ def count_connections(connection: psycopg.Connection[Any]) -> Connections:
 def connection_ages(connection: psycopg.Connection[Any]) -> list[float]:
     """Of those that are `here`, in seconds."""
     return [age for (age,) in connection.execute(SQL["ages"]).fetchall()]
+
+
+def count_sessions(connection: psycopg.Connection[Any]) -> int:
+    """Connections to this database that there ever were, since its statistics began."""
+    ((sessions,),) = connection.execute(SQL["sessions"]).fetchall()
+    return int(sessions)

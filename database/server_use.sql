@@ -18,3 +18,7 @@ FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND datname = current_database() AND usename = current_user
     AND pid <> pg_backend_pid()
     AND application_name !~* '^(miyabi migrate|psql|pg_dump|pg_restore|pgadmin|dbeaver|datagrip)';
+
+-- sessions --
+-- Counted by the server when a session begins; a session that has ended is still counted.
+SELECT sessions FROM pg_stat_database WHERE datname = current_database();

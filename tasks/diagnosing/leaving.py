@@ -1,0 +1,32 @@
+"""What a diagnosis leaves: the page as an artifact and a file, its causes as a table, all of it as JSON."""
+
+import logging
+from pathlib import Path
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+
+from blocks.environment import Environment
+from tasks.diagnosing.model import Diagnosis
+from tasks.diagnosing.page import as_json, render, rows_of
+from tasks.reports import fit_text, in_run
+from tasks.steps import courtesy
+
+logger = logging.getLogger(__name__)
+
+
+async def leave(found: Diagnosis, environment: Environment, home: Path) -> None:
+    """Write it down, and show it in Prefect."""
+    folder, page = home / environment.name, render(found, environment)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "diagnosis.md").write_text(page, encoding="utf-8")
+    (folder / "diagnosis.json").write_text(as_json(found, environment), encoding="utf-8")
+    logger.info("the diagnosis is in %s", folder)
+    if not in_run():
+        return
+    with courtesy("the diagnosis"):
+        await acreate_markdown_artifact(
+            markdown=fit_text(page), key=f"diagnosis-{environment.name}", description=found.headline[:500]
+        )
+        await acreate_table_artifact(
+            table=rows_of(found, environment), key=f"causes-{environment.name}", description=found.headline[:500]
+        )

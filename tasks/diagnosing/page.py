@@ -1,0 +1,135 @@
+"""A diagnosis as a page for people, as rows for machines, and as JSON."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from blocks.environment import Environment
+from tasks.diagnosing.facts import Facts
+from tasks.diagnosing.judging import well
+from tasks.diagnosing.model import Diagnosis, Fix, Judged, Probed
+from tasks.reports import fit_rows, masked, table
+
+MARKS = {"certain": "🔴 certain", "likely": "🟠 likely", "possible": "🟡 possible"}
+STANDINGS = {"well": "🟢", "odd": "🔴", "unknown": "⚪", "skipped": "–"}
+HINDERS = {"requests": "requests fail", "logs": "logs are missing", "speed": "requests are slow"}
+
+
+def render(found: Diagnosis, environment: Environment) -> str:
+    """The page: the verdict, the causes with what speaks for and against them, what is ruled out, the probes."""
+    parts = [
+        f"# {mark(found)} {found.headline}",
+        f"**Asked about** {found.target}  \n**Environment** {found.environment}, in {found.seconds:.1f} s",
+        *causes(found, environment),
+        *ruled_out(found.having("ruled out")),
+        *not_judged(found.having("unknown")),
+        "## What was looked at",
+        probes(found.probed),
+    ]
+    return masked("\n\n".join(parts) + "\n")
+
+
+def mark(found: Diagnosis) -> str:
+    if found.having("certain"):
+        return "🔴"
+    if found.having("likely"):
+        return "🟠"
+    return "🟢" if isinstance(found.facts, Facts) and well(found.facts) else "⚪"
+
+
+def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:
+    """Those that may be it, the surest first."""
+    listed = found.having("certain", "likely", "possible")
+    if listed:
+        yield "## Causes"
+    for number, one in enumerate(listed, 1):
+        yield f"### {number}. {MARKS[one.verdict]}: {one.cause.title}"
+        yield "\n".join(lines_of(one))
+        if one.judgement.fixes:
+            yield "**To mend it**"
+            yield "\n".join(fix_line(fix, environment) for fix in one.judgement.fixes)
+
+
+def lines_of(one: Judged) -> Iterator[str]:
+    row = f", row {one.cause.row} of the table" if one.cause.row else ""
+    yield f"*{HINDERS[one.cause.hinders]}{row}*\n"
+    for evidence in one.judgement.evidence:
+        yield f"- **for**: {plain(evidence)}"
+    for against in one.judgement.against:
+        yield f"- **against**: {plain(against)}"
+
+
+def plain(text: str) -> str:
+    """Text of others that cannot become a heading, a link or a tag."""
+    return " ".join(text.split()).replace("<", "&lt;").replace("`", "'")
+
+
+def fix_line(fix: Fix, environment: Environment) -> str:
+    command = command_of(fix, environment)
+    return f"- {filled(fix.says, environment)}" + (f": `{command}`" if command else "")
+
+
+def command_of(fix: Fix, environment: Environment) -> str:
+    """What to type here: the embedded cloud is not where `aws` looks by itself."""
+    command = filled(fix.command, environment)
+    if command.startswith("aws ") and environment.endpoint:
+        return command.replace("aws ", f"aws --endpoint-url {environment.endpoint} ", 1)
+    return command
+
+
+def filled(text: str, environment: Environment) -> str:
+    return text.replace("{environment}", environment.name)
+
+
+def ruled_out(judged: Sequence[Judged]) -> Iterator[str]:
+    if judged:
+        yield "## Ruled out"
+        yield table(
+            ("cause", "because"), [(one.cause.title, plain("; ".join(one.judgement.against))) for one in judged]
+        )
+
+
+def not_judged(judged: Sequence[Judged]) -> Iterator[str]:
+    if judged:
+        yield "## Not judged"
+        rows = [(one.cause.title, plain("; ".join(one.judgement.against) or "nothing was found out")) for one in judged]
+        yield table(("cause", "because"), rows)
+
+
+def probes(probed: Sequence[Probed]) -> str:
+    rows = [(STANDINGS[one.standing], one.name, plain(one.says), f"{one.ms:.0f} ms") for one in probed]
+    return table(("", "looked at", "found", "took"), rows)
+
+
+def rows_of(found: Diagnosis, environment: Environment) -> list[dict[str, str]]:
+    """A row for each cause, the surest first."""
+    return fit_rows(
+        [
+            {
+                "cause": one.cause.key,
+                "verdict": one.verdict,
+                "title": one.cause.title,
+                "hinders": one.cause.hinders,
+                "for": "\n".join(one.judgement.evidence),
+                "against": "\n".join(one.judgement.against),
+                "fix": "\n".join(
+                    command_of(fix, environment) or filled(fix.says, environment) for fix in one.judgement.fixes
+                ),
+                "fixed by --fix": "yes" if any(fix.safe for fix in one.judgement.fixes) else "no",
+            }
+            for one in found.judged
+        ]
+    )
+
+
+def as_json(found: Diagnosis, environment: Environment) -> str:
+    """All of it for machines."""
+    whole: dict[str, Any] = {
+        "environment": found.environment,
+        "target": found.target,
+        "headline": found.headline,
+        "seconds": round(found.seconds, 2),
+        "causes": rows_of(found, environment),
+        "probes": [{"name": p.name, "standing": p.standing, "says": p.says, "ms": round(p.ms)} for p in found.probed],
+    }
+    return masked(json.dumps(whole, indent=2, ensure_ascii=False)) + "\n"
