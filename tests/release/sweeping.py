@@ -102,6 +102,26 @@ class Sweep:
         self.cloud.faults.on_call = on_call
         return self.releases.run(flow, **parameters)
 
+    def kill_at_any(
+        self, left: Mapping[tuple[str, str], int], phase: Phase, **parameters: Any
+    ) -> tuple[str, str] | None:
+        """Release, and kill the process at the first write of an operation of which any are left: after it, or before
+        the call that comes next. The operation, or None if the run came to its end."""
+        self.cloud.faults.clear()
+        died: list[tuple[str, str]] = []
+
+        def on_call(number: int, service: str, operation: str, when: Phase) -> None:
+            if not died and when == "after" and left.get((service, operation), 0) > 0:
+                died.append((service, operation))
+            if died and when == phase:
+                os.kill(self.releases.pid, signal.SIGKILL)
+                raise Dropped
+
+        self.cloud.faults.on_call = on_call
+        ended = self.releases.run(**parameters)
+        assert ended.code in ((-9, 0) if died else (0,)), ended.error  # 0: nothing is asked of AWS after its last write
+        return died[0] if died else None
+
     def kill_when(
         self, true: LiteralString, after: Point, *, first: Callable[[], object] = lambda: None, **parameters: Any
     ) -> Ended:
