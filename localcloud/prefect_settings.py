@@ -90,9 +90,12 @@ def worker_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def scratch_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    """Where the worker tries migrations of a repository that it investigates."""
-    password = quote(secret_value(scratch_file(home)), safe="")
-    return {"MIYABI_SCRATCH_DATABASE": f"postgresql://{SCRATCH}:{password}@127.0.0.1:{ports['postgres']}/{SCRATCH}"}
+    """Where the worker tries migrations of a repository that it investigates. The password is in a file: what flows
+    start inherits their variables."""
+    passwords = scratch_file(home).with_suffix(".pgpass")
+    write_whole(passwords, f"127.0.0.1:*:*:{SCRATCH}:{secret_value(scratch_file(home))}\n")
+    place = f"postgresql://{SCRATCH}@127.0.0.1:{ports['postgres']}/{SCRATCH}"
+    return {"MIYABI_SCRATCH_DATABASE": f"{place}?passfile={quote(str(passwords), safe='')}"}
 
 
 def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:

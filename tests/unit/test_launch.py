@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from prefect.settings import Settings
+from psycopg.conninfo import conninfo_to_dict
 
 from localcloud.launch import launched
 from localcloud.prefect_settings import (
@@ -84,12 +85,13 @@ def test_only_the_server_is_told_secrets(tmp_path: Path) -> None:
     assert not [name for name, value in told.items() if any(secret in value for secret in secrets.values())]
 
 
-def test_the_worker_is_told_of_a_role_that_owns_nothing(tmp_path: Path) -> None:
+def test_the_worker_is_told_of_a_role_that_owns_nothing_and_of_no_password(tmp_path: Path) -> None:
     (told,) = scratch_environment(tmp_path, PORTS).values()
-    assert told == (
-        f"postgresql://miyabi_scratch:{(tmp_path / 'secrets' / 'scratch-database').read_text()}"
-        f"@127.0.0.1:{PORTS['postgres']}/miyabi_scratch"
-    )
+    place = conninfo_to_dict(told)
+    password = (tmp_path / "secrets" / "scratch-database").read_text()
+    assert (place["user"], place["dbname"], place["port"]) == ("miyabi_scratch",) * 2 + (str(PORTS["postgres"]),)
+    assert password not in told
+    assert Path(str(place["passfile"])).read_text() == f"127.0.0.1:*:*:miyabi_scratch:{password}\n"
 
 
 def test_the_bundle_has_one_certificate(tmp_path: Path) -> None:
