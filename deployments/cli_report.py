@@ -4,7 +4,7 @@ import click
 
 from deployments.cli import environment_option, json_option, run_flow
 
-PARTS = ("costs", "drift")
+PARTS = ("costs", "findings", "drift")
 """Tables of a report beside its components."""
 
 

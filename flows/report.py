@@ -39,6 +39,7 @@ from tasks.reporting.looking import Observers, look_at_everything
 from tasks.reporting.mission import judged_tables
 from tasks.reporting.prices import read_book
 from tasks.reporting.report import Report
+from tasks.reporting.security import findings_of
 from tasks.reporting.setup import setup_of
 from tasks.roles import observe_role
 from tasks.secrets import observe_secret
@@ -68,15 +69,16 @@ async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
     """Look at everything, and leave the report."""
     scene = look_at_everything(rollout, observers(rollout))
     components, book, last = components_of(scene), read_book(), await last_facts(rollout.environment.name)
-    facts = facts_of(components, last[0] if last else None)
+    facts, now = facts_of(components, last[0] if last else None), datetime.now(UTC)
     made = Report(
         environment=rollout.environment.name,
         region=rollout.environment.region,
         account=rollout.environment.account_id,
-        at=datetime.now(UTC),
+        at=now,
         components=components,
         costs=costs_of(setup_of(scene), assumed, book),
         mission=judged_tables(book),
+        findings=findings_of(scene, now.date()),
         drift=drift_between(last[0], facts) if last else (),
         since=last[1] if last else None,
     )

@@ -16,7 +16,7 @@ from prefect.artifacts import Artifact, acreate_markdown_artifact, acreate_table
 from tasks.reporting.costs import cost_rows
 from tasks.reporting.drift import Facts, fact_rows, facts_in
 from tasks.reporting.page import render
-from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines
+from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines, finding_rows
 from tasks.reports import fit_rows, fit_text, in_run, masked
 from tasks.steps import courtesy
 
@@ -54,6 +54,7 @@ async def publish(report: Report, facts: Facts, page: str) -> None:
     await asyncio.gather(
         acreate_markdown_artifact(markdown=fit_text(page), key=f"report-{where}", description=said),
         acreate_table_artifact(table=fit_rows(component_rows(report)), key=f"components-{where}", description=said),
+        acreate_table_artifact(table=fit_rows(finding_rows(report)), key=f"findings-{where}", description=said),
         acreate_table_artifact(table=fit_rows(drift_rows(report)), key=f"drift-{where}", description=said),
         acreate_table_artifact(table=fit_rows(cost_rows(report.costs)), key=f"costs-{where}", description=said),
         acreate_table_artifact(table=fit_rows(fact_rows(facts)), key=f"report-facts-{where}", description=said),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from tasks.reporting.costs import cost_rows
 from tasks.reporting.model import Component
 from tasks.reporting.report import Report
+from tasks.reporting.security import CHECKS
 from tasks.reporting.wording import dollars
 from tasks.reports import table
 
@@ -14,7 +15,7 @@ SHOWN = 90
 
 
 def render(report: Report) -> str:
-    parts = (head, drift, components, costs, mission, unseen)
+    parts = (head, drift, components, findings, costs, mission, unseen)
     return "\n\n".join(text for part in parts for text in part(report)) + "\n"
 
 
@@ -25,6 +26,7 @@ def head(report: Report) -> Iterator[str]:
         [
             ("made", f"{report.at:%Y-%m-%d %H:%M} UTC"),
             ("where", f"account {report.account}, {report.region}"),
+            ("security", report.findings.headline),
             ("cost", f"{dollars(report.costs.total)} a month by the assumptions below"),
         ],
     )
@@ -48,12 +50,23 @@ def drift(report: Report) -> Iterator[str]:
 
 def components(report: Report) -> Iterator[str]:
     yield "## Components"
-    rows = [(MARKS[one.standing], one.kind, one.name, one.says, one.id) for one in report.components]
-    yield table(("", "kind", "name", "state", "id"), rows)
+    rows = [
+        (MARKS[one.standing], one.kind, one.name, one.says, str(report.flaws_at(one) or ""), one.id)
+        for one in report.components
+    ]
+    yield table(("", "kind", "name", "state", "findings", "id"), rows)
     for one in report.components:
         if one.settings:
             yield f"### {one.kind} {one.name}"
             yield table(("setting", "value"), [(key, short(value)) for key, value in one.settings.items()])
+
+
+def findings(report: Report) -> Iterator[str]:
+    yield f"## Security: {report.findings.headline}"
+    if report.findings.found:
+        rows = [tuple(one.row().values()) for one in report.findings.found]
+        yield table(("severity", "check", "where", "evidence", "fix"), rows)
+    yield f"{len(CHECKS)} checks (tasks/reporting/security.py lists them)."
 
 
 def costs(report: Report) -> Iterator[str]:
@@ -79,7 +92,8 @@ def mission(report: Report) -> Iterator[str]:
 
 def unseen(report: Report) -> Iterator[str]:
     yield "## What could not be looked at"
-    yield "\n".join(list_unseen(report.components)) or "Nothing."
+    unchecked = [f"- the check {line}" for line in report.findings.unchecked]
+    yield "\n".join([*list_unseen(report.components), *unchecked]) or "Nothing."
 
 
 def list_unseen(components: Sequence[Component]) -> list[str]:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from tasks.reporting.costs import Costs, cost_rows
-from tasks.reporting.drift import Drift
+from tasks.reporting.drift import Drift, subject
 from tasks.reporting.mission import JudgedTable
 from tasks.reporting.model import Component
+from tasks.reporting.security import CHECKS, Findings
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Report:
     components: Sequence[Component]
     costs: Costs
     mission: Sequence[JudgedTable]
+    findings: Findings
     drift: Sequence[Drift] = ()
     since: datetime | None = None
     """When the last report was made; None: there was none."""
@@ -33,6 +35,10 @@ class Report:
     def done(self) -> int:
         return sum(one.standing == "working" for one in self.counted)
 
+    def flaws_at(self, component: Component) -> int:
+        """How many security findings are on it."""
+        return sum(one.flaw.subject == subject(component) for one in self.findings.found)
+
     @property
     def headline(self) -> str:
         whole = f"{self.done} of {len(self.counted)} components"
@@ -42,9 +48,21 @@ class Report:
 def component_rows(report: Report) -> list[dict[str, str]]:
     """The status table."""
     return [
-        {"kind": one.kind, "name": one.name, "standing": one.standing, "state": one.says, "id": one.id}
+        {
+            "kind": one.kind,
+            "name": one.name,
+            "standing": one.standing,
+            "state": one.says,
+            "findings": str(report.flaws_at(one) or ""),
+            "id": one.id,
+        }
         for one in report.components
     ]
+
+
+def finding_rows(report: Report) -> list[dict[str, str]]:
+    none = {"severity": "none", "check": f"{len(CHECKS)} checks", "where": "", "evidence": "nothing is open", "fix": ""}
+    return [one.row() for one in report.findings.found] or [none]
 
 
 def drift_rows(report: Report) -> list[dict[str, str]]:
@@ -60,6 +78,8 @@ def facts_for_machines(report: Report) -> dict[str, Any]:
         "at": report.at.isoformat(timespec="seconds"),
         "progress": {"done": report.done, "of": len(report.counted)},
         "components": [asdict(one) for one in report.components],
+        "findings": [one.row() for one in report.findings.found],
+        "unchecked": list(report.findings.unchecked),
         "costs": cost_rows(report.costs),
         "mission": [{"table": table.name, "lines": [line.row() for line in table.lines]} for table in report.mission],
         "assumptions": dict(report.costs.assumptions),
