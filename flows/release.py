@@ -9,6 +9,7 @@
 7. the site (flows/deploy_frontend.py): pointed at the API, built, published; built and checked in 1 already
 8. smoke (flows/smoke_test.py): the whole suites, of the API and of the site in a browser, if something has changed
 9. load test (flows/load_test.py), where the environment asks for one and a new version has the traffic
+10. report (flows/report.py), if something has changed; it takes nothing back
 
 Undo: a failure after traffic moved puts the alias and the site back; migrations go forward only; what was provisioned
 stays. Every step converges, so a run that died anywhere is run again.
@@ -27,6 +28,7 @@ from flows.opening import ROOT, opened, run_name, turns
 from flows.parameters import Adopt, EnvironmentName, PlanOnly, SiteSpec, SourceSpec
 from flows.provision import lay_foundation
 from flows.recording import recorded
+from flows.report import report_released
 from flows.smoke_test import smoke
 from flows.watching import watch_over
 from tasks.bundling.bundle import Bundle
@@ -51,6 +53,7 @@ async def release(
         built = site_of(rollout, site)
         async for turn in turns(rollout):
             await roll_out(turn, bundle, files, (site, built))
+        await report_released(rollout)
 
 
 async def roll_out(

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
-from prefect import flow
+from prefect import flow, runtime
 
 from blocks.reporting import Assumptions
-from database.release_history import ListedRelease, page
-from flows.opening import WORK, reading, run_name
+from database.release_story import Story, last_story
+from flows.opening import WORK, planning_twin, reading, run_name
 from flows.parameters import EnvironmentName, Shown
 from tasks.alarms import observe_alarms
 from tasks.aliases import Alias, observe_alias
@@ -34,23 +34,27 @@ from tasks.reporting.assuming import assumptions_of
 from tasks.reporting.components import components_of
 from tasks.reporting.costs import costs_of
 from tasks.reporting.drift import drift_between, facts_of
-from tasks.reporting.leaving import last_facts, leave
+from tasks.reporting.leaving import harmless, last_facts, leave
 from tasks.reporting.looking import Observers, look_at_everything
 from tasks.reporting.mission import judged_tables
+from tasks.reporting.model import Scene
 from tasks.reporting.prices import read_book
+from tasks.reporting.quickstart import place_of, render_quickstart
 from tasks.reporting.report import Report
 from tasks.reporting.security import findings_of
+from tasks.reporting.session import Session
 from tasks.reporting.setup import setup_of
+from tasks.reporting.timeline import timeline_of
 from tasks.roles import observe_role
 from tasks.secrets import observe_secret
 from tasks.sites.bucket import observe_bucket
 from tasks.sites.distribution import observe_distribution
+from tasks.steps import seconds_by_step
 from tasks.topics import observe_topic, topic_of
 
 logger = logging.getLogger(__name__)
 PATIENCE = 5.0
 """Seconds for the database to answer: a report does without it."""
-SHOWN_RELEASES = 20
 Assumed = Annotated[
     Mapping[str, float],
     Shown(f"For a month, instead of the environment's [report]: {', '.join(Assumptions.model_fields)}."),
@@ -63,6 +67,17 @@ async def report(environment: EnvironmentName = "local", assume: Assumed = {}) -
     rollout = await reading(environment)
     assumed = assumptions_of(rollout.environment, assume)
     await report_on(rollout, assumed)
+
+
+async def report_released(rollout: Rollout) -> None:
+    """The report at the end of a release that has changed something. The release is good, whatever becomes of it."""
+    if rollout.planning or not rollout.environment.report.after_release:
+        return
+    if not rollout.changes:
+        logger.info("no report: the release has changed nothing")
+        return
+    with harmless("report"):
+        await report_on(planning_twin(rollout), rollout.environment.report.assumptions)
 
 
 async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
@@ -79,11 +94,23 @@ async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
         costs=costs_of(setup_of(scene), assumed, book),
         mission=judged_tables(book),
         findings=findings_of(scene, now.date()),
+        quickstart=render_quickstart(rollout.environment, place_of(scene)),
+        session=await session_of(scene),
         drift=drift_between(last[0], facts) if last else (),
         since=last[1] if last else None,
     )
     await leave(made, facts, WORK.parent / "reports")
     return made
+
+
+async def session_of(scene: Scene) -> Session | None:
+    """The last release with its steps. In a release's own run those that Prefect has not recorded yet, too."""
+    story, function = scene.get("releases"), scene.get("function")
+    if story is None:
+        return None
+    run = story.release.flow_run_id
+    known = seconds_by_step.get() if run and str(run) == runtime.flow_run.id else None
+    return Session(story, await timeline_of(run, known), function.sizes if function else {})
 
 
 def observers(rollout: Rollout) -> Observers:
@@ -126,6 +153,6 @@ def api_of(rollout: Rollout) -> tuple[SeenApi, str] | None:
     return (seen, url_of(rollout, seen.id, seen.endpoint)) if seen else None
 
 
-def releases_of(rollout: Rollout) -> list[ListedRelease]:
+def releases_of(rollout: Rollout) -> Story | None:
     with Store(rollout, patience=PATIENCE).connection() as connection:
-        return page(connection, rollout.environment.name, limit=SHOWN_RELEASES)
+        return last_story(connection, rollout.environment.name)

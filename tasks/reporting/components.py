@@ -40,7 +40,7 @@ def described(scene: Scene, kind: str) -> Iterator[Component]:
     elif why := scene.why_unseen(kind):
         yield Component(kind, name, "unknown", why)
     elif (seen := scene.get(kind)) is None:
-        yield Component(kind, name, "absent", f"there is no {kind} of this name")
+        yield Component(kind, name, "absent", ABSENT.get(kind, f"there is no {kind} of this name"))
     else:
         yield from DESCRIBERS[kind](environment, seen)
 
@@ -170,6 +170,11 @@ NAMES: Mapping[str, Callable[[Environment], str]] = {
     "releases": lambda environment: "the record of releases",
 }
 """What stands in the report where a kind is absent or could not be looked at."""
+ABSENT = {
+    "network": "the region has no default VPC",
+    "alarms": "there are none",
+    "releases": "nothing was released yet",
+}
 WANTED: Mapping[str, Callable[[Environment], bool]] = {
     "alarms": lambda environment: environment.monitoring.alarms,
     "dashboard": lambda environment: environment.monitoring.dashboard,

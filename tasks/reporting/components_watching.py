@@ -1,6 +1,6 @@
 """The components that tell people: log groups, topic, alarms, dashboard, and the record of releases."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from blocks.environment import Environment
@@ -63,12 +63,9 @@ def dashboard_component(environment: Environment, seen: Any) -> Iterator[Compone
     yield Component("dashboard", name, "working" if good else "attention", says, name, {"widgets": widgets})
 
 
-def release_component(environment: Environment, seen: Sequence[Any]) -> Iterator[Component]:
-    """`seen`: the newest first."""
-    if not seen:
-        yield Component("releases", "the record of releases", "absent", "nothing was released yet")
-        return
-    last = seen[0]
+def release_component(environment: Environment, seen: Any) -> Iterator[Component]:
+    """`seen`: the story of the last one."""
+    last = seen.release
     says = f"the last one {last.status}, of {last.started_at:%Y-%m-%d %H:%M} UTC"
     shown = {
         "last": str(last.id)[:8],

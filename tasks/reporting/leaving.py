@@ -4,9 +4,13 @@ The last report's facts are such an artifact, too: `last_facts` reads them where
 """
 
 import asyncio
+import base64
+import csv
+import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,27 @@ from typing import Any
 from prefect.artifacts import Artifact, acreate_markdown_artifact, acreate_table_artifact
 
 from tasks.reporting.costs import cost_rows
+from tasks.reporting.diagram import Layout, lay_out
+from tasks.reporting.drawio import as_drawio
 from tasks.reporting.drift import Facts, fact_rows, facts_in
 from tasks.reporting.page import render
+from tasks.reporting.png import as_png
 from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines, finding_rows
+from tasks.reporting.svg import as_svg
+from tasks.reporting.wording import dollars
 from tasks.reports import fit_rows, fit_text, in_run, masked
 from tasks.steps import courtesy
 
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def harmless(what: str) -> Iterator[None]:
+    """Around what is told of work that is done: its failure is said, and fails nothing."""
+    try:
+        yield
+    except Exception:
+        logger.warning("the %s could not be made; run `miyabi %s` to see why", what, what, exc_info=True)
 
 
 async def last_facts(environment: str) -> tuple[Facts, datetime] | None:
@@ -37,21 +55,55 @@ async def last_facts(environment: str) -> tuple[Facts, datetime] | None:
 async def leave(report: Report, facts: Facts, home: Path) -> None:
     folder, page = home / report.environment, render(report)
     folder.mkdir(parents=True, exist_ok=True)
+    picture = layout_of(report)
+    svg = as_svg(picture)
     files: Mapping[str, str] = {
         "report.md": masked(page),
         "report.json": masked(json.dumps(facts_for_machines(report), indent=2, ensure_ascii=False)) + "\n",
+        "quickstart.md": masked(report.quickstart),
+        "costs.csv": as_csv(cost_rows(report.costs)),
+        "diagram.svg": svg,
+        "diagram.drawio": as_drawio(picture),
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    (folder / "diagram.png").write_bytes(as_png(picture))
     logger.info("report %s: %s; it is in %s", report.environment, report.headline, folder)
     if in_run():
         with courtesy("the report"):
-            await publish(report, facts, page)
+            await publish(report, facts, page, svg)
 
 
-async def publish(report: Report, facts: Facts, page: str) -> None:
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def layout_of(report: Report) -> Layout:
+    """The diagram of a report."""
+    return lay_out(
+        f"Miyabi {report.environment}: {report.headline}",
+        f"{report.at:%Y-%m-%d %H:%M} UTC",
+        report.components,
+        report.flaws_at,
+        where=f"account {report.account}, {report.region}",
+        footer=f"{dollars(report.costs.total)} a month, as assumed · {report.findings.headline}",
+    )
+
+
+def shown(svg: str, what: str) -> str:
+    """A picture in markdown. As SVG it is a fifth of the PNG, and sharp at any size."""
+    return f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})\n"
+
+
+async def publish(report: Report, facts: Facts, page: str, svg: str) -> None:
     where, said = report.environment, f"{report.environment}: {report.headline}"
     await asyncio.gather(
+        acreate_markdown_artifact(markdown=shown(svg, said), key=f"diagram-{where}", description=said),
+        acreate_markdown_artifact(markdown=fit_text(report.quickstart), key=f"quickstart-{where}", description=where),
         acreate_markdown_artifact(markdown=fit_text(page), key=f"report-{where}", description=said),
         acreate_table_artifact(table=fit_rows(component_rows(report)), key=f"components-{where}", description=said),
         acreate_table_artifact(table=fit_rows(finding_rows(report)), key=f"findings-{where}", description=said),

@@ -6,6 +6,7 @@ from tasks.reporting.costs import cost_rows
 from tasks.reporting.model import Component
 from tasks.reporting.report import Report
 from tasks.reporting.security import CHECKS
+from tasks.reporting.session import render_session
 from tasks.reporting.wording import dollars
 from tasks.reports import table
 
@@ -15,7 +16,7 @@ SHOWN = 90
 
 
 def render(report: Report) -> str:
-    parts = (head, drift, components, findings, costs, mission, unseen)
+    parts = (head, drift, components, findings, costs, mission, session, unseen)
     return "\n\n".join(text for part in parts for text in part(report)) + "\n"
 
 
@@ -88,6 +89,14 @@ def mission(report: Report) -> Iterator[str]:
         said = f"The mission's total is {dollars(one.total)}; its" if one.total is not None else "The mission's"
         yield f"{said} lines add up to {dollars(one.summed)}, and come to {dollars(one.amount)} by the prices."
         yield "\n".join(f"- {note}" for note in one.notes)
+
+
+def session(report: Report) -> Iterator[str]:
+    if report.session is None:
+        yield "## Session: no release"
+        yield "Nothing was released yet, or the database that keeps the record could not be asked."
+    else:
+        yield from render_session(report.session)
 
 
 def unseen(report: Report) -> Iterator[str]:

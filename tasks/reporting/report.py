@@ -10,6 +10,7 @@ from tasks.reporting.drift import Drift, subject
 from tasks.reporting.mission import JudgedTable
 from tasks.reporting.model import Component
 from tasks.reporting.security import CHECKS, Findings
+from tasks.reporting.session import Session, summary
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Report:
     costs: Costs
     mission: Sequence[JudgedTable]
     findings: Findings
+    quickstart: str
+    """A page of its own."""
+    session: Session | None = None
+    """None where nothing was released, or the database could not be asked."""
     drift: Sequence[Drift] = ()
     since: datetime | None = None
     """When the last report was made; None: there was none."""
@@ -43,6 +48,19 @@ class Report:
     def headline(self) -> str:
         whole = f"{self.done} of {len(self.counted)} components"
         return f"{whole} as they should be ({100 * self.done // max(1, len(self.counted))} %)"
+
+
+def session_facts(session: Session) -> dict[str, Any]:
+    return {
+        **dict(summary(session)),
+        "status": session.story.release.status,
+        "verdicts": session.story.release.verdicts,
+        "timeline": [
+            {"step": one.step, "seconds": round(one.seconds, 3), "began": one.began and one.began.isoformat(),
+             "tries": one.tries, "state": one.state}
+            for one in session.moments
+        ],
+    }  # fmt: skip
 
 
 def component_rows(report: Report) -> list[dict[str, str]]:
@@ -80,6 +98,7 @@ def facts_for_machines(report: Report) -> dict[str, Any]:
         "components": [asdict(one) for one in report.components],
         "findings": [one.row() for one in report.findings.found],
         "unchecked": list(report.findings.unchecked),
+        "session": session_facts(report.session) if report.session else None,
         "costs": cost_rows(report.costs),
         "mission": [{"table": table.name, "lines": [line.row() for line in table.lines]} for table in report.mission],
         "assumptions": dict(report.costs.assumptions),

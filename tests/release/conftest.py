@@ -92,6 +92,7 @@ async def save_local(cloud: LocalCloud) -> None:
     settings: dict[str, Any] = {"account_id": "211234825975", "region": "us-east-1", "database": {"sslmode": "prefer"}}
     function = {"host_wheels": True, "python_runtime": f"python3.{sys.version_info.minor}"}
     settings |= {"function": function, "canary": {"steps": [100]}}  # a test of the canary says that it wants one
+    settings |= {"report": {"after_release": False}}  # and a test of the report that it wants that
     environment = build_environment("local", cloud.overlay(settings))
     await environment.credentials.asave("miyabi-local", overwrite=True)
     await environment.asave("local", overwrite=True)

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from blocks.environment import Environment
-from database.release_history import ListedRelease
+from database.release_story import Story
+from database.releases import Release
 from tasks.alarms import SeenAlarm
 from tasks.aliases import Alias
 from tasks.configuration import Configuration
@@ -72,7 +73,7 @@ def standing(environment: Environment) -> dict[str, Any]:
         "dashboard": SeenDashboard({"widgets": [{}] * 12}, True),
         "bucket": SeenBucket(tags, WANTED),
         "distribution": distribution(),
-        "releases": [release()],
+        "releases": Story(release(), 4),
     }  # fmt: skip
 
 
@@ -144,11 +145,11 @@ def distribution(**changed: Any) -> SeenDistribution:
     return SeenDistribution("E123", "arn", "d1.cloudfront.net", "Deployed", "etag", {**config, **changed}, {})
 
 
-def release(**changed: Any) -> ListedRelease:
-    made = ListedRelease(
-        id=UUID(int=7), environment="testing", kind="release", status="succeeded", requested_by=None,
+def release(**changed: Any) -> Release:
+    made = Release(
+        id=UUID(int=7), environment="testing", kind="release", target_id=None, status="succeeded", requested_by=None,
         git_sha="1f3c2ab", source="python:api", code_sha256="c0de", schema_version=20261127000500,
         lambda_version_before="2", lambda_version_after="3", api_url="https://api.example", verdicts={},
-        error=None, started_at=AT, finished_at=AT,
+        error=None, started_at=AT, finished_at=AT + timedelta(seconds=221), site_manifest=None, flow_run_id=None,
     )  # fmt: skip
     return replace(made, **changed)
