@@ -70,7 +70,7 @@ def release_component(environment: Environment, seen: Any) -> Iterator[Component
     shown = {
         "last": str(last.id)[:8],
         "status": last.status,
-        "git": last.git_sha or "",
+        "git": (last.git_sha or "")[:12],
         "source": last.source or "",
         "version": last.lambda_version_after or "",
         "schema": str(last.schema_version or ""),

@@ -223,7 +223,7 @@ def arrows_between(components: Sequence[Component]) -> Iterator[Arrow]:
     yield Arrow("invoke", "api", "function", ((520, 398), (610, 398)), version, (548, 387))
     yield Arrow("runs-as", "function", "role", ((610, 455), (560, 455), (560, 585), (520, 585)), "", dashed=True)
     yield Arrow("query", "function", "database", ((880, 398), (960, 398)), "5432", (920, 387))
-    yield Arrow("fetch", "function", "endpoint", ((745, 525), (745, 556)), "443", (764, 544))
+    yield Arrow("fetch", "function-group", "endpoint", ((745, 525), (745, 556)), "443", (764, 544))
     yield Arrow("secrets", "endpoint", "secrets", ((880, 598), (1320, 598)), "read by ARN", (1100, 586))
     yield Arrow("snapshot", "database", "snapshots", ((1230, 398), (1320, 398)), "", dashed=True)
     yield Arrow("record", "database", "releases", ((1095, 345), (1095, 254)), "", dashed=True)

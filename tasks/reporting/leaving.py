@@ -58,7 +58,7 @@ async def leave(report: Report, facts: Facts, home: Path) -> None:
     picture = layout_of(report)
     svg = as_svg(picture)
     files: Mapping[str, str] = {
-        "report.md": masked(page),
+        "report.md": masked(page.replace("\n\n", "\n\n![what there is](diagram.svg)\n\n", 1)),
         "report.json": masked(json.dumps(facts_for_machines(report), indent=2, ensure_ascii=False)) + "\n",
         "quickstart.md": masked(report.quickstart),
         "costs.csv": as_csv(cost_rows(report.costs)),

@@ -10,7 +10,7 @@ from tasks.reporting.session import render_session
 from tasks.reporting.wording import dollars
 from tasks.reports import table
 
-MARKS = {"working": "✅", "attention": "⚠️", "absent": "❌", "unknown": "❔", "off": "➖"}
+MARKS = {"working": "✓", "attention": "**!**", "absent": "**✗**", "unknown": "?", "off": "–"}
 SHOWN = 90
 """Letters of a setting; the whole of it is in report.json."""
 
@@ -52,7 +52,7 @@ def drift(report: Report) -> Iterator[str]:
 def components(report: Report) -> Iterator[str]:
     yield "## Components"
     rows = [
-        (MARKS[one.standing], one.kind, one.name, one.says, str(report.flaws_at(one) or ""), one.id)
+        (MARKS[one.standing], one.kind, one.name, one.says, str(report.flaws_at(one) or ""), own_id(one.id))
         for one in report.components
     ]
     yield table(("", "kind", "name", "state", "findings", "id"), rows)
@@ -107,6 +107,11 @@ def unseen(report: Report) -> Iterator[str]:
 
 def list_unseen(components: Sequence[Component]) -> list[str]:
     return [f"- **{one.kind} {one.name}**: {one.says}" for one in components if one.standing == "unknown"]
+
+
+def own_id(id: str) -> str:
+    """An ARN without partition, service, region and account, which are the same in all of them."""
+    return id.split(":", 5)[-1] if id.startswith("arn:") else id
 
 
 def short(text: str) -> str:

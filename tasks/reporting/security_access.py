@@ -49,7 +49,7 @@ def public_database(scene: Scene, today: date) -> Iterator[Flaw]:
         yield Flaw(
             "medium",
             f"database {name}",
-            f"{database.address} is a public address: its security group alone keeps others out",
+            f"has a public address ({database.address}): its security group alone keeps others out",
             "`publicly_accessible = false` in [database], once the worker that migrates is inside the VPC, too",
         )
 

@@ -11,7 +11,6 @@ from tasks.reports import table
 
 BAR = 24
 """Blocks of the longest step's bar."""
-MARKS = {True: "✅", False: "❌"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ def render_session(session: Session) -> Iterator[str]:
     if release.error:
         yield f"It ended with:\n\n```\n{release.error.strip()}\n```"
     if release.verdicts:
-        yield "### Verdicts"
-        yield table(("", "check"), [(MARKS[bool(ok)], check) for check, ok in release.verdicts.items()])
+        yield verdict_line(release.verdicts)
     yield "### Timeline"
     yield timeline_table(session) if session.moments else "Prefect keeps no steps of this run any more."
     if session.story.steps:
@@ -55,6 +53,12 @@ def render_session(session: Session) -> Iterator[str]:
             ("", "change", "of", "state"),
             [(str(one.number), one.name, one.resource, one.status) for one in session.story.steps],
         )
+
+
+def verdict_line(verdicts: Mapping[str, object]) -> str:
+    failed = [check for check, ok in verdicts.items() if not ok]
+    told = f"**Verdicts**: {len(verdicts) - len(failed)} of {plural(len(verdicts), 'check')} passed."
+    return told + "".join(f"\n- failed: {check}" for check in failed)
 
 
 def summary(session: Session) -> list[tuple[str, str]]:

@@ -80,12 +80,13 @@ def standing(environment: Environment) -> dict[str, Any]:
 def network(environment: Environment, *rules: Any, endpoint: bool = True) -> SeenNetwork:
     """`rules` are further ones of the database's group."""
     names, tags = environment.names, environment.tags
-    inside = {
-        names.database_group: frozenset({tcp(5432, names.function_group), *rules}),
-        names.function_group: frozenset(),
-        names.endpoint_group: frozenset({tcp(443, names.function_group)}),
+    rules_by_group = {names.database_group: frozenset({tcp(5432, names.function_group), *rules})}
+    if environment.function.in_vpc:
+        rules_by_group[names.function_group] = frozenset()
+        rules_by_group[names.endpoint_group] = frozenset({tcp(443, names.function_group)})
+    groups = {
+        name: SeenGroup(f"sg-{index}", name, tags, found) for index, (name, found) in enumerate(rules_by_group.items())
     }
-    groups = {name: SeenGroup(f"sg-{index}", name, tags, found) for index, (name, found) in enumerate(inside.items())}
     vpc = Vpc("vpc-1", "172.31.0.0/16", (Subnet("s-1", "us-east-1a", "az1"), Subnet("s-2", "us-east-1b", "az2")))
     return SeenNetwork(
         vpc, groups, SeenEndpoint("vpce-1", "available", True, ("sg-2",), (), True) if endpoint else None
