@@ -30,9 +30,10 @@ def figures(_context: click.Context, _option: click.Parameter, given: tuple[str,
     callback=figures,
     help="Of a month, for the cost table: requests=5000000; often.  [default: the environment's]",
 )
+@click.option("--refresh-prices", is_flag=True, help="Ask AWS's Pricing API instead of the price book.")
 @json_option
-def report(environment: str, assume: dict[str, float], as_json: bool) -> None:
+def report(environment: str, assume: dict[str, float], refresh_prices: bool, as_json: bool) -> None:
     """What there is, what it costs, what is open, what has changed. Reads only."""
-    parameters = {"environment": environment, "assume": assume}
+    parameters = {"environment": environment, "assume": assume, "refresh": refresh_prices}
     artifact, others = ("components", PARTS) if as_json else ("report", ())
     run_flow("report", environment, parameters, as_json=as_json, artifact=artifact, label="components", others=others)

@@ -33,13 +33,14 @@ from tasks.releases import Store
 from tasks.reporting.assuming import assumptions_of
 from tasks.reporting.components import components_of
 from tasks.reporting.costs import costs_of
-from tasks.reporting.drift import drift_between, facts_of
+from tasks.reporting.drift import drift_between, facts_of, same_release
 from tasks.reporting.leaving import harmless, last_facts, leave
 from tasks.reporting.looking import Observers, look_at_everything
 from tasks.reporting.mission import judged_tables
 from tasks.reporting.model import Scene
-from tasks.reporting.prices import read_book
+from tasks.reporting.prices import Book, read_book
 from tasks.reporting.quickstart import place_of, render_quickstart
+from tasks.reporting.refreshing import refresh_prices
 from tasks.reporting.report import Report
 from tasks.reporting.security import findings_of
 from tasks.reporting.session import Session
@@ -59,14 +60,19 @@ Assumed = Annotated[
     Mapping[str, float],
     Shown(f"For a month, instead of the environment's [report]: {', '.join(Assumptions.model_fields)}."),
 ]
+Refresh = Annotated[bool, Shown("Ask AWS's Pricing API for the prices; what it does not tell stays as in the book.")]
 
 
 @flow(name="report", flow_run_name=run_name)
-async def report(environment: EnvironmentName = "local", assume: Assumed = {}) -> None:  # noqa: B006
+async def report(
+    environment: EnvironmentName = "local",
+    assume: Assumed = {},  # noqa: B006
+    refresh: Refresh = False,
+) -> None:
     """Say what there is, what it costs, and what has changed since the last report."""
     rollout = await reading(environment)
     assumed = assumptions_of(rollout.environment, assume)
-    await report_on(rollout, assumed)
+    await report_on(rollout, assumed, book_of(rollout, refresh=refresh))
 
 
 async def report_released(rollout: Rollout) -> None:
@@ -77,13 +83,17 @@ async def report_released(rollout: Rollout) -> None:
         logger.info("no report: the release has changed nothing")
         return
     with harmless("report"):
-        await report_on(planning_twin(rollout), rollout.environment.report.assumptions)
+        await report_on(planning_twin(rollout), rollout.environment.report.assumptions, read_book())
 
 
-async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
+def book_of(rollout: Rollout, *, refresh: bool) -> Book:
+    return refresh_prices(rollout, read_book(), today=datetime.now(UTC).date()) if refresh else read_book()
+
+
+async def report_on(rollout: Rollout, assumed: Assumptions, book: Book) -> Report:
     """Look at everything, and leave the report."""
     scene = look_at_everything(rollout, observers(rollout))
-    components, book, last = components_of(scene), read_book(), await last_facts(rollout.environment.name)
+    components, last = components_of(scene), await last_facts(rollout.environment.name)
     facts, now = facts_of(components, last[0] if last else None), datetime.now(UTC)
     made = Report(
         environment=rollout.environment.name,
@@ -98,6 +108,7 @@ async def report_on(rollout: Rollout, assumed: Assumptions) -> Report:
         session=await session_of(scene),
         drift=drift_between(last[0], facts) if last else (),
         since=last[1] if last else None,
+        by_hand=last is not None and same_release(last[0], facts),
     )
     await leave(made, facts, WORK.parent / "reports")
     return made

@@ -5,6 +5,7 @@ it. Figures are the mission's (infrastructure status of 2025-11-26, §4, and its
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from blocks.environment import Environment
@@ -35,6 +36,9 @@ class SeenDatabase:
     dbname: str
     encrypted: bool
     awaits_restart: bool
+    authority: str = ""
+    """Which of AWS's authorities signed its certificate; '' where nobody says."""
+    certified_until: datetime | None = None
 
 
 def wanted_settings(environment: Environment, group_id: str, version: str) -> dict[str, Any]:
@@ -92,6 +96,8 @@ def seen_database(instance: dict[str, Any]) -> SeenDatabase:
         dbname=instance.get("DBName", ""),
         encrypted=instance.get("StorageEncrypted", False),
         awaits_restart=parameters.get("ParameterApplyStatus") == "pending-reboot",
+        authority=instance.get("CACertificateIdentifier", ""),
+        certified_until=(instance.get("CertificateDetails") or {}).get("ValidTill"),
     )
 
 

@@ -104,6 +104,16 @@ def database_component(environment: Environment, seen: Any) -> Iterator[Componen
     good = seen.status in {"available", "backing-up"} and not waits
     says = f"{seen.status}{waits}"
     yield Component("database", environment.names.database, standing(good), says, seen.arn, shown)
+    if seen.authority:
+        yield certificate_component(environment.names.database, seen)
+
+
+def certificate_component(name: str, seen: Any) -> Component:
+    """The one that the database answers with."""
+    until = f"{seen.certified_until:%Y-%m-%d}" if seen.certified_until else ""
+    shown = {"authority": seen.authority, **({"until": until} if until else {})}
+    says = f"of {seen.authority}" + (f", until {until}" if until else "")
+    return Component("certificate", name, "working", says, seen.authority, shown)
 
 
 def snapshot_component(environment: Environment, seen: Any) -> Iterator[Component]:

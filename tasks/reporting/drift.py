@@ -54,6 +54,12 @@ def drift_between(before: Facts, now: Facts) -> list[Drift]:
     return [*gone, *added, *changed]
 
 
+def same_release(before: Facts, now: Facts) -> bool:
+    """Both know the last release, and it is the same."""
+    last = [facts.get(RELEASES, {}).get("id") for facts in (before, now)]
+    return last[0] is not None and last[0] == last[1]
+
+
 def changes_of(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Drift]:
     for setting in {**before, **now}:
         if before.get(setting, "") != now.get(setting, ""):
@@ -86,8 +92,10 @@ def is_hidden(name: str, kinds: set[str]) -> bool:
     return any(name.startswith(prefix) for kind in kinds for prefix in PARTS.get(kind, (kind,)))
 
 
+RELEASES = "releases the record of releases"
 THERE = frozenset({"working", "attention"})
 PARTS = {
+    "database": ("database", "certificate"),
     "network": ("network", "security group", "endpoint"),
     "secrets": ("secret",),
     "log groups": ("log group",),

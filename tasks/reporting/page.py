@@ -45,6 +45,8 @@ def drift(report: Report) -> Iterator[str]:
         yield f"Nothing has changed since the report of {report.since:%Y-%m-%d %H:%M} UTC."
     else:
         yield f"Since the report of {report.since:%Y-%m-%d %H:%M} UTC:"
+        if report.by_hand:
+            yield "No release was made in between: somebody changed this by hand, or AWS did."
         rows = [(one.change, one.component, one.setting, short(one.before), short(one.after)) for one in report.drift]
         yield table(("", "what", "setting", "from", "to"), rows)
 

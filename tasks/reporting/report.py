@@ -30,6 +30,8 @@ class Report:
     drift: Sequence[Drift] = ()
     since: datetime | None = None
     """When the last report was made; None: there was none."""
+    by_hand: bool = False
+    """No release was made since then."""
 
     @property
     def counted(self) -> list[Component]:

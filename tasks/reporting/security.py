@@ -42,6 +42,7 @@ CHECKS = (
     Check("old engine", ("database",), security_ages.old_engine),
     Check("retired engine version", ("database",), security_ages.retired_minor),
     Check("no minor upgrades", ("database",), security_ages.no_minor_upgrades),
+    Check("old certificate", ("database",), security_ages.old_certificate),
     Check("plain HTTP", ("distribution",), security_serving.plain_http),
     Check("old TLS", ("distribution",), security_serving.old_tls),
     Check("any origin", ("API",), security_serving.any_origin),

@@ -69,6 +69,19 @@ def no_minor_upgrades(scene: Scene, today: date) -> Iterator[Flaw]:
                    "`miyabi release` turns it on")  # fmt: skip
 
 
+def old_certificate(scene: Scene, today: date) -> Iterator[Flaw]:
+    """After that day nobody who verifies it connects any more."""
+    database, name = scene.get("database"), scene.environment.names.database
+    until = database.certified_until if database else None
+    if until is not None and (age := aged(until.date(), today)):
+        severity, said = age
+        fix = (
+            f"aws rds modify-db-instance --db-instance-identifier {name} --ca-certificate-identifier rds-ca-rsa2048-g1"
+            " --apply-immediately"
+        )
+        yield Flaw(severity, f"database {name}", f"the end of its certificate ({database.authority}) {said}", fix)
+
+
 def aged(end: date, today: date) -> tuple[Severity, str] | None:
     """How bad it is, and since or until when; None while there is time."""
     if end <= today:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from tests.support import make_environment
 from tests.unit.reporting import api, database, distribution, function, network, scene
 
 TODAY = date(2026, 11, 27)
+SOON = datetime(2027, 1, 31, tzinfo=UTC)
 VERIFIED = make_environment(database=DatabaseSettings(sslmode="verify-full"))
 NAMES = VERIFIED.names
 URL = "https://api.example"
@@ -70,6 +71,7 @@ BROKEN: list[tuple[str, str, dict[str, Any], str]] = [
     ("old engine", "low", {"database": database(EngineVersion="14.20")}, "in 93 days"),
     ("retired engine version", "medium", {"database": database(EngineVersion="15.4")}, "15.4 is retired"),
     ("no minor upgrades", "low", {"database": database(AutoMinorVersionUpgrade=False)}, "do not come"),
+    ("old certificate", "low", {"database": database(authority="rds-ca-2019", certified_until=SOON)}, "rds-ca-2019"),
     ("plain HTTP", "medium",
      {"distribution": distribution(DefaultCacheBehavior={"ViewerProtocolPolicy": "allow-all"})}, "plain HTTP"),
     ("old TLS", "low",

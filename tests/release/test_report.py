@@ -1,0 +1,132 @@
+"""Reports on the embedded cloud: after a release, by hand, after somebody's changes, and where little can be seen."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from localcloud.cloud import Cloud
+from tests.release.scene import FUNCTION, Scene, another_backend
+from tests.release.zygote import Zygote
+
+GROUP, LOGS = "miyabi-database-local", f"/aws/lambda/{FUNCTION}"
+REPORTING: dict[str, Any] = {"report": {"after_release": True}}
+
+
+@pytest.fixture(scope="module")
+def home(zygote: Zygote) -> Path:
+    return zygote.errors.parent / "reports" / "local"
+
+
+@pytest.fixture(scope="module")
+def scene(cloud: Cloud, zygote: Zygote) -> Scene:
+    """Released, with a report at its end."""
+    cloud.reset()
+    made = Scene(cloud, zygote)
+    with made.configured(**REPORTING):
+        made.release_good()
+    return made
+
+
+def reported(scene: Scene, **parameters: Any) -> None:
+    ended = scene.run("report", **parameters)
+    assert ended.code == 0, ended.error
+    assert scene.writes == []
+
+
+def test_a_release_ends_with_a_report(scene: Scene, home: Path) -> None:
+    page = scene.artifact("report-local")
+    assert page.startswith("# Status report local: ")
+    assert "This is the first report" in page
+    assert "## Session: the last release, succeeded" in page
+    rows = {row["kind"]: row for row in scene.artifact("components-local")}
+    assert rows["function"]["standing"] == "working"
+    assert rows["database"]["standing"] == "working"
+    assert rows["distribution"]["standing"] == "absent"
+    assert "$26.28" in json.dumps(scene.artifact("costs-local"))
+    assert FUNCTION in scene.artifact("quickstart-local")
+    assert scene.artifact("diagram-local").startswith("![")
+    assert {file.name for file in home.iterdir()} == {
+        "costs.csv", "diagram.drawio", "diagram.png", "diagram.svg", "quickstart.md", "report.json", "report.md",
+    }  # fmt: skip
+    ElementTree.fromstring((home / "diagram.drawio").read_text())
+    facts = json.loads((home / "report.json").read_text())
+    assert facts["session"]["status"] == "succeeded"
+    assert {"Build and check the package", "Deploy a function version"} <= {
+        moment["step"] for moment in facts["session"]["timeline"]
+    }
+
+
+def test_what_somebody_changes_by_hand_is_named_and_no_secret_is(scene: Scene, home: Path) -> None:
+    lambdas, ec2 = scene.aws("lambda"), scene.aws("ec2")
+    variables = lambdas.get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
+    lambdas.update_function_configuration(
+        FunctionName=FUNCTION, MemorySize=1024, Environment={"Variables": {**variables, "API_KEY": "hush-hush"}}
+    )
+    (group,) = ec2.describe_security_groups(GroupNames=[GROUP])["SecurityGroups"]
+    hole = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[hole])
+    scene.aws("logs").delete_log_group(logGroupName=LOGS)
+    reported(scene)
+    rows = scene.artifact("drift-local")
+    drift = {(row["change"], row["what"], row["field"]): (row["from"], row["to"]) for row in rows}
+    assert drift["gone", f"log group {LOGS}", ""] == ("", "")
+    assert drift["changed", f"function {FUNCTION}", "memory"] == ("512 MB", "1024 MB")
+    assert "0.0.0.0/0" in drift["changed", f"security group {GROUP}", "lets in"][1]
+    assert "No release was made in between" in scene.artifact("report-local")
+    found = {(row["severity"], row["check"]) for row in scene.artifact("findings-local")}
+    assert {("critical", "open ports"), ("high", "plain secrets")} <= found
+    assert all(b"hush-hush" not in file.read_bytes() for file in home.iterdir())
+    reported(scene)
+    assert scene.artifact("drift-local")[0]["change"] == "none"
+
+
+def test_a_release_that_changes_nothing_makes_none_and_one_that_changes_something_does(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.release_good()  # puts right what was changed by hand
+    before = scene.artifact("report-local")
+    with scene.configured(**REPORTING):
+        scene.release_good()
+        assert scene.artifact("report-local") == before
+        ended = scene.run(source=another_backend(tmp_path, name="other"))
+        assert ended.code == 0, ended.error
+    drift = {(row["what"], row["field"]): row["to"] for row in scene.artifact("drift-local")}
+    assert drift["alias live", "version"] == scene.live()
+
+
+def test_without_a_database_the_rest_is_reported(scene: Scene) -> None:
+    with scene.configured(database_address="127.0.0.1:1"):
+        reported(scene, assume={"requests": 5e6})
+    standings = {row["kind"]: row["standing"] for row in scene.artifact("components-local")}
+    assert standings["releases"] == "unknown"
+    assert standings["function"] == "working"
+    assert "## What could not be looked at\n\n- **releases" in scene.artifact("report-local")
+    assert "5,000,000 requests" in json.dumps(scene.artifact("costs-local"))
+
+
+def test_without_aws_it_says_so_and_what_was_known_is_not_called_gone(scene: Scene) -> None:
+    with scene.configured(account_id="999999999999"):
+        reported(scene)
+    assert {row["standing"] for row in scene.artifact("components-local")} == {"unknown"}
+    assert "belong to account" in scene.artifact("report-local")
+    reported(scene)
+    assert scene.artifact("drift-local")[0]["change"] == "none"
+
+
+def test_an_empty_account_has_a_report_of_what_is_missing(cloud: Cloud, scene: Scene) -> None:
+    cloud.reset()
+    reported(scene)
+    standings = {row["kind"]: row["standing"] for row in scene.artifact("components-local")}
+    assert standings["function"] == standings["database"] == "absent"
+    assert ("gone", "database miyabi-postgres-local") in {
+        (row["change"], row["what"]) for row in scene.artifact("drift-local")
+    }
+
+
+def test_assumptions_that_are_none_are_refused(scene: Scene) -> None:
+    ended = scene.run("report", assume={"requsts": 1})
+    assert ended.code == 1
+    assert "there is no 'requsts'" in ended.error
