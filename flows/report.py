@@ -54,7 +54,7 @@ from tasks.steps import seconds_by_step
 from tasks.topics import observe_topic, topic_of
 
 logger = logging.getLogger(__name__)
-PATIENCE = 5.0
+PATIENCE = 1.0
 """Seconds for the database to answer: a report does without it."""
 Assumed = Annotated[
     Mapping[str, float],

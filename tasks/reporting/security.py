@@ -11,6 +11,7 @@ from datetime import date
 from tasks.reporting import security_access, security_ages, security_keeping, security_serving
 from tasks.reporting.flaws import SEVERITIES, Flaw
 from tasks.reporting.model import Scene
+from tasks.reporting.wording import plural
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Findings:
     def headline(self) -> str:
         """`2 findings: 1 high, 1 low`."""
         counted = [f"{self.of(severity)} {severity}" for severity in SEVERITIES if self.of(severity)]
-        return f"{len(self.found)} findings{': ' if counted else ''}{', '.join(counted)}"
+        return f"{plural(len(self.found), 'finding')}{': ' if counted else ''}{', '.join(counted)}"
 
 
 def findings_of(scene: Scene, today: date) -> Findings:
