@@ -107,5 +107,6 @@ def contents(artifact: Mapping[str, Any]) -> Any:
 
 
 def without_changes(report: str) -> str:
-    """A report for the terminal: without the changes and steps at its end, which were shown while they were made."""
-    return "\n".join(line for line in report.partition("\n## Changes")[0].splitlines() if line.strip("|- "))
+    """A report for the terminal: without changes and steps, which were shown while they were made, and settings."""
+    shown = re.split(r"^## (?:Changes|Settings)", report, maxsplit=1, flags=re.MULTILINE)[0]
+    return "\n".join(line for line in shown.splitlines() if line.strip("|- "))

@@ -16,7 +16,7 @@ SHOWN = 90
 
 
 def render(report: Report) -> str:
-    parts = (head, drift, components, findings, costs, mission, session, unseen)
+    parts = (head, drift, components, findings, costs, mission, session, unseen, settings)
     return "\n\n".join(text for part in parts for text in part(report)) + "\n"
 
 
@@ -58,6 +58,11 @@ def components(report: Report) -> Iterator[str]:
         for one in report.components
     ]
     yield table(("", "kind", "name", "state", "findings", "id"), rows)
+
+
+def settings(report: Report) -> Iterator[str]:
+    """Last, and so not on a terminal: they are long."""
+    yield "## Settings"
     for one in report.components:
         if one.settings:
             yield f"### {one.kind} {one.name}"

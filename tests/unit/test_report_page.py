@@ -47,6 +47,7 @@ def test_the_report_has_all_its_chapters_in_order() -> None:
     assert chapters == [
         "## Drift", "## Components", "## Security: 1 finding: 1 low", "## Costs",
         "## The mission's tables beside the arithmetic", "## Session: no release", "## What could not be looked at",
+        "## Settings",
     ]  # fmt: skip
     assert page.startswith("# Status report testing: 21 of 21 components as they should be (100 %)")
     assert "| changed | alias live | version | 2 | 3 |" in page

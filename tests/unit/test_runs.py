@@ -73,3 +73,36 @@ def test_a_plan_is_its_change_table() -> None:
     assert ended.facts("changes") == {
         "flow_run": "1f", "url": URL, "state": "Completed", "message": None, "changes": rows,
     }  # fmt: skip
+
+
+def test_further_tables_of_a_report_are_there_for_machines() -> None:
+    """One that the run did not leave is null."""
+
+    class Done(PrefectApi):
+        def run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
+            return {"id": "1f"}
+
+        def request(self, method: str, path: str, body: Any = None) -> Any:
+            if path == "/flow_runs/1f":
+                return RUN
+            if path != "/artifacts/filter":
+                return []
+            (key,) = body["artifacts"]["key"]["any_"]
+            table = {"type": "table", "data": json.dumps([{"key": key}])}
+            return [] if key.startswith("drift") else [table]
+
+    ended = run_deployment(
+        Done("http://127.0.0.1:1/api"), "report", "local", {},
+        artifact="components", others=("costs", "drift"), show=lambda line: None, gone=lambda: False,
+        sleep=lambda s: None,
+    )  # fmt: skip
+    facts = ended.facts("components")
+    assert facts["components"] == [{"key": "components-local"}]
+    assert (facts["costs"], facts["drift"]) == ([{"key": "costs-local"}], None)
+
+
+def test_a_report_is_shown_without_its_settings() -> None:
+    ended = Ended(
+        RUN, URL, {"type": "markdown", "data": "# Status report\n\n## Costs\n\nmuch\n\n## Settings\n\nlong\n"}
+    )
+    assert next(ended.lines()) == "\n# Status report\n## Costs\nmuch"
