@@ -70,5 +70,5 @@ def provisioned_of(scene: Scene) -> int:
 
 def metrics_of(facts: Any) -> int:
     """AWS bills an alarm for each metric that it looks at."""
-    looked_at = [part for part in facts.get("Metrics", []) if part.get("MetricStat")]
+    looked_at = [part for part in facts.get("Metrics", []) if "MetricStat" in part]
     return len(looked_at) or 1

@@ -92,13 +92,13 @@ def test_further_tables_of_a_report_are_there_for_machines() -> None:
             return [] if key.startswith("drift") else [table]
 
     ended = run_deployment(
-        Done("http://127.0.0.1:1/api"), "report", "local", {},
+        Done("http://127.0.0.1:1/api"), "report", "nosuch", {},
         artifact="components", others=("costs", "drift"), show=lambda line: None, gone=lambda: False,
         sleep=lambda s: None,
     )  # fmt: skip
     facts = ended.facts("components")
-    assert facts["components"] == [{"key": "components-local"}]
-    assert (facts["costs"], facts["drift"]) == ([{"key": "costs-local"}], None)
+    assert facts["components"] == [{"key": "components-nosuch"}]
+    assert (facts["costs"], facts["drift"]) == ([{"key": "costs-nosuch"}], None)
 
 
 def test_a_report_is_shown_without_its_settings() -> None:
