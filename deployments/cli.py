@@ -59,7 +59,7 @@ site_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
 
 
-ELSEWHERE = ("agents", "diagnose", "investigate", "report")
+ELSEWHERE = ("agents", "diagnose", "investigate", "report", "runbook")
 
 
 class Commands(click.Group):

@@ -14,19 +14,21 @@ from tasks.steps import courtesy
 logger = logging.getLogger(__name__)
 
 
-async def leave(found: Diagnosis, environment: Environment, home: Path) -> None:
-    """Write it down, and show it in Prefect."""
+async def leave(
+    found: Diagnosis, environment: Environment, home: Path, *, name: str = "diagnosis", table: str = "causes"
+) -> None:
+    """Write it down, and show it in Prefect. `name` is the files' and the page's, `table` the table's."""
     folder, page = home / environment.name, render(found, environment)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "diagnosis.md").write_text(page, encoding="utf-8")
-    (folder / "diagnosis.json").write_text(as_json(found, environment), encoding="utf-8")
-    logger.info("the diagnosis is in %s", folder)
+    (folder / f"{name}.md").write_text(page, encoding="utf-8")
+    (folder / f"{name}.json").write_text(as_json(found, environment), encoding="utf-8")
+    logger.info("the %s is in %s", name, folder)
     if not in_run():
         return
-    with courtesy("the diagnosis"):
+    with courtesy(f"the {name}"):
         await acreate_markdown_artifact(
-            markdown=fit_text(page), key=f"diagnosis-{environment.name}", description=found.headline[:500]
+            markdown=fit_text(page), key=f"{name}-{environment.name}", description=found.headline[:500]
         )
         await acreate_table_artifact(
-            table=rows_of(found, environment), key=f"causes-{environment.name}", description=found.headline[:500]
+            table=rows_of(found, environment), key=f"{table}-{environment.name}", description=found.headline[:500]
         )

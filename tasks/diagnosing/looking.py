@@ -67,9 +67,9 @@ class Probing:
     """Why AWS cannot be asked at all."""
 
 
-def probe_all(look: Look, probes: Sequence[Probe]) -> Probing:
-    """Put every question; none of them ends the others."""
-    probing = Probing()
+def probe_all(look: Look, probes: Sequence[Probe], facts: Facts | None = None) -> Probing:
+    """Put every question; none of them ends the others. `facts` is what they add to."""
+    probing = Probing(facts or Facts())
     for probe in probes:
         put(look, probe, probing)
     return probing
@@ -113,4 +113,4 @@ def is_away(error: BaseException) -> bool:
             "InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken", "SignatureDoesNotMatch",
             "AuthFailure", "ExpiredTokenException", "InvalidAccessKeyId",
         }  # fmt: skip
-    return isinstance(cause, DoorError | BotoCoreError | CREDENTIALS)
+    return isinstance(cause, (DoorError, BotoCoreError, *CREDENTIALS))
