@@ -7,7 +7,7 @@ from database.investigation_models import Problem
 from tasks.investigating.claims import Claim
 from tasks.investigating.linking import aside
 from tasks.investigating.looking import MOST_EVIDENCE, Looked, Seen, count, listed, spans
-from tasks.investigating.model import Auth, Facts, Place, Pool, Served
+from tasks.investigating.model import Auth, Facts, Function, Place, Pool, Served
 
 HEALTH = re.compile(r"/(health|healthz|ping|ready|live|metrics|version|ws)?$|/(docs|openapi\.json)$", re.IGNORECASE)
 SMALLEST_LIMIT = 100
@@ -26,6 +26,8 @@ def database_connection(facts: Facts, _claim: Claim | None) -> Looked:
     if live:
         first = next((pool for pool in live if pool.settings and not pool.maker.endswith(".connect")), live[0])
         settings = listed([f"{name}={plain(value)}" for name, value in first.settings.items()])
+        if way := way_of_each_request(facts):
+            return anew(way, live)
         return Looked("working", f"enabled: {settings or first.maker}", [seen_pool(pool) for pool in live])
     if off:
         return Looked(
@@ -35,6 +37,52 @@ def database_connection(facts: Facts, _claim: Claim | None) -> Looked:
             [turn_on("The database connection is commented out", [str(pool.place) for pool in off])],
         )
     return Looked("absent", "no connection pool is made anywhere", [], [turn_on("There is no database connection", [])])
+
+
+def anew(way: list[Function], live: list[Pool]) -> Looked:
+    """The pool is made for each request: what a start should do once."""
+    said = " → ".join(one.name or "the closure" for one in way)
+    problem = Problem(
+        title="Each request makes the connection pool anew",
+        impact="high",
+        why=f"every request waits for new connections, and they are used up under load: {said}",
+        evidence=[str(one.place) for one in way],
+        fix=["make the application once, in `main` or a `OnceCell`, and give it to the handler"],
+        hours=(1, 3),
+    )
+    seen = [*(Seen(one.place, one.name or "the closure that handles requests") for one in way), *map(seen_pool, live)]
+    return Looked("partly", f"enabled, and made anew on each request: {said}", seen, [problem])
+
+
+def way_of_each_request(facts: Facts) -> list[Function]:
+    """From a function that Lambda runs for each request to one that makes a pool, by calls; empty if there is none."""
+    files = [file for file in facts.by_file.values() if not aside(file.file)]
+    by_name: dict[str, list[Function]] = defaultdict(list)
+    for one in (function for file in files for function in file.functions):
+        by_name[one.name].append(one)
+    makers = {one.place for file in files for one in file.functions
+              if any(not pool.disabled and covers_pool(one, pool) for pool in file.pools)}  # fmt: skip
+    ways = [[one] for ones in by_name.values() for one in ones if one.handles]
+    known = {way[-1].place for way in ways}
+    while ways:
+        way = ways.pop(0)
+        if way[-1].place in makers:
+            return way
+        for target in (one for call in way[-1].calls for one in by_name.get(name_of(call), ())):
+            if target.place not in known:
+                known.add(target.place)
+                ways.append([*way, target])
+    return []
+
+
+def covers_pool(function: Function, pool: Pool) -> bool:
+    return function.place.first <= pool.place.first and pool.place.last <= function.place.last
+
+
+def name_of(call: str) -> str:
+    """A method of a type keeps the type's name; a function of a module does not keep the module's."""
+    where, _, name = call.replace(".", "::").rpartition("::")
+    return call if where[:1].isupper() else name
 
 
 def plain(value: str) -> str:

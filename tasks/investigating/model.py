@@ -97,6 +97,16 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Function:
+    """What a function calls, by `name`, `Type::name` or `module::name`. One that `handles` is run for each request."""
+
+    name: str
+    calls: list[str]
+    place: Place
+    handles: bool = False
+
+
+@dataclass(frozen=True)
 class FileFacts:
     """All that one file says. `called` are functions that it calls, by `module::name` or `name`."""
 
@@ -109,6 +119,7 @@ class FileFacts:
     addresses: list[Address] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
     """Paths with a name, which routers of other files begin with."""
     broken: list[Place] = field(default_factory=list)

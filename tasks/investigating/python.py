@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
-from tasks.investigating.model import Auth, FileFacts, Mount, Pool, Route, Variable
+from tasks.investigating.model import Auth, FileFacts, Function, Mount, Pool, Route, Variable
 
 WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|websocket|include_router|register_blueprint)\(|env|"
                     rb"create_(async_)?engine|[Pp]ool\(|create_pool|connect\(|jwt|APIRouter|FastAPI|Blueprint|Flask|"
@@ -16,6 +16,7 @@ QUERY = """
 (subscript) @subscript
 (import_from_statement) @import
 (decorator) @decorator
+(module (function_definition) @function)
 (module (expression_statement (assignment left: (identifier) right: (string)) @constant))
 """
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "websocket")
@@ -32,6 +33,9 @@ GUARD = re.compile(
 )
 
 
+HANDLER = re.compile(r"\(\s*event\b[^,]*,\s*_?(context|ctx)\b")
+
+
 def read_python(file: str, data: bytes) -> FileFacts:
     code = parsed(file, "python", data)
     facts = FileFacts(file, broken=broken(code))
@@ -39,6 +43,7 @@ def read_python(file: str, data: bytes) -> FileFacts:
         seen = code.captures(QUERY)
         imports = dict(imported(seen.get("import", []), file))
         facts.constants.update(constants(seen.get("constant", [])))
+        facts.functions.extend(functions_of(code, seen.get("function", []), seen.get("call", [])))
         prefixes = read(code, facts, imports, {})
         for fragment in fragments(
             code, WANTED, lambda body: (b"", b"\ndef _(): ..." if body.startswith(b"@") else b"")
@@ -64,6 +69,14 @@ def read(code: Code, facts: FileFacts, imports: dict[str, str], known: dict[str,
             if name and not assigned_to(node):
                 facts.variables.append(Variable(name, True, None, code.place(node)))
     return prefixes
+
+
+def functions_of(code: Code, functions: list[Node], calls: list[Node]) -> Iterator[Function]:
+    """The file's functions with what they call. Lambda's own is called with an event and a context."""
+    for node in functions:
+        inside = [function_of(one) for one in calls if node.start_byte <= one.start_byte < node.end_byte]
+        handles = bool(HANDLER.match(text(node.child_by_field_name("parameters"))))
+        yield Function(text(node.child_by_field_name("name")), inside, code.place(node), handles)
 
 
 def assigned_to(node: Node) -> bool:

@@ -1,16 +1,18 @@
 """What a Rust file says: axum's routers, sqlx's pools, environment variables, tokens and guards."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
 from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
-from tasks.investigating.model import Auth, FileFacts, Mount, Place, Pool, Route, Variable
+from tasks.investigating.model import Auth, FileFacts, Function, Mount, Place, Pool, Route, Variable
 
 WANTED = re.compile(
     rb"\.(route|nest|merge|layer|route_layer)\(|Pool|[Jj]wt|(De|En)codingKey|env::var|\benv!|Router::new|fn routes?\("
+    rb"|service_fn"
 )
 """A file without any of these is parsed for its syntax and its calls alone."""
 CALLS = "(call_expression function: [(scoped_identifier) (identifier)]) @call"
@@ -21,6 +23,7 @@ QUERY = """
 (macro_invocation) @macro
 (use_declaration) @use
 (mod_item) @module
+(function_item) @function
 """
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "any", "connect", "trace")
 ROUTING = ("route", "route_service", "nest", "nest_service", "merge")
@@ -80,6 +83,10 @@ def read(code: Code, found: Found) -> None:
         read_call(code, found, node)
     for node in seen.get("macro", []):
         read_macro(code, found, node)
+    if not code.disabled:
+        found.facts.functions.extend(
+            functions_of(code, seen.get("function", []), seen.get("call", []) + seen.get("plain", []))
+        )
 
 
 def ranges_of_tests(modules: list[Node]) -> list[tuple[int, int]]:
@@ -229,6 +236,27 @@ def read_call(code: Code, found: Found, node: Node) -> None:
 def called(node: Node) -> str:
     """`module::name` of a call, or just the name."""
     return "::".join(text(node.child_by_field_name("function")).split("::")[-2:])
+
+
+def functions_of(code: Code, functions: list[Node], calls: list[Node]) -> Iterator[Function]:
+    """Each function with what it calls. Lambda runs what `service_fn` is given: a function, or a closure."""
+    ordered = sorted(calls, key=lambda call: call.start_byte)
+    starts = [call.start_byte for call in ordered]
+    given = [arguments(call)[:1] for call in ordered if called(call).rpartition("::")[2] == "service_fn"]
+    handlers = [one for given_one in given for one in given_one]
+    handled = {text(one).rpartition("::")[2] for one in handlers if one.type in ("identifier", "scoped_identifier")}
+    for node in [*functions, *(one for one in handlers if one.type == "closure_expression")]:
+        inside = ordered[bisect_left(starts, node.start_byte) : bisect_left(starts, node.end_byte)]
+        name = method_name(node)
+        yield Function(name, [called(one) for one in inside], code.place(node), not name or name in handled)
+
+
+def method_name(node: Node) -> str:
+    """`Type::name` of a method, `name` of a function, nothing of a closure."""
+    name = text(node.child_by_field_name("name"))
+    above = node.parent.parent if node.parent else None
+    kind = above.child_by_field_name("type") if above is not None and above.type == "impl_item" else None
+    return f"{text(kind)}::{name}" if kind is not None and name else name
 
 
 def read_variable(code: Code, found: Found, node: Node) -> None:

@@ -172,3 +172,42 @@ def test_an_aws_that_does_not_answer_is_an_answer() -> None:
 def test_a_claim_finds_its_check(subject: str, said: str, check: str | None) -> None:
     found = check_for(Claim(subject, said, "bad", 1))
     assert (found.name if found else None) == check
+
+
+PER_REQUEST = """\
+async fn function_handler(event: Request) -> Result<Response<String>, Error> {
+    let app = create_app(config()).await?;
+    app.oneshot(event).await
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    %s
+}
+"""
+CREATE_APP = 'pub async fn create_app(c: Config) -> Router {\n    let db = PgPool::connect("x").await;\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "standing"),
+    [
+        ("run(service_fn(function_handler)).await", "partly"),
+        ("run(service_fn(|event| async move { create_app(config()).await })).await", "partly"),
+        ("let app = create_app(config()).await; run(service_fn(move |e| app.call(e))).await", "working"),
+        ("run(create_app(config()).await).await", "working"),
+    ],
+)
+def test_a_pool_that_each_request_makes_anew(body: str, standing: Standing, tmp_path: Path) -> None:
+    """The mission's lambda-api.rs:16-22."""
+    looked = look("database-connection", tmp_path, {"bin/lambda.rs": PER_REQUEST % body, "lib.rs": CREATE_APP})
+    assert looked.standing == standing, looked.says
+    if "function_handler" in body:
+        assert looked.says == "enabled, and made anew on each request: function_handler → create_app"
+        assert [str(one.place) for one in looked.seen] == ["bin/lambda.rs:1-4", "lib.rs:1-3", "lib.rs:2"]
+
+
+def test_a_python_handler_that_connects_each_time(tmp_path: Path) -> None:
+    inside = "def handler(event, context):\n    with psycopg.connect('x') as db: ...\n"
+    outside = "db = psycopg.connect('x')\ndef handler(event, context): ...\n"
+    assert look("database-connection", tmp_path, {"a.py": inside}).standing == "partly"
+    assert look("database-connection", tmp_path, {"a.py": outside}).standing == "working"
