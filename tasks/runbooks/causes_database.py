@@ -13,7 +13,7 @@ def version_not_offered(facts: RunbookFacts) -> Judgement:
     seen = facts.engine
     if seen is None:
         return not_seen(facts, "engine")
-    if not seen.odd:
+    if not seen.lacks:
         return ruled_out(seen.says)
     if not seen.offered:
         return certain(seen.says, fixes=(Fix("name another major in database.engine_version of the environment"),))

@@ -61,8 +61,13 @@ class EngineSeen:
         return self.offered[-1] if self.offered else ""
 
     @property
-    def odd(self) -> bool:
+    def lacks(self) -> bool:
+        """RDS does not sell what is wanted."""
         return "." in self.wanted and self.wanted not in self.offered
+
+    @property
+    def odd(self) -> bool:
+        return self.lacks and not self.runs
 
     @property
     def says(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from database.migration_errors import BadDirectory, Dirty, LedgerConflict, VersionMismatch, VersionMissing, WrongUsage
+from database.migration_errors import BadDirectory, Dirty, LedgerConflict, VersionMismatch, VersionMissing
 from database.migration_files import Migration, load
 from database.migration_ledger import Entry, lock_key, read_ledger, verify
 from tasks.database_engine import POSTGRES, number
@@ -15,7 +15,7 @@ from tasks.diagnosing.facts import Facts
 from tasks.diagnosing.looking import Look
 from tasks.diagnosing.model import NothingToAsk
 from tasks.diagnosing.probes_database import CONNECT_S, trouble_of
-from tasks.errors import absent_as_none
+from tasks.errors import MiyabiError, absent_as_none
 from tasks.runbooks.facts import EngineSeen, LedgerSeen, TermsSeen
 from tasks.secrets import database_dsn
 
@@ -85,7 +85,11 @@ def forced(look: Look, instance: dict[str, Any]) -> bool | None:
 
 def refusal(look: Look, sslmode: str) -> str:
     """Why the database does not let this client in; '' if it does."""
-    dsn = make_conninfo(database_dsn(look.rollout).get_secret_value(), sslmode=sslmode, application_name=CALLED)
+    try:
+        whole = database_dsn(look.rollout).get_secret_value()
+    except MiyabiError as error:
+        return str(error).splitlines()[0]
+    dsn = make_conninfo(whole, sslmode=sslmode, application_name=CALLED)
     try:
         with psycopg.connect(dsn, connect_timeout=CONNECT_S):
             return ""
@@ -97,10 +101,10 @@ def see_ledger(look: Look, facts: Facts) -> LedgerSeen:
     """The ledger against the files of `migrations`, or of the folder that is named."""
     folder = (look.root or Path()) / (look.target or "migrations")
     name = look.target or "migrations"
+    if not folder.is_dir():
+        raise NothingToAsk(f"there is no folder {name!r} where the worker runs")
     try:
         files = load(folder)
-    except WrongUsage as error:
-        raise NothingToAsk(str(error).splitlines()[0]) from error
     except BadDirectory as error:
         return LedgerSeen(name, 0, 0, bad=tuple(problem.replace(f"{folder}/", "") for problem in error.problems))
     dsn = make_conninfo(database_dsn(look.rollout).get_secret_value(), application_name=CALLED)

@@ -225,7 +225,12 @@ def test_ecs_that_is_well_says_so() -> None:
         ("ecs-task", {"ecs.ListClusters": {"clusterArns": []}}, "", "no such resource here: there is no ECS service"),
         ("ecs-task", {"ecs.ListServices": Refusal("ClusterNotFoundException")}, "a/b", "no ECS service in a/b"),
         ("ecs-task", {"ecs.ListClusters": Refusal("SimulatorGap")}, "", "the embedded cloud has no ECS"),
-        ("ecs-task", {"ecs.ListClusters": Refusal("AccessDeniedException")}, "", "It could not be told: AccessDeniedException"),
+        (
+            "ecs-task",
+            {"ecs.ListClusters": Refusal("AccessDeniedException")},
+            "",
+            "not be told: AccessDeniedException",
+        ),
         ("dynamodb-throttling", {"dynamodb.ListTables": {"TableNames": []}}, "", "there is no DynamoDB table"),
         ("dynamodb-throttling", {"dynamodb.ListTables": Refusal("SimulatorGap")}, "", "has no DynamoDB"),
         ("dynamodb-throttling", {"dynamodb.ListTables": {"TableNames": ["tasks"]}}, "b", "there is no table 'b'"),
