@@ -1,7 +1,6 @@
 """Agents as a person meets them: asked for through the released API and in the Prefect UI's form, on a real stack.
 
-The stack is a newcomer's (tests/e2e/test_make_release.py); `miyabi up` starts the agent worker with it, and the first
-release gives it its database.
+`miyabi up` starts the agent worker with the stack, and the first release gives it its database.
 """
 
 import subprocess
@@ -17,21 +16,16 @@ import pytest
 from deployments.api_client import WHO
 from tests.e2e.test_make_release import BIN, Machine
 
-PROGRAM = '["sh", "-c", "echo working on {issue}; sleep 60"]'
+pytestmark = pytest.mark.xdist_group("shared stack")
+
 SHORT = "SELECT status, flow_run_id::text, result, error_message FROM agent_executions WHERE id = %s"
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    machine = Machine(tmp_path_factory.mktemp("home"))
-    shop = tmp_path_factory.mktemp("repositories") / "hana" / "shop"
-    make_repository(shop)
-    machine.environment["MIYABI_AGENT_CLONE_URL"] = f"{shop.parents[1]}/{{repository}}"
-    machine.environment["MIYABI_AGENT_COMMAND"] = PROGRAM
-    machine.run(BIN / "miyabi", "up")
-    machine.run(BIN / "miyabi", "release")
-    yield machine
-    machine.run(BIN / "miyabi", "down")
+def machine(stack: Machine) -> Machine:
+    make_repository(stack.home.parent / "repositories" / "hana" / "shop")
+    stack.run(BIN / "miyabi", "release")
+    return stack
 
 
 def make_repository(folder: Path) -> None:

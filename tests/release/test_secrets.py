@@ -56,7 +56,7 @@ class Watched:
 
     def _watch(self, done: threading.Event) -> None:
         """What `ps` shows, again and again."""
-        while not done.wait(0.05):
+        while not done.wait(0.2):
             for process in psutil.process_iter():
                 try:
                     self.arguments.add(" ".join(process.cmdline()))
