@@ -15,9 +15,13 @@ from localcloud.gateway_access_log import Record
 from localcloud.gateway_apis import Api, Apis, Route, Stage
 from localcloud.gateway_http import Connection
 from localcloud.gateway_request import Request, event
+from localcloud.gateway_request_v1 import event_v1
 from localcloud.gateway_response import Malformed, Response, function_error, mapped, own
+from localcloud.lambda_facts import Function
 from localcloud.lambda_invocation import Invocation
 from localcloud.lambda_invoke import MAX_PAYLOAD
+from localcloud.lambda_policy import key_denied
+from localcloud.lambda_states import wake
 from localcloud.meters import INTEGRATION, LATENCY, PROCESSED
 
 if TYPE_CHECKING:
@@ -67,7 +71,7 @@ class Exchange(Invocation):
             self.answer(FAILED, error="Internal Server Error", problem=function_error(payload))
             return
         try:
-            response = mapped(payload)
+            response = mapped(payload, strict=self.route is not None and self.route.payload == "1.0")
         except Malformed as problem:
             self.answer(FAILED, error="Internal Server Error", problem=str(problem))
             return
@@ -177,26 +181,52 @@ class Gateway:
             exchange.answer(THROTTLED, error="Too Many Requests")
             return
         if route.problem:
+            if route.asleep:
+                wake(self.cloud, route.asleep)
             exchange.answer(FAILED, error="Internal Server Error", problem=route.problem)
             return
-        exchange.event = event(
-            route.frame,
-            exchange.request,
-            request_id=exchange.request_id,
-            now=exchange.at,
-            path_parameters=parameters,
-            stage_variables=stage.variables,
-        )
+        exchange.event = self._event(exchange, stage, route, parameters)
         if len(exchange.event) > MAX_PAYLOAD["RequestResponse"]:
             exchange.answer(
                 TOO_LARGE, error="Request Entity Too Large", problem="the event is larger than Lambda takes"
             )
             return
         exchange.arn, exchange.integrated_at, exchange.expires = route.arn, now, now + route.timeout_s
-        if not route.pick(self._random()).submit(exchange):
+        pool = route.pick(self._random())
+        if pool.function.kms_key and (denied := self._key_denied(pool.function)):
+            exchange.answer(FAILED, error="Internal Server Error", problem=denied)
+        elif not pool.submit(exchange):
             exchange.answer(
                 UNAVAILABLE, error="Service Unavailable", problem="Lambda throttled the request: Rate Exceeded."
             )
+
+    def _key_denied(self, function: Function) -> str:
+        return key_denied(self.cloud.backend("iam"), function.role, function.kms_key)
+
+    def _event(self, exchange: Exchange, stage: Stage, route: Route, parameters: dict[str, str]) -> bytes:
+        """The event in the integration's format."""
+        if route.payload == "2.0":
+            return event(
+                route.frame,
+                exchange.request,
+                request_id=exchange.request_id,
+                now=exchange.at,
+                path_parameters=parameters,
+                stage_variables=stage.variables,
+            )
+        assert exchange.api is not None
+        return event_v1(
+            exchange.request,
+            route_key=route.key,
+            stage=stage.name,
+            api_id=exchange.api.api_id,
+            account_id=self.cloud.account_id,
+            region=self.cloud.region,
+            request_id=exchange.request_id,
+            now=exchange.at,
+            path_parameters=parameters,
+            stage_variables=stage.variables,
+        )
 
 
 async def start(cloud: "Cloud") -> Gateway:

@@ -47,7 +47,11 @@ class Route:
     timeout_s: float
     bucket: Bucket | None
     meter: Meter
+    payload: str = "2.0"
+    """The format of events and responses."""
     problem: str = ""
+    asleep: str = ""
+    """The inactive function that a request would wake."""
     arn: str = ""
     pools: tuple[tuple[float, Pool], ...] = ()
 
@@ -151,6 +155,7 @@ class Apis:
             timeout_s=(integration.timeout_in_millis if integration else DEFAULT_TIMEOUT_MS) / 1000,
             bucket=self._bucket(api, stage, route.route_key),
             meter=self._meter(api, stage, route.route_key),
+            payload=(integration.payload_format_version if integration else None) or "2.0",
         )
         self._connect(api, stage, route, integration, result)
         return result
@@ -168,6 +173,10 @@ class Apis:
             return
         if not integration.credentials_arn and not self._permitted(api, stage, route, target):
             result.problem = NO_PERMISSION
+            return
+        if target.state in ("Failed", "Inactive"):
+            result.problem = f"The Lambda function is in state {target.state}"
+            result.asleep = name if target.state == "Inactive" else ""
             return
         result.arn, result.pools = target.arn, self._runtime.pools(target)
 
@@ -254,10 +263,6 @@ def unsupported(route: Any, integration: Any) -> str:
         return f"SimulatorGap: the embedded cloud has no authorizers ({route.authorization_type!r})"
     if integration.integration_type != "AWS_PROXY":
         return f"SimulatorGap: the embedded cloud has AWS_PROXY integrations only, not {integration.integration_type!r}"
-    if integration.payload_format_version != "2.0":
-        return (
-            f"SimulatorGap: the embedded cloud has payload format 2.0 only, not {integration.payload_format_version!r}"
-        )
     return ""
 
 

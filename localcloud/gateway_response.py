@@ -29,12 +29,14 @@ class Response:
     body: bytes
 
 
-def mapped(payload: bytes) -> Response:
-    """The response for a function's answer. Raises `Malformed`."""
+def mapped(payload: bytes, *, strict: bool = False) -> Response:
+    """The response for a function's answer; `strict`: it must have a `statusCode`, as in 1.0. Raises `Malformed`."""
     try:
         answer = json.loads(payload)
     except ValueError:
         raise Malformed(_text("is not valid JSON")) from None
+    if strict and (not isinstance(answer, dict) or "statusCode" not in answer):
+        raise Malformed(_text('has no field "statusCode"'))
     if not isinstance(answer, dict) or "statusCode" not in answer:
         body = answer.encode() if isinstance(answer, str) else payload
         return Response(200, [("content-type", "application/json")], body)

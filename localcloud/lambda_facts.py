@@ -29,6 +29,8 @@ class Function:
     timeout_s: int
     architecture: str
     log_group: str
+    kms_key: str
+    """With which the variables are encrypted; '' for AWS's own."""
     code_sha256: str
     """Of the zip, in hex."""
     variables: tuple[tuple[str, str], ...] = field(repr=False)
@@ -111,6 +113,7 @@ def read(function: Any) -> Function:
         timeout_s=int(function.timeout),
         architecture=function.architectures[0],
         log_group=logging_config.get("LogGroup") or function.logs_group_name,
+        kms_key=function.kms_key_arn or "",
         code_sha256=getattr(function, "code_digest", ""),
         variables=tuple(sorted((function.environment_vars or {}).items())),
         code=getattr(function, "code_bytes", b""),

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 
 from localcloud.lambda_facts import Function, Target, resolve, split_arn
 from localcloud.lambda_invocation import Invocation
+from localcloud.lambda_policy import key_denied
+from localcloud.lambda_states import ASLEEP, wake
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -61,12 +63,17 @@ class Invoker:
         """Answer an Invoke request: status, headers, body. Raises moto's error for an unknown function."""
         target = resolve(self._cloud, name, qualifier)
         kind = headers.get("x-amz-invocation-type", "RequestResponse")
+        if target.state == "Inactive":
+            wake(self._cloud, target.name)
+            return error(502, "ResourceNotReadyException", ASLEEP)
         refused = _refused(target, kind, event)
         if refused is not None:
             return refused
         if kind == "DryRun":
             return 204, {}, b""
         function = target.pick(self._random())
+        if function.kms_key and (denied := key_denied(self._cloud.backend("iam"), function.role, function.kms_key)):
+            return error(502, "KMSAccessDeniedException", denied)
         invocation = Direct(event or b"{}", target.arn)
         accepted: Future[bool] = Future()
         self._runtime.loop.call_soon_threadsafe(self._submit, target, function, invocation, accepted)
@@ -103,7 +110,7 @@ def error(status: int, code: str, message: str, **more: str) -> Reply:
 
 def _refused(target: Target, kind: str, event: bytes) -> Reply | None:
     """Why an invocation cannot even be tried; None if it can."""
-    if target.state not in ("Active", "Inactive"):
+    if target.state != "Active":
         message = (
             "The operation cannot be performed at this time. "
             f"The function is currently in the following state: {target.state}"

@@ -24,6 +24,18 @@ def role_allows(iam: Any, role_arn: str, action: str, resource: str) -> bool:
     return "Allow" in fitting and "Deny" not in fitting
 
 
+def key_denied(iam: Any, role_arn: str, key_arn: str) -> str:
+    """Why Lambda cannot decrypt a function's variables with a customer's key; '' if it can. Key policies are taken to
+    leave it to IAM, as the default one does."""
+    if not key_arn or role_allows(iam, role_arn, "kms:Decrypt", key_arn):
+        return ""
+    return (
+        "Lambda was unable to decrypt the environment variables because KMS access was denied. Please check the "
+        "function's KMS key settings. KMS Exception: AccessDeniedException KMS Message: User is not authorized to "
+        f"perform: kms:Decrypt on resource: {key_arn}"
+    )
+
+
 def gateway_may_invoke(statements: Iterable[Statement], *, function_arn: str, source_arn: str, account: str) -> bool:
     """Whether a function's resource policy lets API Gateway invoke exactly `function_arn` for `source_arn`."""
     fitting = [

@@ -88,6 +88,8 @@ def _install_update(patches: Patches) -> None:
         for name, value in json.loads(response.body).items():
             if name in STAGE_FIELDS:
                 setattr(stage, STAGE_FIELDS[name], value)
+        if stage.auto_deploy and not stage.deployment_id:  # it is turned on: what waits is deployed
+            stage.deployment_id = _deploy(response.apigatewayv2_backend.get_api(response.uri_match["apiId"])).id
         stage.updated = datetime.now()
         return 200, {}, json.dumps(stage.to_json())
 

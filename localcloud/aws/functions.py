@@ -20,6 +20,7 @@ from localcloud.aws import function_rules as rules
 from localcloud.aws.patches import Patches
 from localcloud.aws.state import Blob
 from localcloud.aws.wire import Answer, json_answer
+from localcloud.lambda_states import impairment_of
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -55,6 +56,8 @@ def _install_state(patches: Patches, *, lasting: float) -> None:
         touch(function)
 
     def state(function: Any) -> str:
+        if impairment := impairment_of(function):
+            return impairment.state
         return "Pending" if time.time() < vars(function).get("pending_until", 0) else "Active"
 
     patches.add(LambdaFunction, "state")(property(state, lambda function, value: None))
@@ -76,6 +79,8 @@ def _install_shape(patches: Patches) -> None:
         shown["RevisionId"], shown["LoggingConfig"] = function.revision_id, function.logging_config
         if function.state == "Pending":
             shown |= {"StateReason": "The function is being created.", "StateReasonCode": "Creating"}
+        if impairment := impairment_of(function):
+            shown |= {"StateReason": impairment.reason, "StateReasonCode": impairment.code}
         if function.is_updating:
             shown |= {
                 "LastUpdateStatus": "InProgress",
