@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.loaders import Loader
 from prefect_aws import AwsCredentials
 
@@ -85,6 +86,15 @@ class Aws:
                 self._clients[service] = self._make(service)
             return self._clients[service]
 
+    def once(self, service: str) -> Any:
+        """A client that makes each call once: for who wants to know the first answer, not the best."""
+        with self._lock:
+            self(service)  # the account is checked
+            key = f"{service}, once"
+            if key not in self._clients:
+                self._clients[key] = self._make(service, Config(retries={"total_max_attempts": 1}))
+            return self._clients[key]
+
     def objects(self, bucket: str) -> Objects:
         """A bucket's objects, for many of them at a time; the same guards, without a client's weight."""
         with self._lock:
@@ -105,9 +115,11 @@ class Aws:
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
-    def _make(self, service: str) -> Any:
+    def _make(self, service: str, otherwise: Config | None = None) -> Any:
         """A client of the one session; a session for each, as `get_client` makes, costs 60-300 ms every time."""
         parameters = self.credentials.aws_client_parameters.get_params_override()
+        if otherwise is not None:
+            parameters["config"] = parameters["config"].merge(otherwise)
         client: Any = self._boto3_session().client(service, region_name=self.region, **parameters)  # type: ignore[call-overload]
         if self.planning:
             refuse = functools.partial(refuse_writes, besides=self.besides)

@@ -63,6 +63,18 @@ def test_a_planning_client_refuses_writes_inside_botocore() -> None:
         client.delete_db_instance(DBInstanceIdentifier="x")
 
 
+def test_a_planning_door_lets_pass_what_it_was_told_to_and_no_more() -> None:
+    staging = build_environment("staging", {"account_id": "1" * 12, "region": "us-east-1"})
+    client = staging.aws(planning=True, besides=("lambda.Invoke",))._make("lambda")
+    with Stubber(client) as stubber:
+        stubber.add_response("invoke", {"StatusCode": 200})
+        client.invoke(FunctionName="f")
+    with pytest.raises(PlanningCannotWrite, match=r"may not call lambda\.InvokeAsync"):
+        client.invoke_async(FunctionName="f", InvokeArgs=b"")
+    with pytest.raises(PlanningCannotWrite):
+        client.publish_version(FunctionName="f")
+
+
 def test_planning_and_applying_clients_are_never_shared() -> None:
     staging = build_environment("staging", {"account_id": "1" * 12, "region": "us-east-1"})
     planning, applying = staging.aws(planning=True), staging.aws()
