@@ -63,7 +63,7 @@ class Record:
         """How it ended, for the store."""
         return Outcome(
             status="failed" if error else "succeeded",
-            code_sha256=bundle.code_sha256 if bundle else None,
+            code_sha256=bundle.code_sha256 if bundle else self.version.code_sha256 if self.version else None,
             schema_version=schema_version,
             lambda_version_before=self.version.previous_version if self.version else None,
             lambda_version_after=self.version.version if self.version else None,
@@ -76,10 +76,11 @@ class Record:
 
 @asynccontextmanager
 async def recorded(
-    rollout: Rollout, bundle: Bundle | None = None, schema_version: int | None = None
+    rollout: Rollout, bundle: Bundle | None = None, schema_version: int | None = None, *, source: str = ""
 ) -> AsyncIterator[Record]:
-    """Around the steps of a deployment, which fill in the record; without a bundle: of a site alone."""
-    record = Record(open_release(rollout, request(rollout, bundle)))
+    """Around the steps of a deployment, which fill in the record; without a bundle: of a site, or of variables alone.
+    `source` is where the code came from that stays."""
+    record = Record(open_release(rollout, request(rollout, bundle, source)))
     verdict, error = ("planned" if rollout.planning else "succeeded"), ""
     try:
         yield record
@@ -137,14 +138,14 @@ def put_back(rollout: Rollout, journal: Journal, outcome: Outcome) -> bool:
     return bool(undone)
 
 
-def request(rollout: Rollout, bundle: Bundle | None) -> Request:
+def request(rollout: Rollout, bundle: Bundle | None, source: str) -> Request:
     """Who releases what."""
     parameters, run_id = runtime.flow_run.parameters, runtime.flow_run.id
     return Request(
         environment=rollout.environment.name,
         requested_by=rollout.approver,
         git_sha=bundle.git_sha if bundle else None,
-        source=parameters.get("source") or parameters.get("site"),
+        source=source or parameters.get("source") or parameters.get("site"),
         flow_run_id=UUID(run_id) if run_id else None,
     )
 

@@ -47,8 +47,8 @@ class Api:
 
 
 @step("Ensure the HTTP API")
-def ensure_api(rollout: Rollout, alias_arn: str) -> Api:
-    """The API, on the alias, allowed to invoke it, and answering."""
+def ensure_api(rollout: Rollout, alias_arn: str, *, patience: float = 20.0) -> Api:
+    """The API, on the alias, allowed to invoke it, and answering; that it does is waited for, `patience` seconds."""
     spec = wanted_api(rollout, alias_arn)
     seen = observe_api(rollout, spec.name)
     if seen is not None:
@@ -58,7 +58,7 @@ def ensure_api(rollout: Rollout, alias_arn: str) -> Api:
     return rollout.converge(
         f"API {spec.name}",
         plan_api(rollout.environment, spec, seen),
-        apply=lambda: probed(rollout, apply_api(rollout, spec, seen)),
+        apply=lambda: probed(rollout, apply_api(rollout, spec, seen), patience),
         planned=lambda: described(rollout, seen),
     )
 
@@ -191,10 +191,10 @@ def apply_api(rollout: Rollout, spec: Spec, seen: SeenApi | None) -> SeenApi:
     raise Temporary(f"API {spec.name!r} does not stay as it is set: " + "; ".join(map(str, rest)))
 
 
-def probed(rollout: Rollout, seen: SeenApi) -> Api:
+def probed(rollout: Rollout, seen: SeenApi, patience: float) -> Api:
     """The API, once something answers at its address."""
     api = described(rollout, seen)
-    if problem := probe_api(api.url + rollout.environment.api.health_path):
+    if problem := probe_api(api.url + rollout.environment.api.health_path, patience=patience):
         rollout.find(f"API {rollout.environment.names.api}", problem)
     return api
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tasks.changes import Change, Rollout
 from tasks.errors import absent_as_none, error_code, when_settled
+from tasks.steps import step
 
 GATEWAY = "apigateway.amazonaws.com"
 
@@ -36,6 +37,21 @@ class Permission:
             and statement.get("Resource") == self.alias_arn
             and sources == [self.source_arn]
         )
+
+
+@step("Ensure the permission to invoke")
+def ensure_permission(rollout: Rollout, api_id: str) -> None:
+    """Let the API invoke the alias, and change nothing else; a release does it together with the API."""
+    names = rollout.environment.names
+    alias_arn = rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
+    wanted = Permission(alias_arn, api_id, rollout.aws.arn("execute-api", f"{api_id}/*/*"))
+    seen = observe_statements(rollout)
+    rollout.converge(
+        f"permission of API {names.api}",
+        plan_permission(f"API {names.api}", wanted, seen),
+        apply=lambda: apply_permission(rollout, wanted, seen),
+        planned=lambda: None,
+    )
 
 
 def statement_id(api_id: str) -> str:

@@ -82,6 +82,19 @@ class Journal:
             releases.step_done(connection, self.release_id, number)
 
 
+def require_none_running(rollout: Rollout) -> None:
+    """Raises Permanent while a release says that it is running: opening another record would take its place."""
+    if rollout.planning:
+        return
+    with Store(rollout).connection() as connection:
+        last = releases.latest_release(connection, rollout.environment.name)
+    if last is not None and last.status == "running":
+        raise Permanent(
+            f"release {last.id} is running, since {last.started_at:%H:%M} UTC: wait for its end. If it has died,"
+            " release again, which goes on from there"
+        )
+
+
 @step("Open the release record")
 def open_release(rollout: Rollout, request: Request, *, store: Store | None = None) -> Journal:
     """A running release. It takes over the undo log of runs of this environment that have died."""

@@ -7,7 +7,7 @@ it is shown and removed.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -129,18 +129,26 @@ def apply_role(rollout: Rollout, secret_arns: Sequence[str], seen: SeenRole | No
 
 
 @step("Ensure execution role")
-def ensure_role(rollout: Rollout, secret_arns: Sequence[str]) -> Role:
-    """Have the function's role; `secret_arns` are the secrets that it may read, and no others."""
+def ensure_role(rollout: Rollout, secret_arns: Sequence[str], *, keep_strays: bool = False) -> Role:
+    """Have the function's role; `secret_arns` are the secrets that it may read, and no others. `keep_strays` leaves
+    policies that are not ours: who only gives rights back takes none away."""
     name = rollout.environment.names.role
     seen = observe_role(rollout, name)
     if seen:
         rollout.require_ours(f"role {name}", seen.tags)
+    if seen and keep_strays:
+        seen = without_strays(seen, rollout.environment.names.policy)
     return rollout.converge(
         f"role {name}",
         plan_role(rollout.environment, secret_arns, seen),
         apply=lambda: apply_role(rollout, secret_arns, seen),
         planned=lambda: Role(name, seen.arn if seen else PENDING),
     )
+
+
+def without_strays(seen: SeenRole, policy: str) -> SeenRole:
+    """The role as if it had no policy but ours."""
+    return replace(seen, inline={name: text for name, text in seen.inline.items() if name == policy}, attached=())
 
 
 @step("Destroy execution role")
