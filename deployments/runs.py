@@ -107,6 +107,7 @@ def contents(artifact: Mapping[str, Any]) -> Any:
 
 
 def without_changes(report: str) -> str:
-    """A report for the terminal: without changes and steps, which were shown while they were made, and settings."""
-    shown = re.split(r"^## (?:Changes|Settings)", report, maxsplit=1, flags=re.MULTILINE)[0]
+    """A report for the terminal: without changes and steps, which were shown while they were made, without settings,
+    and without what a diagnosis has ruled out."""
+    shown = re.split(r"^## (?:Changes|Settings|Ruled out)", report, maxsplit=1, flags=re.MULTILINE)[0]
     return "\n".join(line for line in shown.splitlines() if line.strip("|- "))

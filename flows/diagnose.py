@@ -5,7 +5,8 @@ does (docs/diagnose.md). Probes and causes are listed in tasks/diagnosing. With 
 plan, applied, and looked at again.
 """
 
-import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -13,15 +14,25 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.opening import ROOT, WORK, load_environment
+from flows.opening import ROOT, WORK, load_environment, opened, turns
 from flows.parameters import EnvironmentName, Shown
+from flows.recording import recorded
+from tasks.aliases import ensure_alias, shift_traffic
 from tasks.changes import Rollout
 from tasks.diagnosing.leaving import leave
 from tasks.diagnosing.looking import Look
+from tasks.diagnosing.model import Diagnosis, Remedy
 from tasks.diagnosing.steps import examine
+from tasks.diagnosing.subject import last_good_version
+from tasks.gateway import ensure_api
+from tasks.logs import ensure_log_group
+from tasks.permissions import ensure_permission
+from tasks.releases import require_none_running
+from tasks.restoring import ensure_variables, secret_arns
+from tasks.roles import ensure_role
+from tasks.secrets import ensure_secrets
 from tasks.variables import blotter
 
-logger = logging.getLogger(__name__)
 DIAGNOSES = WORK.parent / "diagnoses"
 INVOKING = ("lambda.Invoke",)
 """What a diagnosis may do besides reading."""
@@ -51,6 +62,70 @@ async def diagnose(
     """Find the cause, and say how to mend it."""
     block = await load_environment(environment)
     asking = Rollout(block, block.aws(planning=True, besides=INVOKING))
-    found = examine(Look(asking, target, source, ROOT, blotter(asking)))
-    await leave(found, block, DIAGNOSES)
+    look = Look(asking, target, source, ROOT, blotter(asking))
+    found = examine(look)
+    await leave(found, block, DIAGNOSES)  # before a person is asked to approve what follows from it
+    if fix and found.remedies:
+        done = await mend(environment, found)
+        found = replace(examine(look), mended=done)
+        await leave(found, block, DIAGNOSES)
     return Completed(message=found.headline)
+
+
+async def mend(environment: str, found: Diagnosis) -> tuple[str, ...]:
+    """Apply the safe remedies, after their plan; what was done, in words."""
+    async with opened(environment) as rollout:
+        async for turn in turns(rollout, plan_first=True):
+            for name in found.remedies:
+                await REMEDIES[name](turn, found)
+    return (f"it was: {found.headline}", *map(str, rollout.changes))
+
+
+async def permission(rollout: Rollout, found: Diagnosis) -> None:
+    ensure_permission(rollout, found.facts.subject.api_id)
+
+
+async def api(rollout: Rollout, found: Diagnosis) -> None:
+    names = rollout.environment.names
+    alias = rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
+    ensure_api(rollout, alias, patience=5.0)  # what else is wrong is the next look's to say
+
+
+async def alias(rollout: Rollout, found: Diagnosis) -> None:
+    """On the version of the last good release that is still there, else the newest."""
+    good = last_good_version(rollout)
+    ensure_alias(rollout, good or found.facts.alias.newest)
+
+
+async def variables(rollout: Rollout, found: Diagnosis) -> None:
+    """A release of its own: a version with the same code, which gets the traffic and can be rolled back."""
+    require_none_running(rollout)
+    contract = found.facts.contract
+    async with recorded(rollout, source=found.facts.subject.source) as record:
+        record.version = ensure_variables(rollout, sorted({*contract.absent, *contract.unset} & contract.known))
+        shift_traffic(rollout, record.version.version, undoable=record.undoable)
+
+
+async def role(rollout: Rollout, found: Diagnosis) -> None:
+    ensure_role(rollout, secret_arns(rollout), keep_strays=True)
+
+
+async def logs(rollout: Rollout, found: Diagnosis) -> None:
+    ensure_log_group(rollout, rollout.environment.names.function_logs)
+
+
+async def secrets(rollout: Rollout, found: Diagnosis) -> None:
+    ensure_secrets(rollout)
+
+
+REMEDIES: Mapping[Remedy, Callable[[Rollout, Diagnosis], Awaitable[None]]] = {
+    "alias": alias,
+    "api": api,
+    "permission": permission,
+    "secrets": secrets,
+    "variables": variables,
+    "role": role,
+    "logs": logs,
+}
+"""What `fix` may do. Each puts back a part as a release leaves it; what a person may have meant, such as a reserved
+concurrency of 0, is not among them."""

@@ -18,13 +18,13 @@ WITHOUT_MEANS = (
 
 CAUSES = (
     Cause("nothing", "Nothing is deployed here", gateway.nothing),
-    Cause("silent", "Nothing answers at the URL", gateway.silent, follows=("nothing", "api")),
     Cause("api", "The API is not there", gateway.absent_api, follows=("nothing",)),
+    Cause("silent", "Nothing answers at the URL", gateway.silent, follows=("nothing", "api")),
     Cause("stage", "The API has no stage, route or deployment for this request", gateway.stage, 12),
     Cause("throttle", "The API's stage throttles all requests", gateway.throttle),
     Cause("target", "The API calls a function, version or alias that is not there", gateway.target, 2,
           follows=("nothing",)),
-    Cause("permission", "API Gateway may not invoke the function", gateway.permission, 1),
+    Cause("permission", "API Gateway may not invoke the function", gateway.permission, 1, follows=("target",)),
     Cause("payload", "The API sends events in another form than the backend reads", gateway.payload, 8),
     Cause("concurrency", "The function is throttled, or switched off", function.concurrency, 10),
     Cause("key-or-network", "Lambda cannot decrypt the variables, or gets no network interface",

@@ -163,9 +163,9 @@ def start(facts: Facts) -> Judgement:
 
 def last_lines(facts: Facts, count: int = 3) -> list[str]:
     """What it printed before it failed; the platform's own lines say nothing."""
-    platform = ("START ", "END ", "REPORT ", "INIT_", "RequestId: ", "Runtime.", "XRAY ")
+    platform = ("START ", "END ", "REPORT ", "INIT_", "RequestId: ", "Runtime.", "Sandbox.", "XRAY ")
     printed = [line for line in (facts.invoked.tail if facts.invoked else ()) if not line.startswith(platform)]
-    return [f"it printed: {line}" for line in printed[-count:]]
+    return [f"it printed: {' '.join(line.split())}" for line in printed[-count:]]
 
 
 def timeout(facts: Facts) -> Judgement:
@@ -236,7 +236,8 @@ def backend(facts: Facts) -> Judgement:
     invoked = facts.invoked
     if invoked is None:
         return not_seen(facts, "invoked")
-    if not invoked.ran or invoked.misfit or (invoked.status or 0) < 400:
+    least = 500 if facts.subject is not None and facts.subject.past_api else 400  # nobody asked for this very path
+    if not invoked.ran or invoked.misfit or (invoked.status or 0) < least:
         return ruled_out(invoked.says)
     fixes = (going_back(),) if (invoked.status or 0) >= 500 else ()
     return certain(quoted(facts), *last_lines(facts), fixes=fixes)

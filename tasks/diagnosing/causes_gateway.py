@@ -10,7 +10,7 @@ NO_API = "no API is on the way"
 
 def has_no_api(facts: Facts) -> bool:
     """The target is a function, which is asked past any API."""
-    return facts.subject is not None and not facts.subject.api_id and not facts.subject.url and not facts.subject.ours
+    return facts.subject is not None and facts.subject.past_api
 
 
 def nothing(facts: Facts) -> Judgement:
@@ -18,8 +18,8 @@ def nothing(facts: Facts) -> Judgement:
     subject, function = facts.subject, facts.function
     if subject is None or function is None:
         return not_seen(facts, "subject", "function")
-    if function.exists or subject.api_id or not subject.ours:
-        return ruled_out(function.says if function.exists else "there is an API")
+    if function.exists or subject.api_id or subject.past_api or not subject.ours:
+        return ruled_out(function.says if function.exists or not subject.api_id else "there is an API")
     alias = facts.alias is not None and facts.alias.newest
     if alias:
         return ruled_out("the function is there")
@@ -134,7 +134,7 @@ def permission(facts: Facts) -> Judgement:
     if has_no_api(facts):
         return ruled_out(NO_API)
     said = facts.access is not None and "permission" in facts.access.error
-    fix = Fix("give API Gateway the right on exactly this ARN", "miyabi diagnose -e {environment} --fix", "permission")
+    fix = fix_of_permission(facts)
     if facts.policy is None:
         if said and facts.access is not None:
             return likely(f"the access log says: {facts.access.error}", fixes=(fix,))
@@ -147,6 +147,16 @@ def permission(facts: Facts) -> Judgement:
     if facts.invoked is not None and facts.invoked.well:
         evidence.append(f"invoked past the gateway, the function answers {facts.invoked.status}")
     return breaking(facts, *evidence, fixes=(fix, RELEASE))
+
+
+def fix_of_permission(facts: Facts) -> Fix:
+    """The right on the alias; an integration that calls something else is led back to the alias first."""
+    subject, target, command = facts.subject, facts.target, "miyabi diagnose -e {environment} --fix"
+    if subject is None or target is None or not subject.ours:
+        return Fix("give API Gateway the right to invoke it", "aws lambda add-permission …")
+    if (target.function, target.qualifier) == (subject.function, subject.alias):
+        return Fix("give API Gateway the right on exactly this ARN", command, "permission")
+    return Fix(f"let the API call {subject.function}:{subject.alias}, and give it the right to", command, "api")
 
 
 def payload(facts: Facts) -> Judgement:

@@ -13,7 +13,8 @@ NAMED = (
         r"""\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b[`'"]? (?:must be set|is not set|not set|is required|is missing|not found)"""
     ),
     re.compile(
-        r"""(?i:environment variable|missing (?:env(?:ironment)? )?var(?:iable)?):? [`'"]?([A-Z][A-Z0-9_]{2,})"""
+        r"""(?i:environment variable|missing (?:env(?:ironment)? )?var(?:iable)?)(?: not (?:found|set))?:? """
+        r"""[`'"]?([A-Z][A-Z0-9_]{2,})"""
     ),
 )
 """How programs say that a variable is missing."""
@@ -89,7 +90,9 @@ def secret(facts: Facts) -> Judgement:
     unreadable = [
         f"the role's policies do not allow secretsmanager:GetSecretValue on {name}" for name in seen.unreadable
     ]
-    provision = Fix("have the secrets again, or restore them", "miyabi release -e {environment}")
+    restorable = all("can still be restored" in why for why in seen.gone.values())
+    restore = Fix("restore it with its old value", "miyabi diagnose -e {environment} --fix", safe="secrets")
+    provision = restore if restorable else RELEASE
     role = Fix("give the role its rights back", "miyabi diagnose -e {environment} --fix", safe="role")
     if gone and failing:
         return breaking(facts, *gone, quoted(facts), fixes=(provision,))
@@ -115,6 +118,9 @@ def log_rights(facts: Facts) -> Judgement:
     group = Fix("make the log group, with its retention", "miyabi diagnose -e {environment} --fix", safe="logs")
     if not logs.role_exists:
         return certain(f"role {logs.role} does not exist", fixes=(role, RELEASE))
+    if logs.lacking == ("logs:CreateLogGroup",):
+        why = f"there is no group {logs.group}, and role {logs.role} may not make one"
+        return certain(*filter(None, [why, silence(facts)]), fixes=(group, RELEASE))
     if logs.lacking:
         evidence = [f"role {logs.role} lacks {', '.join(logs.lacking)} on {logs.group}", silence(facts)]
         fixes = (role, *(() if logs.exists else (group,)), RELEASE)

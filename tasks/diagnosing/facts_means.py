@@ -140,7 +140,7 @@ class WarmthSeen:
 
     @property
     def says(self) -> str:
-        start = f"start {self.init_ms:.0f} ms" if self.init_ms else "had started"
+        start = f"a start {self.init_ms:.0f} ms" if self.init_ms else "it had started"
         grown = "" if self.grown is None else f"; {max(self.grown, 0)} connections more"
         opened = "" if not self.opened else f", {self.opened} opened"
         return f"{start}, then {' '.join(f'{ms:.0f}' for ms in self.warm_ms)} ms{grown}{opened}"

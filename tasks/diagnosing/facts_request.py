@@ -18,6 +18,10 @@ class Subject:
     """Where its code came from, as a release notes it: `python:api`."""
     ours: bool = True
     """The function is the environment's own."""
+    past_api: bool = False
+    """A function was named: no API is on the way."""
+    alias: str = "live"
+    """Through which the environment's API is to call it."""
     odd: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 import psycopg
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from blocks.aws import DoorError
 from tasks.changes import Rollout
@@ -46,6 +46,14 @@ class Look:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
 
+    def hide_if_possible(self, text: str) -> str:
+        """For what everybody is answered: shown also where the secrets cannot be read, with which to compare it."""
+        try:
+            hidden = self.hide(text)
+        except TROUBLE:
+            return masked(text)
+        return masked(text) if hidden.startswith("(not shown") else hidden
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -55,6 +63,8 @@ class Probe:
     fact: str
     look: Callable[[Look, Facts], Any]
     asks: Literal["AWS", "the API", "the database"] = "AWS"
+    otherwise: Callable[[Look], Any] = lambda look: None
+    """What is known of the fact where the question could not be put; None for nothing."""
 
 
 @dataclass
@@ -91,6 +101,7 @@ def put(look: Look, probe: Probe, probing: Probing) -> None:
         note(probing, probe, probed("skipped", str(why)))
     except TROUBLE as error:
         note(probing, probe, probed("unknown", f"{type(error).__name__}: {error}"))
+        probing.facts = replace(probing.facts, **{probe.fact: probe.otherwise(look)})
         if is_away(error):
             probing.away = "AWS cannot be asked"
     else:
@@ -113,4 +124,4 @@ def is_away(error: BaseException) -> bool:
             "InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken", "SignatureDoesNotMatch",
             "AuthFailure", "ExpiredTokenException", "InvalidAccessKeyId",
         }  # fmt: skip
-    return isinstance(cause, (DoorError, BotoCoreError, *CREDENTIALS))
+    return isinstance(cause, (DoorError, ConnectionError, HTTPClientError, *CREDENTIALS))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 Verdict = Literal["certain", "likely", "possible", "unknown", "ruled out"]
 Standing = Literal["well", "odd", "unknown", "skipped"]
+Remedy = Literal["", "permission", "api", "alias", "variables", "role", "logs", "secrets"]
 Hinders = Literal["requests", "logs", "speed"]
 
 ORDER: tuple[Verdict, ...] = ("certain", "likely", "possible", "unknown", "ruled out")
@@ -27,11 +28,11 @@ class Probed:
 
 @dataclass(frozen=True)
 class Fix:
-    """What to do. `safe` is a name of `mending.py`'s: `--fix` may do it."""
+    """What to do. `safe` names one of the flow's remedies: `--fix` may do it."""
 
     says: str
     command: str = ""
-    safe: str = ""
+    safe: Remedy = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ class Diagnosis:
     probed: Sequence[Probed]
     facts: Any = field(repr=False, default=None)
     seconds: float = 0.0
+    mended: tuple[str, ...] = ()
+    """What was done before this was looked at: the cause that it was for, and each change."""
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """The safe fixes of what is certain or likely, each once, in the order of the causes."""
+        fixes = [fix.safe for one in self.having("certain", "likely") for fix in one.judgement.fixes]
+        return tuple(dict.fromkeys(fix for fix in fixes if fix))
 
     def having(self, *verdicts: Verdict) -> list[Judged]:
         return [one for one in self.judged if one.verdict in verdicts]

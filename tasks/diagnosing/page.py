@@ -20,11 +20,12 @@ def render(found: Diagnosis, environment: Environment) -> str:
     parts = [
         f"# {mark(found)} {found.headline}",
         f"**Asked about** {found.target}  \n**Environment** {found.environment}, in {found.seconds:.1f} s",
+        *mended(found.mended),
         *causes(found, environment),
-        *ruled_out(found.having("ruled out")),
-        *not_judged(found.having("unknown")),
         "## What was looked at",
         probes(found.probed),
+        *not_judged(found.having("unknown")),
+        *ruled_out(found.having("ruled out")),
     ]
     return masked("\n\n".join(parts) + "\n")
 
@@ -35,6 +36,12 @@ def mark(found: Diagnosis) -> str:
     if found.having("likely"):
         return "🟠"
     return "🟢" if isinstance(found.facts, Facts) and well(found.facts) else "⚪"
+
+
+def mended(lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield "## Mended, before this was looked at"
+        yield "\n".join(f"- {plain(line)}" for line in lines)
 
 
 def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:

@@ -6,10 +6,10 @@ from tasks.diagnosing.probes_function import count, invoke, see_alias, see_funct
 from tasks.diagnosing.probes_logs import see_access, see_logs
 from tasks.diagnosing.probes_package import inspect, see_contract, see_secrets
 from tasks.diagnosing.probes_request import ask, see_gateway, see_policy, see_target
-from tasks.diagnosing.subject import see_subject
+from tasks.diagnosing.subject import see_subject, unasked
 
 PROBES = (
-    Probe("what is meant", "subject", see_subject),
+    Probe("what is meant", "subject", see_subject, otherwise=unasked),
     Probe("the URL", "answer", ask, asks="the API"),
     Probe("the function's state", "function", see_function),
     Probe("the alias", "alias", see_alias),

@@ -1,5 +1,6 @@
 """The database as RDS says it and as it answers from here; and how quick the function is once it has started."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +12,11 @@ from tasks.diagnosing.facts import Facts
 from tasks.diagnosing.facts_means import DatabaseSeen, Trouble, WarmthSeen
 from tasks.diagnosing.looking import Look
 from tasks.diagnosing.model import NothingToAsk
-from tasks.diagnosing.probes_function import invoked, subject_of
+from tasks.diagnosing.probes_function import MINUTES, invoked, subject_of
 from tasks.errors import absent_as_none
 from tasks.secrets import database_dsn
 
+STARTED = re.compile(r"^REPORT .*\bInit Duration: ([\d.]+) ms", re.DOTALL)
 CONNECT_S = 5
 WARM = 4
 """Requests to a function that has started."""
@@ -80,13 +82,26 @@ def see_warmth(look: Look, facts: Facts) -> WarmthSeen:
         answers = [invoked(look, subject_of(facts)) for _ in range(WARM)]
         after = count()
     return WarmthSeen(
-        init_ms=first.init_ms,
+        init_ms=first.init_ms or slowest_start(look, facts),
         first_ms=first.duration_ms or 0.0,
         warm_ms=tuple(one.duration_ms or 0.0 for one in answers),
         starts=sum(one.init_ms is not None for one in answers),
         grown=after[0] - before[0] if before and after else None,
         opened=after[1] - before[1] if before and after else None,
     )
+
+
+def slowest_start(look: Look, facts: Facts) -> float | None:
+    """Milliseconds, of the starts of this very version that its log tells of; None if it tells of none."""
+    if facts.function is None or facts.logs is None or not facts.logs.exists:
+        return None
+    events = look.rollout.aws("logs").filter_log_events(
+        logGroupName=facts.logs.group,
+        filterPattern='"Init Duration"',
+        startTime=int(1000 * (look.now() - 60 * MINUTES)),
+    )["events"]
+    own = [one["message"] for one in events if f"[{facts.function.version}]" in one["logStreamName"]]
+    return max((float(found[1]) for found in map(STARTED.search, own) if found), default=None)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ def see_function(look: Look, facts: Facts) -> FunctionSeen:
     answer = absent_as_none(lambda: client.get_function(**named(subject)))
     if answer is None:
         return FunctionSeen(subject.function, subject.qualifier, False)
+    limit = client.get_function_concurrency(FunctionName=subject.function)
     seen, variables = answer["Configuration"], (answer["Configuration"].get("Environment") or {}).get("Variables") or {}
     return FunctionSeen(
         name=subject.function,
@@ -70,7 +71,7 @@ def see_function(look: Look, facts: Facts) -> FunctionSeen:
         code=seen.get("CodeSha256") or "",
         in_vpc=bool((seen.get("VpcConfig") or {}).get("SubnetIds")),
         kms_key=seen.get("KMSKeyArn") or "",
-        reserved=(answer.get("Concurrency") or {}).get("ReservedConcurrentExecutions"),
+        reserved=limit.get("ReservedConcurrentExecutions"),
         variables=frozenset(variables),
         secrets={name: value for name, value in variables.items() if value.startswith("arn:aws:secretsmanager:")},
     )
@@ -147,7 +148,7 @@ def invoke(look: Look, facts: Facts) -> Invoked:
 
 def invoked(look: Look, subject: Subject) -> Invoked:
     """One invocation, whatever comes of it."""
-    client, environment = look.rollout.aws("lambda"), look.rollout.environment
+    client, environment = look.rollout.aws.once("lambda"), look.rollout.environment
     event = check_event(Check(path=subject.path), environment, clock=time.time)
     try:
         reply = client.invoke(Payload=json.dumps(event).encode(), LogType="Tail", **named(subject))

@@ -23,7 +23,7 @@ def see_access(look: Look, facts: Facts) -> AccessSeen:
     seen = AccessSeen(gateway.log_group, bool(gateway.log_group), gateway.log_tells_errors)
     if not seen.on or not seen.tells_errors or answer is None or not answer.request_id:
         return seen
-    line = line_of(look, seen.group, answer.request_id, patience=0.0 if answer.well else PATIENCE_S)
+    line = line_of(look, seen.group, answer.request_id, patience=PATIENCE_S if (answer.status or 0) >= 500 else 0.0)
     if line is None:
         return seen
     error, status = errors_in(line)

@@ -33,7 +33,7 @@ def ask(look: Look, facts: Facts) -> Answered:
             answer = client.get(url, headers={"user-agent": "miyabi-pipelines/diagnose"})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Answered(url, None, 1000 * (look.clock() - begun), "", f"{type(error).__name__}: {error}")
-    body = " ".join(look.hide(answer.text).split())
+    body = " ".join(look.hide_if_possible(answer.text).split())
     return Answered(
         url,
         answer.status_code,

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from database import releases
-from database.releases import Release
+from database import release_history, releases
+from tasks.changes import Rollout
 from tasks.diagnosing.facts import Facts
 from tasks.diagnosing.facts_request import Subject
 from tasks.diagnosing.looking import Look
@@ -26,16 +26,19 @@ def see_subject(look: Look, facts: Facts) -> Subject:
     if target and RELEASE.fullmatch(target):
         return of_release(look, target)
     if target and target != look.rollout.environment.names.function:
-        return of_function(target)
+        return of_function(look, target)
     return of_environment(look)
 
 
-def url_alone(target: str) -> Subject | None:
-    """What is known of a target without asking anybody."""
-    if not re.match(r"https?://", target):
+def unasked(look: Look) -> Subject | None:
+    """What is known of the target without asking AWS: a URL, or the API's own address where that is configured."""
+    environment, url = look.rollout.environment, look.target
+    if not url and environment.api_url and "{api_id}" not in environment.api_url:
+        url = environment.api_url.rstrip("/") + environment.api.health_path
+    if not re.match(r"https?://", url):
         return None
-    api_id, path = path_of(target)
-    return Subject(target, path, api_id, "", "", target)
+    api_id, path = path_of(url)
+    return Subject(url, path, api_id, "", "", f"{url}, of which AWS could not be asked")
 
 
 def of_environment(look: Look, *, qualifier: str = "", source: str = "", says: str = "") -> Subject:
@@ -81,10 +84,22 @@ def called_by(look: Look, api_id: str) -> tuple[str, str]:
     return next((split_arn(function_arn(uri)) for uri in uris if ":function:" in uri), ("", ""))
 
 
-def of_function(target: str) -> Subject:
-    """Another function: by name, `name:qualifier` or ARN. It is asked past any API."""
+def of_function(look: Look, target: str) -> Subject:
+    """A function by name, `name:qualifier` or ARN. It is asked past any API."""
+    environment = look.rollout.environment
     name, _, qualifier = (target if ":function:" not in target else ":".join(split_arn(target))).partition(":")
-    return Subject("", "/", "", name, qualifier, f"function {name}, past any API", ours=False)
+    ours = name == environment.names.function
+    return Subject(
+        url="",
+        path=environment.api.health_path if ours else "/",
+        api_id="",
+        function=name,
+        qualifier=qualifier,
+        says=f"function {name}{f':{qualifier}' if qualifier else ''}, past any API",
+        source=source_of(look) if ours else "",
+        ours=ours,
+        past_api=True,
+    )
 
 
 def of_release(look: Look, prefix: str) -> Subject:
@@ -105,12 +120,26 @@ def of_release(look: Look, prefix: str) -> Subject:
 
 
 def source_of(look: Look) -> str:
-    """The source of what serves: the one that was given, else what the last release noted; '' if nobody says."""
+    """The source of what serves: the one that was given, else what the last release of a backend noted; '' if nobody
+    says. A release of a site alone says nothing of it."""
     if look.source:
         return look.source
     try:
         with Store(look.rollout, patience=2.0).connection() as connection:
-            last: Release | None = releases.latest_release(connection, look.rollout.environment.name)
+            listed = release_history.page(connection, look.rollout.environment.name, limit=20)
     except MiyabiError:
         return ""
-    return (last.source if last else "") or ""
+    return next((one.source for one in listed if one.source and re.match("(python|rust|zip):", one.source)), "")
+
+
+def last_good_version(rollout: Rollout) -> str:
+    """The newest version of a good release that is still there; '' if nobody knows one."""
+    pages = rollout.aws("lambda").get_paginator("list_versions_by_function")
+    listed = pages.paginate(FunctionName=rollout.environment.names.function)
+    there = {entry["Version"] for page in listed for entry in page["Versions"]}
+    try:
+        with Store(rollout, patience=2.0).connection() as connection:
+            good = releases.good_versions(connection, rollout.environment.name, 20)
+    except MiyabiError:
+        return ""
+    return next((version for version in good if version in there), "")
