@@ -1,8 +1,9 @@
 """moto's state on disk, so that the cloud survives a restart and kill -9.
 
-After a write the services it touched are saved by a background thread, a tenth of a second later and all at once: one
-pickle a service, renamed into place, with large blobs (code zips) in content-addressed files beside it that are written
-once. Services that hold secrets are saved under `secrets/`. A file that cannot be read is moved aside, with a warning.
+After a write the services it touched are saved by a background thread, a tenth of a second later and all at once, or
+later where that takes long: one pickle a service, renamed into place, with large blobs (code zips) in content-addressed
+files beside it that are written once. Services that hold secrets are saved under `secrets/`. A file that cannot be read
+is moved aside, with a warning.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import threading
 import time
 import types
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 0.1
 """Seconds between a write and its save; writes in between are saved together."""
+SHARE = 6
+"""A save waits for so many times of what the one before it took."""
 SECRET = frozenset({"iam", "kms", "lambda", "rds", "secretsmanager", "sns", "ssm", "sts"})
 """Services whose state holds passwords, keys, tokens or environment variables."""
 TOUCHED_TOO: dict[str, tuple[str, ...]] = {"rds": ("secretsmanager",)}
@@ -59,7 +62,12 @@ class State:
         self.account_id = account_id
         self._open, self._secret, self._blobs = home / "aws", home / "secrets" / "aws", home / "aws" / "blobs"
         self.still = threading.RLock()
-        """Held while something is written or saved: nothing else changes the state then."""
+        """Held while something is written or pickled: nothing else changes the state then."""
+        self._saving = threading.Lock()
+        """Held by a save from its beginning to its end; never waited for by who holds `still`."""
+        self._forgotten = 0
+        self._on_disk: set[str] = set()
+        """The blobs that have their files."""
         self._dirty: set[str] = set()
         self._noting = threading.Lock()
         self._wake = threading.Event()
@@ -90,6 +98,7 @@ class State:
         self._secret.chmod(0o700)
         self._secret.parent.chmod(0o700)
         self._all_known = all([self._load(path) for path in self._files()])
+        self._on_disk = {blob.name for blob in self._blobs.iterdir()}
         self._drop_blobs()
         self._saver.start()
 
@@ -106,30 +115,45 @@ class State:
             for path in self._files():
                 path.unlink()
             self._used.clear()
+            self._forgotten += 1
             self._drop_blobs()
 
     def save(self, services: Iterable[str]) -> None:
         """Save these services now. Services that moto does not have are left out."""
         for service in services:
-            with contextlib.suppress(LookupError), self.still:
-                path, (content, used) = self._path(service), self._pickled(service)
-                self._write(path, content)
-                if used != self._used.get(path, set()):
-                    self._used[path] = used
-                    self._drop_blobs()
+            with contextlib.suppress(LookupError), self._saving:
+                self._save(service)
+
+    def _save(self, service: str) -> None:
+        """Blobs are written while others go on: only then does the file that needs them take its place."""
+        with self.still:
+            path, forgotten, (content, used, new) = self._path(service), self._forgotten, self._pickled(service)
+        for digest, blob in new.items():
+            self._write(self._blobs / digest, blob)
+        with self.still:
+            if forgotten != self._forgotten:  # all of it, in between
+                return
+            self._on_disk.update(new)
+            self._write(path, content)
+            if used != self._used.get(path, set()):
+                self._used[path] = used
+                self._drop_blobs()
 
     def _save_as_needed(self) -> None:
+        took = 0.0
         while not self._closing or self._dirty:
             self._wake.wait()
             if not self._closing:
-                time.sleep(PAUSE)
+                time.sleep(max(PAUSE, SHARE * took))
             self._wake.clear()
             with self._noting:
                 services, self._dirty = self._dirty, set()
+            began = time.monotonic()
             try:
                 self.save(sorted(services))
             except Exception:
                 logger.exception("the state of %s was not saved", ", ".join(sorted(services)))
+            took = time.monotonic() - began
 
     def _files(self) -> list[Path]:
         return sorted([*self._open.glob("*.pickle"), *self._secret.glob("*.pickle")])
@@ -142,16 +166,17 @@ class State:
         needed = set[str]().union(*self._used.values())
         for blob in self._blobs.iterdir() if self._all_known else ():
             if blob.name not in needed:
-                blob.unlink()
+                blob.unlink(missing_ok=True)
+                self._on_disk.discard(blob.name)
 
-    def _pickled(self, service: str) -> tuple[bytes, set[str]]:
-        """The service's state, and the blobs that it needs."""
+    def _pickled(self, service: str) -> tuple[bytes, set[str], dict[str, Blob]]:
+        """The service's state, the blobs that it needs, and those of them that have no file yet."""
         regions = backends_of(service)[self.account_id]
         buffer = io.BytesIO()
-        pickler = _Pickler(buffer, self._blobs)
+        pickler = _Pickler(buffer, self._on_disk)
         left_out = NOT_SAVED.get(service, frozenset())
         pickler.dump((VERSIONS, {region: _without(vars(backend), left_out) for region, backend in regions.items()}))
-        return buffer.getvalue(), pickler.used
+        return buffer.getvalue(), pickler.used, pickler.new
 
     def _write(self, path: Path, content: bytes) -> None:
         """Replace a file in one step, readable by its owner only."""
@@ -186,10 +211,11 @@ def _without(attributes: dict[str, Any], names: frozenset[str]) -> dict[str, Any
 class _Pickler(pickle.Pickler):
     """Backends by reference, locks afresh, blobs in files."""
 
-    def __init__(self, file: io.BytesIO, blobs: Path) -> None:
+    def __init__(self, file: io.BytesIO, on_disk: Container[str]) -> None:
         super().__init__(file, protocol=5)
-        self._blobs = blobs
+        self._on_disk = on_disk
         self.used: set[str] = set()
+        self.new: dict[str, Blob] = {}
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, BaseBackend):
@@ -210,11 +236,8 @@ class _Pickler(pickle.Pickler):
             return Blob, (bytes(value),)
         digest = value.digest
         self.used.add(digest)
-        path = self._blobs / digest
-        if not path.exists():
-            part = path.with_suffix(".part")
-            part.write_bytes(value)
-            part.rename(path)
+        if digest not in self._on_disk:
+            self.new[digest] = value
         return _read_blob, (digest,)
 
 

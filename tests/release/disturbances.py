@@ -6,6 +6,7 @@ A `Disturbance` says for each call of a run which fault it meets, if any. Codes 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from zlib import crc32
 
 from localcloud.aws.faults import NOT_ASSUMABLE, Fault, Kind, Phase
 from tests.release.sweeping import Point
@@ -97,6 +98,16 @@ def each_call(kind: Kind, when: Phase = "before") -> Disturbance:
     return Disturbance(f"{kind} {when}", fault, stages=4 if (kind, when) == ("server-error", "after") else 1)
 
 
+def in_turn(*kinds: tuple[Kind, Phase]) -> Disturbance:
+    """Every call once, as in `each_call`, each operation by another of these kinds, and its later calls by the next."""
+
+    def fault(point: Point, calls: int) -> Fault | None:
+        kind, when = kinds[(crc32(point.operation.encode()) + point.nth // 2) % len(kinds)]
+        return Fault(kind, when=when) if point.nth % 2 and point.nth < 2 * calls else None
+
+    return Disturbance("in turn", fault)
+
+
 def each_operation(kind: Kind) -> Disturbance:
     """The first call of each operation: for what boto3 takes its time over."""
     return Disturbance(kind, lambda point, _: Fault(kind) if point.nth == 1 else None)
@@ -121,10 +132,10 @@ def answers(name: str, errors: Mapping[str, tuple[Error, ...]], *, stages: int =
 
 DISTURBANCES = (
     each_operation("throttle"),
-    each_call("server-error"),
     each_call("server-error", "after"),
-    each_call("reset"),
-    each_call("reset", "after"),
+    in_turn(("server-error", "before"), ("reset", "before"), ("reset", "after")),
     answers("state conflicts", CONFLICTS, stages=3),
     answers("not seen yet", UNSEEN),
 )
+APART = (each_call("server-error"), each_call("reset"), each_call("reset", "after"))
+"""What `in turn` mixes, each kind on every call."""

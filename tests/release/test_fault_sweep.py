@@ -13,7 +13,7 @@ import pytest
 
 from localcloud.aws.faults import Kind, Phase
 from localcloud.cloud import Cloud
-from tests.release.disturbances import DISTURBANCES, Disturbance, one_call
+from tests.release.disturbances import APART, DISTURBANCES, Disturbance, one_call
 from tests.release.scene import Scene
 from tests.release.sweeping import CHANGED, Clean, Point, Sweep, small_backend
 from tests.release.zygote import Zygote
@@ -73,7 +73,7 @@ def assert_completes(sweep: Sweep, stage: Stage, clean: Clean, disturbance: Dist
     return met
 
 
-@pytest.mark.parametrize("disturbance", DISTURBANCES, ids=str)
+@pytest.mark.parametrize("disturbance", [*DISTURBANCES, *APART], ids=str)
 def test_every_call_fails_once(
     sweep: Sweep,
     scene: Scene,
@@ -82,6 +82,8 @@ def test_every_call_fails_once(
     disturbance: Disturbance,
     exhaustive: bool,
 ) -> None:
+    if disturbance in APART and not exhaustive:
+        pytest.skip("these kinds apart are for --exhaustive")
     sweep.cloud.reset()
     stages, met = life if exhaustive else life[: disturbance.stages], list[Point]()
     for stage, clean in zip(stages, cleans, strict=False):
