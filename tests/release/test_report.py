@@ -1,18 +1,19 @@
 """Reports on the embedded cloud: after a release, by hand, after somebody's changes, and where little can be seen."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from localcloud.aws.faults import Fault
 from localcloud.cloud import Cloud
 from tests.release.scene import FUNCTION, Scene, another_backend
 from tests.release.zygote import Zygote
 
-GROUP, LOGS = "miyabi-database-local", f"/aws/lambda/{FUNCTION}"
-REPORTING: dict[str, Any] = {"report": {"after_release": True}}
+GROUP, LOGS, SECRET = "miyabi-database-local", f"/aws/lambda/{FUNCTION}", "miyabi/local/database"
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +22,21 @@ def home(zygote: Zygote) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scene(cloud: Cloud, zygote: Zygote) -> Scene:
+def scene(cloud: Cloud, zygote: Zygote) -> Iterator[Scene]:
     """Released, with a report at its end."""
     cloud.reset()
     made = Scene(cloud, zygote)
-    with made.configured(**REPORTING):
+    with made.configured(report={"after_release": True}):
         made.release_good()
-    return made
+        yield made
 
 
-def reported(scene: Scene, **parameters: Any) -> None:
-    ended = scene.run("report", **parameters)
+def reported(scene: Scene, *faults: Fault, **parameters: Any) -> None:
+    """A report by hand, whose calls of AWS meet these faults."""
+    scene.cloud.faults.clear()
+    for fault in faults:
+        scene.cloud.faults.add(fault)
+    ended = scene.releases.run("report", **parameters)
     assert ended.code == 0, ended.error
     assert scene.writes == []
 
@@ -88,30 +93,35 @@ def test_a_release_that_changes_nothing_makes_none_and_one_that_changes_somethin
 ) -> None:
     scene.release_good()  # puts right what was changed by hand
     before = scene.artifact("report-local")
-    with scene.configured(**REPORTING):
-        scene.release_good()
-        assert scene.artifact("report-local") == before
-        ended = scene.run(source=another_backend(tmp_path, name="other"))
-        assert ended.code == 0, ended.error
+    scene.release_good()
+    assert scene.artifact("report-local") == before
+    ended = scene.run(source=another_backend(tmp_path, name="other"))
+    assert ended.code == 0, ended.error
     drift = {(row["what"], row["field"]): row["to"] for row in scene.artifact("drift-local")}
     assert drift["alias live", "version"] == scene.live()
 
 
-def test_without_a_database_the_rest_is_reported(scene: Scene) -> None:
-    with scene.configured(database_address="127.0.0.1:1"):
-        reported(scene, assume={"requests": 5e6})
-    standings = {row["kind"]: row["standing"] for row in scene.artifact("components-local")}
-    assert standings["releases"] == "unknown"
-    assert standings["function"] == "working"
-    assert "## What could not be looked at\n\n- **releases" in scene.artifact("report-local")
+def test_what_cannot_be_looked_at_is_said_and_the_rest_reported(scene: Scene) -> None:
+    """The database's secret is deleted, so nobody reaches the record of releases; and RDS is not to be looked at."""
+    scene.aws("secretsmanager").delete_secret(SecretId=SECRET)
+    denied = Fault("error", "rds", "DescribeDBInstances", times=9, code="AccessDenied", message="not you", status=403)
+    reported(scene, denied, assume={"requests": 5e6})
+    scene.aws("secretsmanager").restore_secret(SecretId=SECRET)
+    standings = {row["name"]: row["standing"] for row in scene.artifact("components-local")}
+    assert standings["the record of releases"] == standings["miyabi-postgres-local"] == "unknown"
+    assert (standings[SECRET], standings[FUNCTION]) == ("attention", "working")
+    unseen = scene.artifact("report-local").partition("## What could not be looked at")[2]
+    assert "- **database miyabi-postgres-local**: AWS could not be asked: " in unseen
+    assert "- the check **unencrypted storage**: " in unseen
     assert "5,000,000 requests" in json.dumps(scene.artifact("costs-local"))
 
 
 def test_without_aws_it_says_so_and_what_was_known_is_not_called_gone(scene: Scene) -> None:
-    with scene.configured(account_id="999999999999"):
-        reported(scene)
+    expired = {"code": "ExpiredToken", "message": "the token has expired", "status": 403}
+    reported(scene, Fault("error", "sts", "GetCallerIdentity", times=9, **expired))
     assert {row["standing"] for row in scene.artifact("components-local")} == {"unknown"}
-    assert "belong to account" in scene.artifact("report-local")
+    assert "the token has expired" in scene.artifact("report-local")
+    assert {call.service for call in scene.cloud.calls} == {"sts"}
     reported(scene)
     assert scene.artifact("drift-local")[0]["change"] == "none"
 
