@@ -30,7 +30,7 @@ from tasks.reporting.diagram import (
     Zone,
 )
 
-DPI, SCALE, COLOURS, TIP = 100, 1.5, 64, 10
+DPI, SCALE, COLOURS, TIP = 100, 1.5, 160, 10
 INK, SOFT, BADGE = "#212529", "#495057", ("#fff3bf", "#f08c00", "#d9480f")
 DASHES: dict[str, Any] = {"solid": "-", "dashed": (0, (5, 4)), "dotted": (0, (1.5, 3))}
 
