@@ -48,8 +48,9 @@ from tasks.reporting.setup import setup_of
 from tasks.reporting.timeline import timeline_of
 from tasks.roles import observe_role
 from tasks.secrets import observe_secret
-from tasks.sites.bucket import observe_bucket
+from tasks.sites.bucket import SeenBucket, observe_bucket
 from tasks.sites.distribution import observe_distribution
+from tasks.sites.origins import bucket_behind
 from tasks.steps import seconds_by_step
 from tasks.topics import observe_topic, topic_of
 
@@ -142,7 +143,7 @@ def observers(rollout: Rollout) -> Observers:
         "topic": lambda: observe_topic(rollout, topic_of(rollout).arn),
         "alarms": lambda: observe_alarms(rollout) or None,
         "dashboard": partial(observe_dashboard, rollout),
-        "bucket": lambda: observe_bucket(aws("s3"), names.site_bucket),
+        "bucket": partial(bucket_of, rollout),
         "distribution": partial(observe_distribution, rollout),
         "releases": partial(releases_of, rollout),
     }
@@ -162,6 +163,14 @@ def alias_of(rollout: Rollout) -> tuple[Alias, dict[str, Provisioned]] | None:
 def api_of(rollout: Rollout) -> tuple[SeenApi, str] | None:
     seen = observe_api(rollout, rollout.environment.names.api)
     return (seen, url_of(rollout, seen.id, seen.endpoint)) if seen else None
+
+
+def bucket_of(rollout: Rollout) -> tuple[str, SeenBucket] | None:
+    """The site's: our own, or the one behind the distribution that the environment names."""
+    given = observe_distribution(rollout) if rollout.environment.site.distribution else None
+    name = (bucket_behind(given.config) if given else None) or rollout.environment.names.site_bucket
+    seen = observe_bucket(rollout.aws("s3"), name)
+    return (name, seen) if seen else None
 
 
 def releases_of(rollout: Rollout) -> Story | None:

@@ -35,11 +35,11 @@ def components_of(scene: Scene) -> list[Component]:
 def described(scene: Scene, kind: str) -> Iterator[Component]:
     environment = scene.environment
     name = NAMES[kind](environment)
-    if not WANTED.get(kind, always)(environment) and not scene.get(kind):
-        yield Component(kind, name, "off", "the environment does not ask for it")
-    elif why := scene.why_unseen(kind):
+    if why := scene.why_unseen(kind):
         yield Component(kind, name, "unknown", why)
-    elif (seen := scene.get(kind)) is None:
+    elif (seen := scene.get(kind)) is None and kind in OFF and (reason := OFF[kind](scene)):
+        yield Component(kind, name, "off", reason)
+    elif seen is None:
         yield Component(kind, name, "absent", ABSENT.get(kind, f"there is no {kind} of this name"))
     else:
         yield from DESCRIBERS[kind](environment, seen)
@@ -141,8 +141,18 @@ def standing(good: bool) -> Any:
     return "working" if good else "attention"
 
 
-def always(_environment: Environment) -> bool:
-    return True
+def no_alarms(scene: Scene) -> str:
+    return "" if scene.environment.monitoring.alarms else "the environment asks for none"
+
+
+def no_dashboard(scene: Scene) -> str:
+    return "" if scene.environment.monitoring.dashboard else "the environment asks for none"
+
+
+def no_site(scene: Scene) -> str:
+    """A release without a site says so in its record; before the first one nobody knows."""
+    story = scene.get("releases")
+    return "no site was published with the last release" if story and not story.release.site_manifest else ""
 
 
 DESCRIBERS: Mapping[str, Describer] = {
@@ -185,7 +195,10 @@ ABSENT = {
     "alarms": "there are none",
     "releases": "nothing was released yet",
 }
-WANTED: Mapping[str, Callable[[Environment], bool]] = {
-    "alarms": lambda environment: environment.monitoring.alarms,
-    "dashboard": lambda environment: environment.monitoring.dashboard,
+OFF: Mapping[str, Callable[[Scene], str]] = {
+    "alarms": no_alarms,
+    "dashboard": no_dashboard,
+    "bucket": no_site,
+    "distribution": no_site,
 }
+"""Why a kind is not missed where there is none of it; '' where it is."""

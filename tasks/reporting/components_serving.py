@@ -83,10 +83,11 @@ def api_component(environment: Environment, seen: Any) -> Iterator[Component]:
 
 
 def bucket_component(environment: Environment, seen: Any) -> Iterator[Component]:
-    settings = {name: str(value) for name, value in seen.settings.items()}
+    """`seen` is its name, which may be somebody else's, and what it is."""
+    name, bucket = seen
+    settings = {setting: str(value) for setting, value in bucket.settings.items()}
     good = settings["public access"] == "blocked" and settings["encryption"] == "on"
     says = f"public access {settings['public access']}, encryption {settings['encryption']}"
-    name = environment.names.site_bucket
     yield Component("bucket", name, "working" if good else "attention", says, f"arn:aws:s3:::{name}", settings)
 
 

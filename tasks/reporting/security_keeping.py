@@ -94,7 +94,7 @@ def endless_logs(scene: Scene, today: date) -> Iterator[Flaw]:
 
 
 def public_bucket(scene: Scene, today: date) -> Iterator[Flaw]:
-    bucket, name = scene.get("bucket"), scene.environment.names.site_bucket
+    name, bucket = scene.get("bucket") or ("", None)
     if bucket is not None and bucket.settings["public access"] != "blocked":
         blocked = ",".join(f"{key}=true" for key in PUBLIC_ACCESS)
         fix = f"aws s3api put-public-access-block --bucket {name} --public-access-block-configuration {blocked}"
@@ -102,7 +102,7 @@ def public_bucket(scene: Scene, today: date) -> Iterator[Flaw]:
 
 
 def unencrypted_bucket(scene: Scene, today: date) -> Iterator[Flaw]:
-    bucket, name = scene.get("bucket"), scene.environment.names.site_bucket
+    name, bucket = scene.get("bucket") or ("", None)
     if bucket is not None and bucket.settings["encryption"] != "on":
         fix = "`miyabi release` turns it on, in a bucket that it made"
         yield Flaw("low", f"bucket {name}", "has no encryption set (AWS encrypts what is new by itself)", fix)

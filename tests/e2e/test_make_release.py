@@ -106,6 +106,15 @@ def test_the_second_release_changes_nothing(machine: Machine) -> None:
     assert [v["Version"] for v in versions if v["Version"] != "$LATEST"] == [machine.version]
 
 
+def test_a_report_for_machines_has_all_its_tables(machine: Machine) -> None:
+    told = json.loads(machine.run(BIN / "miyabi", "report", "--json"))
+    assert told["state"] == "Completed"
+    assert {row["standing"] for row in told["components"]} == {"working"}
+    assert told["costs"][-1]["component"] == "Total"
+    assert {row["what"] for row in told["drift"]} == {"releases the record of releases"}  # the second one's
+    assert told["findings"]
+
+
 def test_migrate_info_speaks_as_sqlx_does(machine: Machine) -> None:
     machine.environment["DATABASE_URL"] = machine.status()["database_url"]
     output = machine.run(BIN / "miyabi", "migrate", "--info")

@@ -15,6 +15,8 @@ from tests.release.zygote import Zygote
 
 GROUP, LOGS, SECRET = "miyabi-database-local", f"/aws/lambda/{FUNCTION}", "miyabi/local/database"
 
+PARTS = ("report", "components", "findings", "drift", "costs", "report-facts", "quickstart", "diagram")
+
 
 @pytest.fixture(scope="module")
 def home(zygote: Zygote) -> Path:
@@ -49,7 +51,7 @@ def test_a_release_ends_with_a_report(scene: Scene, home: Path) -> None:
     rows = {row["kind"]: row for row in scene.artifact("components-local")}
     assert rows["function"]["standing"] == "working"
     assert rows["database"]["standing"] == "working"
-    assert rows["distribution"]["standing"] == "absent"
+    assert rows["distribution"]["standing"] == "off"
     assert "$26.28" in json.dumps(scene.artifact("costs-local"))
     assert FUNCTION in scene.artifact("quickstart-local")
     assert scene.artifact("diagram-local").startswith("![")
@@ -83,7 +85,12 @@ def test_what_somebody_changes_by_hand_is_named_and_no_secret_is(scene: Scene, h
     assert "No release was made in between" in scene.artifact("report-local")
     found = {(row["severity"], row["check"]) for row in scene.artifact("findings-local")}
     assert {("critical", "open ports"), ("high", "plain secrets")} <= found
-    assert all(b"hush-hush" not in file.read_bytes() for file in home.iterdir())
+    keeper = scene.aws("secretsmanager")
+    database, jwt = (keeper.get_secret_value(SecretId=name)["SecretString"] for name in (SECRET, "miyabi/local/jwt"))
+    told = "".join(file.read_text(errors="ignore") for file in home.iterdir())
+    told += "".join(str(scene.artifact(f"{part}-local")) for part in PARTS)
+    assert FUNCTION in told
+    assert not [secret for secret in ("hush-hush", jwt, json.loads(database)["password"]) if secret in told]
     reported(scene)
     assert scene.artifact("drift-local")[0]["change"] == "none"
 
@@ -105,7 +112,7 @@ def test_what_cannot_be_looked_at_is_said_and_the_rest_reported(scene: Scene) ->
     """The database's secret is deleted, so nobody reaches the record of releases; and RDS is not to be looked at."""
     scene.aws("secretsmanager").delete_secret(SecretId=SECRET)
     denied = Fault("error", "rds", "DescribeDBInstances", times=9, code="AccessDenied", message="not you", status=403)
-    reported(scene, denied, assume={"requests": 5e6})
+    reported(scene, denied, assume={"requests": 5e6}, refresh=True)
     scene.aws("secretsmanager").restore_secret(SecretId=SECRET)
     standings = {row["name"]: row["standing"] for row in scene.artifact("components-local")}
     assert standings["the record of releases"] == standings["miyabi-postgres-local"] == "unknown"
@@ -113,6 +120,7 @@ def test_what_cannot_be_looked_at_is_said_and_the_rest_reported(scene: Scene) ->
     unseen = scene.artifact("report-local").partition("## What could not be looked at")[2]
     assert "- **database miyabi-postgres-local**: AWS could not be asked: " in unseen
     assert "- the check **unencrypted storage**: " in unseen
+    assert "Pricing API could not be asked: " in scene.artifact("report-local")
     assert "5,000,000 requests" in json.dumps(scene.artifact("costs-local"))
 
 

@@ -71,7 +71,7 @@ def standing(environment: Environment) -> dict[str, Any]:
             }),
         },
         "dashboard": SeenDashboard({"widgets": [{}] * 12}, True),
-        "bucket": SeenBucket(tags, WANTED),
+        "bucket": (names.site_bucket, SeenBucket(tags, WANTED)),
         "distribution": distribution(),
         "releases": Story(release(), 4),
     }  # fmt: skip
@@ -151,6 +151,6 @@ def release(**changed: Any) -> Release:
         id=UUID(int=7), environment="testing", kind="release", target_id=None, status="succeeded", requested_by=None,
         git_sha="1f3c2ab", source="python:api", code_sha256="c0de", schema_version=20261127000500,
         lambda_version_before="2", lambda_version_after="3", api_url="https://api.example", verdicts={},
-        error=None, started_at=AT, finished_at=AT + timedelta(seconds=221), site_manifest=None, flow_run_id=None,
+        error=None, started_at=AT, finished_at=AT + timedelta(seconds=221), site_manifest="m", flow_run_id=None,
     )  # fmt: skip
     return replace(made, **changed)

@@ -84,6 +84,14 @@ def test_a_component_that_is_not_as_it_should_be_says_why(
     assert says in found.says
 
 
+@pytest.mark.parametrize("kind", ["bucket", "distribution"])
+def test_a_site_is_missed_only_where_the_last_release_had_one(kind: str) -> None:
+    without = replace(scene().get("releases"), release=release(site_manifest=None))
+    assert of(kind, scene(**{kind: None, "releases": without})).standing == "off"
+    assert of(kind, scene(**{kind: None})).standing == "absent"
+    assert of(kind, scene(**{kind: None, "releases": None})).standing == "absent"
+
+
 @pytest.mark.parametrize(
     ("environment", "kind", "missing"),
     [
