@@ -159,7 +159,7 @@ def cost_rows(costs: Costs) -> list[dict[str, str]]:
             "component": line.use.component,
             "what": line.use.what,
             "quantity": line.use.how,
-            "price": f"${number(line.price.usd)} a {line.price.unit}" if line.price else "not in the price book",
+            "price": f"${number(line.price.usd)} per {line.price.unit}" if line.price else "not in the price book",
             "a month": dollars(line.amount) if line.price else "?",
             "after free allowances": dollars(line.after_free) if line.price else "?",
         }

@@ -84,10 +84,14 @@ def judged(line: Mapping[str, Any], book: Book) -> Judged:
     amount = sum((price.usd * quantity for price, quantity in uses), Decimal(0))
     priced = bool(uses) or line.get("priced", False)
     verdict = verdict_on(said, amount) if priced else "cannot be priced"
-    how = " + ".join(f"{number(quantity)} {price.unit}s × ${number(price.usd)}" for price, quantity in uses)
+    how = " + ".join(f"{number(quantity)} {units(price.unit)} × ${number(price.usd)}" for price, quantity in uses)
     why = "" if verdict == "agrees" else " ".join(line.get("why", "").split())
     outside = line.get("outside", False)
     return Judged(line["item"], line["configuration"], said, amount if priced else None, how, verdict, why, outside)
+
+
+def units(unit: str) -> str:
+    return unit if unit.endswith("GB") else f"{unit}s"
 
 
 def verdict_on(said: Decimal, amount: Decimal) -> Verdict:
