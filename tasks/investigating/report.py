@@ -65,14 +65,14 @@ def discoveries(found: InvestigationOutput) -> Iterator[str]:
     standing = {one.check: one.standing for one in found.findings}
     if found.claims:
         yield table(
-            ("Component", "The issue says", "Actual state", "Verdict", "Status"),
+            ("Component", "The issue says", "Verdict", "Status", "Actual state"),
             [
                 (
                     one.subject,
                     one.claimed,
-                    f"{one.actual} {places(one.evidence)}".strip(),
                     VERDICTS[one.verdict],
                     MARKS[standing.get(one.check or "", "unknown")],
+                    f"{one.actual} {places(one.evidence)}".strip(),
                 )
                 for one in found.claims
             ],
@@ -84,9 +84,9 @@ def discoveries(found: InvestigationOutput) -> Iterator[str]:
             yield "\n".join(doubts)
     else:
         rows = [
-            (one.title, f"{one.says} {places(one.evidence)}".strip(), MARKS[one.standing]) for one in found.findings
+            (one.title, MARKS[one.standing], f"{one.says} {places(one.evidence)}".strip()) for one in found.findings
         ]
-        yield table(("Component", "Actual state", "Status"), rows)
+        yield table(("Component", "Status", "Actual state"), rows)
 
 
 def places(evidence: Sequence[Evidence]) -> str:

@@ -34,7 +34,7 @@ def slow_start(facts: RunbookFacts) -> Judgement:
         fixes.append(Fix("function.provisioned_concurrency = 2 in the environment, then release",
                          "miyabi plan -e {environment}"))  # fmt: skip
     fixes.append(Fix("connect and load at the first use, not at the start (SnapStart is not for provided.* runtimes)"))
-    return certain(seen.says, fixes=fixes)
+    return certain(seen.times, seen.means, fixes=fixes)
 
 
 def unwarmed(facts: RunbookFacts) -> Judgement:

@@ -38,10 +38,20 @@ class StartsSeen:
     def says(self) -> str:
         if not self.starts_ms:
             return f"no start in {self.hours} hours is in the log"
+        return f"{self.times}; {self.means}"
+
+    @property
+    def times(self) -> str:
         return (
             f"{len(self.starts_ms)} starts in {self.hours} hours: median {self.median_ms:.0f} ms, 95 % within "
-            f"{self.p95_ms:.0f} ms, the longest {self.starts_ms[-1]:.0f} ms; {self.used_mb} of {self.memory_mb} MB "
-            f"used, package {self.package_mb:.1f} MB, {self.provisioned} provisioned"
+            f"{self.p95_ms:.0f} ms, the longest {self.starts_ms[-1]:.0f} ms"
+        )
+
+    @property
+    def means(self) -> str:
+        return (
+            f"{self.used_mb} of {self.memory_mb} MB used, package {self.package_mb:.1f} MB, "
+            f"{self.provisioned} provisioned"
         )
 
 

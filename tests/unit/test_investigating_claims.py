@@ -80,7 +80,9 @@ def test_the_report_has_the_mission_s_parts(tmp_path: Path) -> None:
         "Executive summary", "Detailed investigation", "Actual problems identified", "Revised plan", "Completeness",
         "Recommendations", "Risks", "What could not be checked", "Conclusion",
     ]  # fmt: skip
-    assert "| PostgreSQL Connection | ❌ Disabled (lib.rs:143-144) | enabled: max_connections=100" in page
+    assert (
+        "| PostgreSQL Connection | ❌ Disabled (lib.rs:143-144) | ❌ outdated | 🟢 Working | enabled: max_conn" in page
+    )
     assert "        .max_connections(100)\n" in page
     assert "The issue estimated 140-190h" in page
     assert "acquire_timeout=30 s" in page
