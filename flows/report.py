@@ -42,7 +42,7 @@ from tasks.reporting.prices import Book, read_book
 from tasks.reporting.quickstart import place_of, render_quickstart
 from tasks.reporting.refreshing import refresh_prices
 from tasks.reporting.report import Report
-from tasks.reporting.security import findings_of
+from tasks.reporting.security import findings_of, weighed
 from tasks.reporting.session import Session
 from tasks.reporting.setup import setup_of
 from tasks.reporting.timeline import timeline_of
@@ -94,8 +94,10 @@ def book_of(rollout: Rollout, *, refresh: bool) -> Book:
 async def report_on(rollout: Rollout, assumed: Assumptions, book: Book) -> Report:
     """Look at everything, and leave the report."""
     scene = look_at_everything(rollout, observers(rollout))
-    components, last = components_of(scene), await last_facts(rollout.environment.name)
-    facts, now = facts_of(components, last[0] if last else None), datetime.now(UTC)
+    last, now = await last_facts(rollout.environment.name), datetime.now(UTC)
+    findings = findings_of(scene, now.date())
+    components = weighed(components_of(scene), findings)
+    facts = facts_of(components, last[0] if last else None)
     made = Report(
         environment=rollout.environment.name,
         region=rollout.environment.region,
@@ -104,7 +106,7 @@ async def report_on(rollout: Rollout, assumed: Assumptions, book: Book) -> Repor
         components=components,
         costs=costs_of(setup_of(scene), assumed, book),
         mission=judged_tables(book),
-        findings=findings_of(scene, now.date()),
+        findings=findings,
         quickstart=render_quickstart(rollout.environment, place_of(scene)),
         session=await session_of(scene),
         drift=drift_between(last[0], facts) if last else (),

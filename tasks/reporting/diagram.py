@@ -197,7 +197,7 @@ def told(spot: Spot, components: Sequence[Component]) -> list[str]:
     if one.standing in OUT_OF_SIGHT:
         return [one.name if spot.icon else f"group of the {spot.title}", SAID[one.standing]]
     if spot.kind == "security group":
-        return [one.id, f"lets in {without_names(one.settings.get('lets in', ''))}"]
+        return [one.id, ended(f"lets in {without_names(one.settings.get('lets in', ''))}", spot.width - 2 * PADDING)]
     if spot.kind == "secret":
         kept = sum(part.standing == "working" for part in components)
         return [*(part.name for part in components), f"{kept} of {len(components)} kept"]
@@ -233,8 +233,14 @@ def arrows_between(components: Sequence[Component]) -> Iterator[Arrow]:
 
 
 def without_names(text: str) -> str:
-    """`tcp 5432 from miyabi-function-local` as `tcp 5432 from function`: the rest is the same in all names here."""
-    return re.sub(r"\bmiyabi-(function|database|endpoint)-[a-z0-9-]+", r"\1", text)
+    """`tcp 5432 from miyabi-function-local` as `5432 from function`: the rest is the same in all of them."""
+    return re.sub(r"\bmiyabi-(function|database|endpoint)-[a-z0-9-]+", r"\1", text.replace("tcp ", ""))
+
+
+def ended(text: str, width: int) -> str:
+    """The text, with its end left out if it may be wider."""
+    most = int(width / (TEXT_SIZE * LETTER))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def cut(text: str, width: int, size: int = TEXT_SIZE) -> str:

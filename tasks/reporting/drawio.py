@@ -89,7 +89,7 @@ def add_arrow(root: Element, arrow: Arrow, boxes: Mapping[str, Box]) -> None:
     """Its ends are on the boxes' edges where the layout says, also when a box is moved."""
     style = (
         "edgeStyle=orthogonalEdgeStyle;rounded=1;html=1;endArrow=block;endFill=1;strokeColor=#495057;"
-        f"{'opacity=40;' if arrow.faint else ''}"
+        f"{'opacity=40;' if arrow.faint else ''}{beside(arrow)}"
         f"fontSize={LABEL_SIZE};fontColor=#495057;{'dashed=1;' if arrow.dashed else ''}verticalAlign=bottom;"
         f"{end('exit', boxes[arrow.source], arrow.points[0])}{end('entry', boxes[arrow.target], arrow.points[-1])}"
     )
@@ -104,6 +104,12 @@ def add_arrow(root: Element, arrow: Arrow, boxes: Mapping[str, Box]) -> None:
         corners = SubElement(geometry, "Array", {"as": "points"})
         for x, y in arrow.points[1:-1]:
             SubElement(corners, "mxPoint", {"x": str(x), "y": str(y)})
+
+
+def beside(arrow: Arrow) -> str:
+    """The label of an arrow that goes down is on its right."""
+    down = len(arrow.points) == 2 and arrow.points[0][0] == arrow.points[1][0]
+    return "align=left;spacingLeft=8;" if down else ""
 
 
 def share_at(points: Sequence[tuple[int, int]], place: tuple[int, int]) -> float:

@@ -5,13 +5,16 @@ could not be looked at, the check says so and does not pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from tasks.reporting import security_access, security_ages, security_keeping, security_serving
+from tasks.reporting.drift import subject
 from tasks.reporting.flaws import SEVERITIES, Flaw
-from tasks.reporting.model import Scene
+from tasks.reporting.model import Component, Scene
 from tasks.reporting.wording import plural
+
+GRAVE = ("critical", "high")
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,19 @@ class Findings:
         """`2 findings: 1 high, 1 low`."""
         counted = [f"{self.of(severity)} {severity}" for severity in SEVERITIES if self.of(severity)]
         return f"{plural(len(self.found), 'finding')}{': ' if counted else ''}{', '.join(counted)}"
+
+
+def weighed(components: Sequence[Component], findings: Findings) -> list[Component]:
+    """The components with what is grave: one with a critical or high finding is not as it should be."""
+    return [with_flaws(one, findings) for one in components]
+
+
+def with_flaws(component: Component, findings: Findings) -> Component:
+    grave = [one for one in findings.found if one.flaw.severity in GRAVE and one.flaw.subject == subject(component)]
+    if not grave:
+        return component
+    said = ", ".join(dict.fromkeys(f"{one.flaw.severity}: {one.check}" for one in grave))
+    return replace(component, standing="attention", says=f"{said}; {component.says}")
 
 
 def findings_of(scene: Scene, today: date) -> Findings:

@@ -83,6 +83,8 @@ def test_what_somebody_changes_by_hand_is_named_and_no_secret_is(scene: Scene, h
     assert drift["changed", f"function {FUNCTION}", "memory"] == ("512 MB", "1024 MB")
     assert "0.0.0.0/0" in drift["changed", f"security group {GROUP}", "lets in"][1]
     assert "No release was made in between" in scene.artifact("report-local")
+    standings = {row["name"]: row["standing"] for row in scene.artifact("components-local")}
+    assert (standings[GROUP], standings[LOGS]) == ("attention", "absent")
     found = {(row["severity"], row["check"]) for row in scene.artifact("findings-local")}
     assert {("critical", "open ports"), ("high", "plain secrets")} <= found
     keeper = scene.aws("secretsmanager")

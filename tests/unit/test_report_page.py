@@ -18,7 +18,7 @@ from tasks.reporting.page import render
 from tasks.reporting.prices import read_book
 from tasks.reporting.quickstart import place_of, render_quickstart
 from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines, finding_rows
-from tasks.reporting.security import findings_of
+from tasks.reporting.security import findings_of, weighed
 from tasks.reporting.session import Session, render_session
 from tasks.reporting.setup import setup_of
 from tasks.reporting.timeline import Moment
@@ -66,12 +66,16 @@ def test_a_blind_report_says_what_it_could_not_see_and_still_has_costs() -> None
 
 
 def test_findings_stand_at_their_components() -> None:
-    made = report(scene(database=database(encrypted=False, DeletionProtection=False)))
+    seen = scene(database=database(encrypted=False, DeletionProtection=False))
+    findings = findings_of(seen, AT.date())
+    made = report(seen, components=weighed(components_of(seen), findings))
+    (one,) = [one for one in made.components if one.kind == "database"]
+    assert (one.standing, one.says) == ("attention", "high: unencrypted storage; available")
     at = {row["kind"]: row["findings"] for row in component_rows(made)}
     assert (at["database"], at["function"]) == ("3", "")
     assert [row["severity"] for row in finding_rows(made)] == ["high", "low", "low"]
     facts = facts_for_machines(made)
-    assert facts["progress"] == {"done": 21, "of": 21}
+    assert facts["progress"] == {"done": 20, "of": 21}
     assert len(facts["findings"]) == 3
 
 
