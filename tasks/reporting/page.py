@@ -32,8 +32,8 @@ def head(report: Report) -> Iterator[str]:
         ],
     )
     yield (
-        "A component counts when it is there, its state is the one it should have, and nothing critical or high is found"
-        " on it. What the environment turns off is not counted; what could not be looked at counts as not done."
+        "A component counts when it is there, its state is the one it should have, and nothing critical or high is"
+        " found on it. What the environment turns off is not counted; what could not be looked at counts as not done."
     )
 
 
