@@ -7,6 +7,7 @@ plan, applied, and looked at again.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from textwrap import shorten
 from typing import Annotated, Any
 
 from prefect import flow, runtime
@@ -78,26 +79,26 @@ async def mend(environment: str, found: Diagnosis) -> tuple[str, ...]:
         async for turn in turns(rollout, plan_first=True):
             for name in found.remedies:
                 await REMEDIES[name](turn, found)
-    return (f"it was: {found.headline}", *map(str, rollout.changes))
+    return (f"it was: {found.headline}", *(shorten(str(change), 160, placeholder=" …") for change in rollout.changes))
 
 
-async def permission(rollout: Rollout, found: Diagnosis) -> None:
+async def give_permission(rollout: Rollout, found: Diagnosis) -> None:
     ensure_permission(rollout, found.facts.subject.api_id)
 
 
-async def api(rollout: Rollout, found: Diagnosis) -> None:
+async def put_api_back(rollout: Rollout, found: Diagnosis) -> None:
     names = rollout.environment.names
     alias = rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
     ensure_api(rollout, alias, patience=5.0)  # what else is wrong is the next look's to say
 
 
-async def alias(rollout: Rollout, found: Diagnosis) -> None:
+async def make_alias(rollout: Rollout, found: Diagnosis) -> None:
     """On the version of the last good release that is still there, else the newest."""
     good = last_good_version(rollout)
     ensure_alias(rollout, good or found.facts.alias.newest)
 
 
-async def variables(rollout: Rollout, found: Diagnosis) -> None:
+async def give_variables(rollout: Rollout, found: Diagnosis) -> None:
     """A release of its own: a version with the same code, which gets the traffic and can be rolled back."""
     require_none_running(rollout)
     contract = found.facts.contract
@@ -106,26 +107,26 @@ async def variables(rollout: Rollout, found: Diagnosis) -> None:
         shift_traffic(rollout, record.version.version, undoable=record.undoable)
 
 
-async def role(rollout: Rollout, found: Diagnosis) -> None:
+async def give_rights(rollout: Rollout, found: Diagnosis) -> None:
     ensure_role(rollout, secret_arns(rollout), keep_strays=True)
 
 
-async def logs(rollout: Rollout, found: Diagnosis) -> None:
+async def make_log_group(rollout: Rollout, found: Diagnosis) -> None:
     ensure_log_group(rollout, rollout.environment.names.function_logs)
 
 
-async def secrets(rollout: Rollout, found: Diagnosis) -> None:
+async def restore_secrets(rollout: Rollout, found: Diagnosis) -> None:
     ensure_secrets(rollout)
 
 
 REMEDIES: Mapping[Remedy, Callable[[Rollout, Diagnosis], Awaitable[None]]] = {
-    "alias": alias,
-    "api": api,
-    "permission": permission,
-    "secrets": secrets,
-    "variables": variables,
-    "role": role,
-    "logs": logs,
+    "alias": make_alias,
+    "api": put_api_back,
+    "permission": give_permission,
+    "secrets": restore_secrets,
+    "variables": give_variables,
+    "role": give_rights,
+    "logs": make_log_group,
 }
 """What `fix` may do. Each puts back a part as a release leaves it; what a person may have meant, such as a reserved
 concurrency of 0, is not among them."""

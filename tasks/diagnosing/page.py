@@ -10,15 +10,14 @@ from tasks.diagnosing.judging import well
 from tasks.diagnosing.model import Diagnosis, Fix, Judged, Probed
 from tasks.reports import fit_rows, masked, table
 
-MARKS = {"certain": "🔴 certain", "likely": "🟠 likely", "possible": "🟡 possible"}
-STANDINGS = {"well": "🟢", "odd": "🔴", "unknown": "⚪", "skipped": "–"}
+STANDINGS = {"well": "✓", "odd": "✗", "unknown": "?", "skipped": "–"}
 HINDERS = {"requests": "requests fail", "logs": "logs are missing", "speed": "requests are slow"}
 
 
 def render(found: Diagnosis, environment: Environment) -> str:
     """The page: the verdict, the causes with what speaks for and against them, what is ruled out, the probes."""
     parts = [
-        f"# {mark(found)} {found.headline}",
+        *verdict(found),
         f"**Asked about** {found.target}  \n**Environment** {found.environment}, in {found.seconds:.1f} s",
         *mended(found.mended),
         *causes(found, environment),
@@ -30,12 +29,20 @@ def render(found: Diagnosis, environment: Environment) -> str:
     return masked("\n\n".join(parts) + "\n")
 
 
+def verdict(found: Diagnosis) -> Iterator[str]:
+    """The heading."""
+    sure = found.having("certain") or found.having("likely")
+    if not sure:
+        yield f"# {mark(found)} {plain(found.headline)}"
+        return
+    more = f", and {len(sure) - 1} more" if len(sure) > 1 else ""
+    yield f"# {mark(found)} {'' if found.having('certain') else 'Probably: '}{sure[0].cause.title}{more}"
+
+
 def mark(found: Diagnosis) -> str:
-    if found.having("certain"):
-        return "🔴"
-    if found.having("likely"):
-        return "🟠"
-    return "🟢" if isinstance(found.facts, Facts) and well(found.facts) else "⚪"
+    if found.having("certain", "likely"):
+        return STANDINGS["odd"]
+    return STANDINGS["well" if isinstance(found.facts, Facts) and well(found.facts) else "unknown"]
 
 
 def mended(lines: Sequence[str]) -> Iterator[str]:
@@ -50,7 +57,7 @@ def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:
     if listed:
         yield "## Causes"
     for number, one in enumerate(listed, 1):
-        yield f"### {number}. {MARKS[one.verdict]}: {one.cause.title}"
+        yield f"### {number}. {one.verdict.capitalize()}: {one.cause.title}"
         yield "\n".join(lines_of(one))
         if one.judgement.fixes:
             yield "**To mend it**"
@@ -58,8 +65,7 @@ def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:
 
 
 def lines_of(one: Judged) -> Iterator[str]:
-    row = f", row {one.cause.row} of the table" if one.cause.row else ""
-    yield f"*{HINDERS[one.cause.hinders]}{row}*\n"
+    yield f"*{HINDERS[one.cause.hinders]}*\n"
     for evidence in one.judgement.evidence:
         yield f"- **for**: {plain(evidence)}"
     for against in one.judgement.against:
@@ -68,7 +74,7 @@ def lines_of(one: Judged) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """Text of others that cannot become a heading, a link or a tag."""
-    return " ".join(text.split()).replace("<", "&lt;").replace("`", "'")
+    return " ".join(text.split()).replace("<", "&lt;").replace("`", "'").replace("__", r"\_\_")
 
 
 def fix_line(fix: Fix, environment: Environment) -> str:
@@ -104,8 +110,8 @@ def not_judged(judged: Sequence[Judged]) -> Iterator[str]:
 
 
 def probes(probed: Sequence[Probed]) -> str:
-    rows = [(STANDINGS[one.standing], one.name, plain(one.says), f"{one.ms:.0f} ms") for one in probed]
-    return table(("", "looked at", "found", "took"), rows)
+    rows = [(STANDINGS[one.standing], one.name, f"{one.ms:.0f} ms", plain(one.says)) for one in probed]
+    return table(("", "looked at", "took", "found"), rows)
 
 
 def rows_of(found: Diagnosis, environment: Environment) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tasks.diagnosing.facts import Facts
-from tasks.diagnosing.judging import well
+from tasks.diagnosing.judging import RELEASE, well
 from tasks.diagnosing.model import ORDER, Cause, Hinders, Judged, Judgement
 
 WEIGHT: dict[Hinders, int] = {"requests": 0, "logs": 1, "speed": 2}
@@ -15,7 +15,15 @@ def judge_all(causes: Sequence[Cause], facts: Facts) -> list[Judged]:
     first = [Judged(cause, cause.judge(facts)) for cause in causes]
     sure = {one.cause.key for one in first if one.verdict == "certain"}
     settled = [replace(one, judgement=explained(one, sure, causes)) for one in first]
+    if facts.subject is not None and not facts.subject.ours:
+        settled = [replace(one, judgement=unmendable(one.judgement)) for one in settled]
     return sorted(settled, key=rank)  # stable: the order of the list is the order of the way
+
+
+def unmendable(judgement: Judgement) -> Judgement:
+    """What is another's is not ours to mend: its fixes are said, and not done."""
+    fixes = [replace(fix, safe="", command="") if fix.safe or fix == RELEASE else fix for fix in judgement.fixes]
+    return replace(judgement, fixes=tuple(dict.fromkeys(fixes)))
 
 
 def explained(one: Judged, sure: set[str], causes: Sequence[Cause]) -> Judgement:

@@ -127,10 +127,10 @@ def test_a_diagnosis_writes_nothing_and_tells_no_secret(scene: Scene, fault: str
     finally:
         undo()
     page, causes = scene.artifact("diagnosis-local"), scene.artifact("causes-local")
-    assert page.startswith("# 🔴 ")
+    assert page.startswith(f"# ✗ {causes[0]['title']}\n")
     assert causes[0]["verdict"] == "certain"
     assert causes[0]["cause"] == FAULTS[fault].cause
-    assert scene.last_state() == ("Completed", page.splitlines()[0].removeprefix("# 🔴 "))
+    assert scene.last_state() == ("Completed", f"{causes[0]['title']}: {causes[0]['for'].splitlines()[0]}")
     login = (scene.cloud.home / "secrets" / "rds.json").read_text()
     assert json.loads(login)[DATABASE]["password"] not in page + json.dumps(causes)
 
@@ -144,7 +144,7 @@ def test_fix_mends_at_once_what_is_safe(scene: Scene) -> None:
     ended = scene.run("diagnose", fix=True)
     assert ended.code == 0, ended.error
     page = scene.artifact("diagnosis-local")
-    assert page.startswith("# 🟢 Nothing is wrong: 200 in ")
+    assert page.startswith("# ✓ Nothing is wrong: 200 in ")
     assert "- it was: The API has no stage, route or deployment for this request" in page
     assert scene.health().status_code == 200
     mended = {row["what"] for row in scene.changes()}
@@ -164,7 +164,7 @@ def test_a_chain_is_followed_from_run_to_run(scene: Scene) -> None:
     assert scene.run("diagnose", fix=True).code == 0
     assert scene.artifact("causes-local")[0]["cause"] == "permission"
     assert scene.run("diagnose", fix=True).code == 0
-    assert scene.artifact("diagnosis-local").startswith("# 🟢 Nothing is wrong")
+    assert scene.artifact("diagnosis-local").startswith("# ✓ Nothing is wrong")
 
 
 def test_fix_leaves_alone_what_somebody_may_have_meant(scene: Scene) -> None:
