@@ -15,7 +15,7 @@ release: $(STAMP) ## Start the embedded cloud and release the backend to it
 	@$(BIN)/miyabi release
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 up: $(STAMP) ## Start the embedded cloud, Prefect and a worker
 	@$(BIN)/miyabi up
