@@ -1,5 +1,6 @@
 """What a probe is given, and how one is run: with its time, and with whatever goes wrong as its answer."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from tasks.diagnosing.model import NothingToAsk, Probed
 from tasks.errors import CREDENTIALS, MiyabiError
 from tasks.reports import masked
 
+logger = logging.getLogger(__name__)
 TROUBLE = (MiyabiError, DoorError, ClientError, BotoCoreError, httpx.HTTPError, psycopg.Error, OSError, ValueError)
 """What may go wrong with a probe and say nothing of the system: it could not look."""
 Hide = Callable[[str], str]
@@ -61,7 +63,7 @@ class Probe:
 
     name: str
     fact: str
-    look: Callable[[Look, Facts], Any]
+    look: Callable[[Look, Facts], Seen]
     asks: Literal["AWS", "the API", "the database"] = "AWS"
     otherwise: Callable[[Look], Any] = lambda look: None
     """What is known of the fact where the question could not be put; None for nothing."""
@@ -96,10 +98,12 @@ def put(look: Look, probe: Probe, probing: Probing) -> None:
         return Probed(probe.name, standing, masked(says), 1000 * (look.clock() - begun))
 
     try:
-        seen: Any = probe.look(look, probing.facts)  # a `Seen`
+        seen: Any = probe.look(look, probing.facts)
     except NothingToAsk as why:
         note(probing, probe, probed("skipped", str(why)))
-    except TROUBLE as error:
+    except Exception as error:  # whatever is wrong with one question, the others are put
+        if not isinstance(error, TROUBLE):
+            logger.exception("%s could not be looked at", probe.name)
         note(probing, probe, probed("unknown", f"{type(error).__name__}: {error}"))
         probing.facts = replace(probing.facts, **{probe.fact: probe.otherwise(look)})
         if is_away(error):
