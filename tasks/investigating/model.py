@@ -120,6 +120,7 @@ class FileFacts:
     settings: list[Setting] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
+    """Of a file that makes a pool or has what Lambda runs; those of all others would be most of what is kept."""
     constants: dict[str, str] = field(default_factory=dict)
     """Paths with a name, which routers of other files begin with."""
     broken: list[Place] = field(default_factory=list)

@@ -43,8 +43,10 @@ def read_python(file: str, data: bytes) -> FileFacts:
         seen = code.captures(QUERY)
         imports = dict(imported(seen.get("import", []), file))
         facts.constants.update(constants(seen.get("constant", [])))
-        facts.functions.extend(functions_of(code, seen.get("function", []), seen.get("call", [])))
         prefixes = read(code, facts, imports, {})
+        functions = list(functions_of(code, seen.get("function", []), seen.get("call", [])))
+        if facts.pools or any(one.handles for one in functions):
+            facts.functions.extend(functions)
         for fragment in fragments(
             code, WANTED, lambda body: (b"", b"\ndef _(): ..." if body.startswith(b"@") else b"")
         ):

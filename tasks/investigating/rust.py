@@ -83,7 +83,7 @@ def read(code: Code, found: Found) -> None:
         read_call(code, found, node)
     for node in seen.get("macro", []):
         read_macro(code, found, node)
-    if not code.disabled:
+    if not code.disabled and (found.facts.pools or b"service_fn" in (code.root.text or b"")):
         found.facts.functions.extend(
             functions_of(code, seen.get("function", []), seen.get("call", []) + seen.get("plain", []))
         )
