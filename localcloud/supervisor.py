@@ -219,13 +219,13 @@ def supervise(
     home: Path, preferred: Mapping[str, int], services: Callable[[dict[str, int]], Sequence[Service]]
 ) -> None:
     """The supervisor's whole life: end what a killed one left, choose ports, run until SIGTERM."""
-    from localcloud.ports import choose_ports
+    from localcloud.ports import choose_ports, claim
 
     os.environ[MARK] = mark_of(home)
     previous = load_state(home)
     if stubborn := sweep(home, previous):
         raise SystemExit(f"processes of an earlier run cannot be ended: {[process.pid for process in stubborn]}")
-    ports = choose_ports(preferred, previous.ports)
+    ports = choose_ports(preferred, previous.ports, claim=claim)
     supervisor = Supervisor(home, services(ports), ports=ports)
 
     def stop(*_: object) -> None:

@@ -1,11 +1,13 @@
 """Ports: last time's, else the preferred one, else any."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from localcloud.ports import choose_ports, free_port, is_free
+from localcloud.ports import choose_ports, claim, free_port, is_free
 
 
 @pytest.fixture
@@ -52,3 +54,17 @@ def test_no_port_is_given_twice() -> None:
     port = free_port()
     chosen = choose_ports({"web": port, "api": port}, {})
     assert len(set(chosen.values())) == 2
+
+
+def test_two_stacks_that_start_at_once_choose_differently() -> None:
+    port = free_port()
+    script = f"from localcloud.ports import claim; print(claim({port}), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "True\n"
+        assert is_free(port)
+        assert choose_ports({"web": port}, {}, claim=claim)["web"] != port
+        other.communicate("")
+    assert choose_ports({"web": port}, {}, claim=claim) == {"web": port}
