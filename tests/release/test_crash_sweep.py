@@ -102,8 +102,12 @@ def test_a_first_release(sweep: Sweep, first: Clean, sources: tuple[str, str], p
 
 
 @pytest.mark.parametrize("phase", ["after", "before"])
-def test_an_update(sweep: Sweep, scene: Scene, updated: Clean, sources: tuple[str, str], phase: Phase) -> None:
+def test_an_update(
+    sweep: Sweep, scene: Scene, updated: Clean, sources: tuple[str, str], phase: Phase, exhaustive: bool
+) -> None:
     """Other code and other settings, on a system that stands."""
+    if phase == "before" and not exhaustive:
+        pytest.skip("what the store knows is swept in a first release; in an update with --exhaustive")
     stand(sweep, sources[0])
     with scene.configured(**CHANGED):
         assert_marches(sweep, updated, phase, sources[1])
