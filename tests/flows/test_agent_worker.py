@@ -262,8 +262,8 @@ def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pyte
     ground.rows("DELETE FROM effects")
     prepare(ground, crew)
     for number, disaster in enumerate(itertools.islice(disasters(ground, crew), rounds)):
-        ask_for(ground, "review", light // rounds)
-        ask_for(ground, "codegen", programs * (number + 1) // rounds - programs * number // rounds)
+        for agent, count in (("review", light), ("codegen", programs)):
+            ask_for(ground, agent, count * (number + 1) // rounds - count * number // rounds)
         wait_until(lambda: ends(ground, crew) or ground.rows(BUSY), "nothing goes on", patience=400)
         disaster()
         time.sleep(EVERY_S)
