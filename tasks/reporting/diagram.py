@@ -1,4 +1,4 @@
-"""The diagram: what is drawn where. One layout, from the components; drawio.py, svg.py and png.py write it.
+"""The diagram: what is drawn where. One layout, from the components; drawio.py writes it, painting.py draws it.
 
 Tiers from left to right: people, the edge (CloudFront, API Gateway), the function in its VPC, the data; what watches is
 below. What is missing is dashed, what could not be looked at dotted. Measures are pixels; boxes are on fixed places, so

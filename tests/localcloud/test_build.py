@@ -29,6 +29,7 @@ from tests.fixtures.packages import FAILING, REJECTED, BrokenKind, make_broken
 from tests.localcloud.conftest import Client
 from tests.localcloud.lambda_support import Deployer
 from tests.support import make_environment, make_rollout
+from tests.tools import needs_cargo
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -39,7 +40,6 @@ LOCAL = FunctionSettings(
     python_runtime=HERE,
     architecture="arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
 )
-needs_cargo = pytest.mark.skipif(not shutil.which("cargo"), reason="cargo is not installed")
 
 
 def build(spec: str, work: Path, settings: FunctionSettings = LOCAL, root: Path = ROOT) -> Bundle:

@@ -1,14 +1,12 @@
 """`cargo build` of a copy: what it says of code that builds, does not, takes too long; and what is built."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tasks.investigating.building import built, failed, roots
-
-needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+from tests.tools import needs_cargo
 
 
 def crate(folder: Path, main: str, manifest: str = "", build: str = "") -> Path:
