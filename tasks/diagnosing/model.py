@@ -7,7 +7,7 @@ from typing import Any, Literal
 Verdict = Literal["certain", "likely", "possible", "unknown", "ruled out"]
 Standing = Literal["well", "odd", "unknown", "skipped"]
 Remedy = Literal["", "permission", "api", "alias", "variables", "role", "logs", "secrets"]
-Hinders = Literal["requests", "logs", "speed"]
+Hinders = Literal["requests", "releases", "logs", "speed"]
 
 ORDER: tuple[Verdict, ...] = ("certain", "likely", "possible", "unknown", "ruled out")
 

@@ -11,7 +11,12 @@ from tasks.diagnosing.model import Diagnosis, Fix, Judged, Probed
 from tasks.reports import fit_rows, masked, table
 
 STANDINGS = {"well": "✓", "odd": "✗", "unknown": "?", "skipped": "–"}
-HINDERS = {"requests": "requests fail", "logs": "logs are missing", "speed": "requests are slow"}
+HINDERS = {
+    "requests": "requests fail",
+    "releases": "releases fail",
+    "logs": "logs are missing",
+    "speed": "requests are slow",
+}
 
 
 def render(found: Diagnosis, environment: Environment) -> str:
@@ -65,7 +70,8 @@ def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:
 
 
 def lines_of(one: Judged) -> Iterator[str]:
-    yield f"*{HINDERS[one.cause.hinders]}*\n"
+    if one.verdict != "possible":  # while it is only that, it may hinder nothing
+        yield f"*{HINDERS[one.cause.hinders]}*\n"
     for evidence in one.judgement.evidence:
         yield f"- **for**: {plain(evidence)}"
     for against in one.judgement.against:

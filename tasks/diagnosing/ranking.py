@@ -7,7 +7,7 @@ from tasks.diagnosing.facts import Facts
 from tasks.diagnosing.judging import RELEASE, well
 from tasks.diagnosing.model import ORDER, Cause, Hinders, Judged, Judgement
 
-WEIGHT: dict[Hinders, int] = {"requests": 0, "logs": 1, "speed": 2}
+WEIGHT: dict[Hinders, int] = {"requests": 0, "releases": 1, "logs": 2, "speed": 3}
 
 
 def judge_all(causes: Sequence[Cause], facts: Facts) -> list[Judged]:
