@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from blocks.environment import Environment
 from tasks.errors import when_settled
+from tasks.replies import status_and_misfit
 from tasks.smoke_answers import Answer
 from tasks.suite_checks import Check
 
@@ -83,14 +84,13 @@ def function_error(payload: str) -> str:
 
 def http_answer(payload: str, ms: float) -> Answer:
     """Read the function's reply as API Gateway does: without `statusCode` the whole reply is the body of a 200."""
-    try:
-        reply = json.loads(payload)
-    except ValueError:
-        return Answer(None, payload, ms, "the function's reply is not JSON")
+    status, problem, body = status_and_misfit(payload)
+    if problem:
+        return Answer(None, payload, ms, f"API Gateway cannot make a response of the function's reply: {problem}")
+    reply = json.loads(payload)
     if not isinstance(reply, dict) or "statusCode" not in reply:
-        return Answer(200, payload, ms)
-    body = str(reply.get("body") or "")
+        return Answer(status, body, ms)
     if reply.get("isBase64Encoded"):
         body = base64.b64decode(body).decode(errors="replace")
     headers = {name.lower(): str(value) for name, value in (reply.get("headers") or {}).items()}
-    return Answer(int(reply["statusCode"]), body, ms, headers=headers)
+    return Answer(status, body, ms, headers=headers)

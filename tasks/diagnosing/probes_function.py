@@ -16,8 +16,8 @@ from tasks.diagnosing.facts_function import AliasSeen, FiguresSeen, FunctionSeen
 from tasks.diagnosing.facts_request import Subject
 from tasks.diagnosing.looking import Look
 from tasks.diagnosing.model import NothingToAsk
-from tasks.diagnosing.shapes import status_and_misfit
 from tasks.errors import absent_as_none, error_code
+from tasks.replies import status_and_misfit
 from tasks.smoke_invoking import check_event
 from tasks.suite_checks import Check
 

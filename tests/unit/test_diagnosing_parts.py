@@ -22,7 +22,7 @@ from tasks.diagnosing.probes_request import (
     stage_of,
 )
 from tasks.diagnosing.rights import allows
-from tasks.diagnosing.shapes import status_and_misfit
+from tasks.replies import status_and_misfit
 from tests.support import make_rollout
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:live"

@@ -98,6 +98,19 @@ def test_a_reply_that_is_not_json_is_a_failure() -> None:
     assert "not JSON" in http_answer("Segmentation fault", 1.0).failure
 
 
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        ('{"statusCode": 200, "body": {"a": 1}}', "`body` is a dict"),
+        ('{"statusCode": "soon"}', "`statusCode` is 'soon'"),
+    ],
+)
+def test_a_reply_that_the_gateway_answers_with_500_is_a_failure(reply: str, problem: str) -> None:
+    answer = http_answer(reply, 1.0)
+    assert answer.status is None
+    assert problem in answer.failure
+
+
 def reply(payload: object, *, error: str = "", log: str = "") -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What `invoke` gives, for a tap."""
     fields = {"FunctionError": error} if error else {}
