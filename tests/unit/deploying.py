@@ -13,8 +13,12 @@ from typing import Any
 
 from moto import mock_aws
 
+from blocks.environment import Environment
+from tasks.aliases import ensure_alias, shift_traffic
 from tasks.changes import Rollout
 from tasks.configuration import Wiring
+from tasks.functions import FunctionVersion, ensure_function
+from tests.support import make_rollout
 
 TRUST = json.dumps(
     {
@@ -74,6 +78,19 @@ def wire(rollout: Rollout) -> Wiring:
         subnet_ids=("subnet-1", "subnet-2"),
         group_ids=("sg-1",),
     )
+
+
+def deploy(environment: Environment, package: Built, **options: Any) -> tuple[Rollout, FunctionVersion]:
+    """A version of the package on a rollout of its own; both."""
+    rollout = make_rollout(environment, **options)
+    return rollout, ensure_function.fn(rollout, package, wire(rollout))
+
+
+def release(rollout: Rollout, package: Built) -> None:
+    """The part of a release that this capability has: a version, and traffic on it."""
+    made = ensure_function.fn(rollout, package, wire(rollout))
+    ensure_alias.fn(rollout, made.version)
+    shift_traffic.fn(rollout, made.version)
 
 
 @contextmanager

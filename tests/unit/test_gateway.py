@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from blocks.environment import ApiSettings, Environment
@@ -16,7 +15,6 @@ from tasks.errors import NotOurs, Permanent, Temporary
 from tasks.functions import ensure_function
 from tasks.gateway import Api, apply_api, described, destroy_api, ensure_api, observe_api, wanted_api
 from tasks.gateway_parts import SeenApi, Spec, plan_api, remove
-from tasks.probe import probe_api
 from tests.support import answer_call, changes_of, fail_call, make_environment, make_rollout, record_calls
 from tests.unit.deploying import aws, build, killed_at, wire
 
@@ -350,47 +348,6 @@ def test_teardown(world: Environment) -> None:
     assert observe_api(rollout, NAME) is None
     with pytest.raises(rollout.aws("lambda").exceptions.ResourceNotFoundException):
         rollout.aws("lambda").get_policy(FunctionName=NAME, Qualifier="live")
-
-
-class Time:
-    """A clock that moves only by sleeping."""
-
-    now = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def clock(self) -> float:
-        return self.now
-
-
-def answers(*statuses: int) -> tuple[httpx.MockTransport, list[int]]:
-    left, given = list(statuses), list[int]()
-
-    def handle(_: httpx.Request) -> httpx.Response:
-        given.append(left.pop(0) if len(left) > 1 else left[0])
-        if given[-1] == 0:
-            raise httpx.ConnectError("refused")
-        return httpx.Response(given[-1])
-
-    return httpx.MockTransport(handle), given
-
-
-@pytest.mark.parametrize(("statuses", "asked"), [([200], 1), ([0, 404, 500, 200], 4), ([401], 1)])
-def test_the_probe_waits_until_the_api_answers(statuses: list[int], asked: int) -> None:
-    transport, given = answers(*statuses)
-    time = Time()
-    assert probe_api("http://127.0.0.1:1/h", transport=transport, sleep=time.sleep, clock=time.clock) == ""
-    assert len(given) == asked
-
-
-def test_the_probe_reports_a_bad_answer_and_refuses_silence() -> None:
-    time, url = Time(), "http://127.0.0.1:1/h"
-    bad = probe_api(url, transport=answers(500)[0], sleep=time.sleep, clock=time.clock)
-    assert bad == f"{url} answers 500"
-    assert 10 < time.now <= 20
-    with pytest.raises(Temporary, match="nothing answers"):
-        probe_api(url, transport=answers(0)[0], sleep=time.sleep, clock=time.clock)
 
 
 def test_the_access_log_has_every_field_that_a_diagnosis_needs(environment: Environment) -> None:
