@@ -7,9 +7,10 @@ from fastapi import APIRouter
 
 from api import PREFIX
 from api.errors import ApiError
+from api.permissions import Public
 from database.agents import AGENTS, Agent, Category, Colour, Kind, Needs, find
 
-router = APIRouter(prefix=f"{PREFIX}/agents", tags=["agents"])
+router = APIRouter(prefix=f"{PREFIX}/agents", tags=["agents"], dependencies=[Public])
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ from api.requests import Requests
 EXPOSED = ["ETag", "Location", "Retry-After", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
 
 
+PARTS = (health, auth, github, executions, agents, dashboard, releases, repositories)
+"""/agents/{agent} comes after /agents/executions."""
+
+
 def create_app(backend: Backend) -> FastAPI:
     """The backend as an ASGI application."""
 
@@ -49,8 +53,7 @@ def create_app(backend: Backend) -> FastAPI:
         responses={"default": {"model": errors.Problem}},
     )
     app.state.backend = backend
-    # /agents/{agent} comes after /agents/executions
-    for part in (health, auth, github, executions, agents, dashboard, releases, repositories):
+    for part in PARTS:
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(ETags)

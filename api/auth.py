@@ -5,35 +5,22 @@ account, and never opens one that signs in with GitHub: the mission's backend di
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api import PREFIX, tokens
 from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
-from api.tokens import Caller
+from api.permissions import Public
 from database import users
 from database.users import User
 
-router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"])
+router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"], dependencies=[Public])
 AVATAR = "https://avatars.githubusercontent.com/u/0"
 TERMINAL = 900_000_000_001
 """The mock account of `miyabi agents` (deployments/api_client.py): it operates the embedded cloud."""
 OPERATES = ("agents.read", "agents.execute", "agents.stop", "agents.manage", "deployments.execute")
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
-
-
-def current_caller(credentials: Bearer, backend: CurrentBackend) -> Caller:
-    """The user of the request's bearer token."""
-    if credentials is None:
-        raise ApiError("authentication_error", "Send a bearer token in the Authorization header")
-    return tokens.verify(backend.jwt_secret(), credentials.credentials, "access")
-
-
-CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
 class MockLogin(BaseModel):

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from api import PREFIX
-from api.auth import CurrentCaller
 from api.backend import CurrentBackend
+from api.permissions import CurrentCaller
 from database import dashboard
 from database.agents import AGENTS
 from database.dashboard import Live, RecentExecution, Summary

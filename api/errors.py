@@ -1,12 +1,14 @@
-"""What a caller is told when something fails: `{error, message, details?}`, whatever failed.
+"""What a caller is told when something fails: problem details (RFC 9457), whatever failed.
 
-`error` is one of the kinds that the mission's backend knows, or `method_not_allowed`. What went wrong inside is for the
+`error`, `message` and `details` are the mission's names; `type`, `title`, `status`, `detail` and `instance` the RFC's.
+`error` is a kind of the mission's backend, or `method_not_allowed` or `rate_limited`. What went wrong inside is for the
 log, where the request id leads; text of the database or of a program never leaves the process.
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal
 
 import psycopg
@@ -15,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api import PREFIX
 from api.logs import request_id
 from database.connection import BadAddress
 from database.pool import Unavailable
@@ -28,6 +31,7 @@ Kind = Literal[
     "authorization_error",
     "not_found",
     "method_not_allowed",
+    "rate_limited",
     "validation_error",
     "configuration_error",
     "server_error",
@@ -41,6 +45,7 @@ STATUS: dict[Kind, int] = {
     "authorization_error": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "rate_limited": 429,
     "validation_error": 400,
     "configuration_error": 500,
     "server_error": 500,
@@ -57,10 +62,16 @@ KIND: dict[int, Kind] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """The body of every answer that is not a success. For the API's description; `response` writes it."""
+    """The body of every answer that is not a success. For the API's description; `problem` writes it. `instance` is the
+    request's id, which leads to its lines in the log; `details` are there where there is more to say."""
 
     error: Kind
     message: str
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
     details: Any = None
 
 
@@ -78,11 +89,26 @@ class Misconfigured(Exception):
 
 
 def response(error: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    body = {"error": error.kind, "message": error.message}
-    if error.details is not None:
-        body["details"] = error.details
     extra = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(error.status, {})
-    return JSONResponse(body, status_code=error.status, headers={**extra, **(headers or {})})
+    return JSONResponse(
+        problem(error),
+        status_code=error.status,
+        headers={**extra, **(headers or {})},
+        media_type="application/problem+json",
+    )
+
+
+def problem(error: ApiError) -> dict[str, Any]:
+    body = {
+        "error": error.kind,
+        "message": error.message,
+        "type": f"{PREFIX}/docs#{error.kind}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.message,
+        "instance": f"urn:request:{request_id.get()}",
+    }
+    return body if error.details is None else body | {"details": error.details}
 
 
 def install(app: FastAPI) -> None:

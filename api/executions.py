@@ -1,8 +1,7 @@
 """Asking for an agent's work and watching it: one row in the database, and nobody has to be awake to take it.
 
-`Idempotency-Key` makes asking twice safe. Lists are pages by position, not by number: `X-Next-Cursor` of one answer is
-`before` of the next request. A log is read on with `since`, the `sequence` of the last line seen, or as it is written
-with `Accept: text/event-stream` (api/streams.py).
+`Idempotency-Key` makes asking twice safe. A log is read on with `since`, the `sequence` of the last line seen, or as it
+is written with `Accept: text/event-stream` (api/streams.py).
 
 Who may: the owner of a repository that belongs to no organization may do everything with it, so a fresh account can
 start at once. In an organization its roles decide: agents.execute to ask and to retry, agents.stop to cancel,
@@ -20,11 +19,11 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi import Request as HttpRequest
 
 from api import PREFIX
-from api.auth import CurrentCaller
 from api.backend import CurrentBackend
-from api.cursors import read_cursor, write_cursor
+from api.cursors import CurrentPaging, read_cursor
 from api.errors import ApiError
 from api.execution_requests import NewExecution
+from api.permissions import Access, Needs
 from api.streams import EventStream, is_wanted
 from database import executions
 from database.agents import AGENTS, find
@@ -32,13 +31,16 @@ from database.execution_rows import Execution, ExecutionDetail, Filter, ListedEx
 from database.executions import KeyReused, NotGranted, NotPermitted, WrongState
 
 router = APIRouter(prefix=f"{PREFIX}/agents", tags=["executions"])
+Reads = Annotated[Access, Needs("agents.read", by_statement=True)]
+Executes = Annotated[Access, Needs("agents.execute", by_statement=True)]
+Stops = Annotated[Access, Needs("agents.stop", by_statement=True)]
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 
 
 @router.post("/execute", status_code=202, summary="Ask an agent to work")
 def execute(
     body: NewExecution,
-    caller: CurrentCaller,
+    caller: Executes,
     backend: CurrentBackend,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
@@ -53,33 +55,31 @@ def execute(
 
 @router.get("/executions", summary="Your executions, newest first")
 def list_executions(
-    caller: CurrentCaller,
+    caller: Reads,
     backend: CurrentBackend,
-    response: Response,
+    paging: CurrentPaging,
     status: Status | None = None,
     agent_type: str | None = None,
     repository_id: UUID | None = None,
     parent_id: UUID | None = None,
     text: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
     visible: bool = False,
-    before: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> list[ListedExecution]:
     """`text` is looked for in what the list shows, in many executions at a time: a page may have few of them, or none,
     and `X-Next-Cursor` all the same. `visible`: all that you may look at, not only what you asked for.
     """
     if agent_type is not None:
         agent_type = known_agent(agent_type)
-    wanted, after = Filter(status, agent_type, repository_id, parent_id, text, visible), read_cursor(before)
+    wanted, position = Filter(status, agent_type, repository_id, parent_id, text, visible), read_cursor(paging)
     with backend.pool.connection() as connection:
-        page = executions.page(connection, caller.user_id, wanted, before=after, limit=limit)
+        page = executions.page(connection, caller.user_id, wanted, before=position, limit=paging.limit)
     if page.next:
-        response.headers["X-Next-Cursor"] = write_cursor(page.next)
+        paging.next((page.next.created_at, page.next.id))
     return page.executions
 
 
 @router.get("/executions/{execution_id}", summary="One execution, with its input, steps and result")
-def get_execution(execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> ExecutionDetail:
+def get_execution(execution_id: UUID, caller: Reads, backend: CurrentBackend) -> ExecutionDetail:
     with backend.pool.connection() as connection:
         return seen(executions.get(connection, caller.user_id, execution_id))
 
@@ -92,7 +92,7 @@ def get_execution(execution_id: UUID, caller: CurrentCaller, backend: CurrentBac
 )
 def get_logs(
     execution_id: UUID,
-    caller: CurrentCaller,
+    caller: Reads,
     backend: CurrentBackend,
     http: HttpRequest,
     response: Response,
@@ -122,9 +122,7 @@ def get_logs(
     summary="Cancel it: 200 if it was waiting, 202 if it runs and is being stopped, 409 if it has ended",
     responses={200: {"model": Execution}},
 )
-def cancel_execution(
-    execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend, response: Response
-) -> Execution:
+def cancel_execution(execution_id: UUID, caller: Stops, backend: CurrentBackend, response: Response) -> Execution:
     with refusals("cancelled while it waits or runs"), backend.pool.connection() as connection:
         moved = seen(executions.cancel(connection, caller.user_id, execution_id))
     response.status_code = 200 if moved.status == "cancelled" else 202
@@ -132,7 +130,7 @@ def cancel_execution(
 
 
 @router.post("/executions/{execution_id}/retry", status_code=202, summary="Try a failed one again")
-def retry_execution(execution_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> Execution:
+def retry_execution(execution_id: UUID, caller: Executes, backend: CurrentBackend) -> Execution:
     with refusals("tried again once it has failed"), backend.pool.connection() as connection:
         return seen(executions.retry(connection, caller.user_id, execution_id))
 

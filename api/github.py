@@ -16,9 +16,10 @@ from api import PREFIX, github_client, tokens
 from api.auth import Tokens, new_tokens
 from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
+from api.permissions import Public
 from database import users
 
-router = APIRouter(prefix=f"{PREFIX}/auth/github", tags=["auth"])
+router = APIRouter(prefix=f"{PREFIX}/auth/github", tags=["auth"], dependencies=[Public])
 SCOPE = "read:user user:email"
 COOKIE = "miyabi_oauth"
 LIFETIME_S = 600

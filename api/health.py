@@ -9,12 +9,13 @@ from fastapi import APIRouter, Response
 from api import PREFIX, __version__
 from api.backend import Backend, CurrentBackend
 from api.errors import Misconfigured, log_database_error
+from api.permissions import Public
 from database import health
 from database.connection import BadAddress, deadline
 from database.pool import Unavailable
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix=PREFIX, tags=["health"])
+router = APIRouter(prefix=PREFIX, tags=["health"], dependencies=[Public])
 ANSWER_S = 2.0
 
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api import PREFIX
-from api.auth import CurrentCaller
 from api.backend import CurrentBackend
 from api.errors import ApiError
+from api.permissions import CurrentCaller
 from database import repositories
 from database.repositories import Repository
 

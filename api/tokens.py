@@ -26,6 +26,8 @@ class Caller:
 
     user_id: UUID
     github_id: int
+    org_id: UUID | None = None
+    org_role: str | None = None
 
 
 def issue(secret: str, user: User, kind: TokenKind, *, lifetime_s: int, now: float | None = None) -> str:
@@ -47,10 +49,16 @@ def verify(secret: str, token: str, kind: TokenKind) -> Caller:
         claims = jwt.decode(
             token, secret, algorithms=["HS256"], leeway=LEEWAY_S, options={"require": ["exp", "sub", "github_id"]}
         )
-        caller = Caller(UUID(claims["sub"]), int(claims["github_id"]))
+        organization = claims.get("org_id")
+        caller = Caller(
+            UUID(claims["sub"]),
+            int(claims["github_id"]),
+            UUID(organization) if organization is not None else None,
+            claims.get("org_role"),
+        )
     except jwt.ExpiredSignatureError:
         raise ApiError("jwt_error", "The token has expired") from None
-    except (jwt.InvalidTokenError, ValueError, TypeError):
+    except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
         raise ApiError("jwt_error", "The token is not valid") from None
     if claims.get("typ", "access") != kind:
         raise ApiError("jwt_error", f"This is not {'an access' if kind == 'access' else 'a refresh'} token")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -52,6 +53,20 @@ class Client:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://backend") as client:
             return await client.request(method, path, **options)
+
+
+def problem(status: int, error: str, message: str, request_id: str, **more: Any) -> dict[str, Any]:
+    """The body of an answer that is not a success."""
+    return {
+        "type": f"/api/v1/docs#{error}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": message,
+        "instance": f"urn:request:{request_id}",
+        "error": error,
+        "message": message,
+        **more,
+    }
 
 
 def sql(dsn: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api.backend import Backend
 from api.secret_store import SecretStore
 from api.settings import Settings
-from tests.backend import JWT_SECRET, Client, make_backend
+from tests.backend import JWT_SECRET, Client, make_backend, problem
 
 
 @pytest.fixture
@@ -43,11 +43,10 @@ def test_the_text_of_a_database_error_stays_inside(migrated: str, caplog: pytest
     answer = Client(backend).sign_in().get("/repositories")
     backend.pool.close()
     assert answer.status_code == 500
-    assert answer.json() == {
-        "error": "database_error",
-        "message": "The database refused the request",
-        "details": {"request_id": answer.headers["x-request-id"]},
-    }
+    assert answer.json() == problem(
+        500, "database_error", "The database refused the request", answer.headers["x-request-id"],
+        details={"request_id": answer.headers["x-request-id"]},
+    )  # fmt: skip
     logged = " ".join(record.getMessage() for record in caplog.records)  # whatever an earlier test made of the format
     assert 'UndefinedTable: 42P01 relation "repositories" does not exist' in logged
 

@@ -50,7 +50,8 @@ def test_neither_kind_passes_for_the_other() -> None:
 
 
 def test_a_token_of_the_mission_s_backend_is_an_access_token() -> None:
-    assert verify(SECRET, token(org_id="x", org_role="owner"), "access").github_id == 42
+    caller = verify(SECRET, token(org_id=str(UUID(int=3)), org_role="owner"), "access")
+    assert (caller.org_id, caller.org_role) == (UUID(int=3), "owner")
     assert refusal(token(), "refresh") == "This is not a refresh token"
 
 
@@ -61,7 +62,7 @@ def test_expiry_has_a_minute_of_leeway() -> None:
 
 @pytest.mark.parametrize("changes", [
     {"exp": None}, {"sub": None}, {"sub": "nobody"}, {"sub": 7}, {"github_id": None}, {"github_id": "many"},
-    {"github_id": []}, {"exp": "soon"},
+    {"github_id": []}, {"exp": "soon"}, {"org_id": "x"}, {"org_id": 7},
 ])  # fmt: skip
 def test_claims_that_are_missing_or_wrong(changes: dict[str, Any]) -> None:
     assert refusal(token(**changes)) == "The token is not valid"

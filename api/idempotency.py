@@ -1,0 +1,103 @@
+"""`Idempotency-Key` on requests that make something: sent twice, it is made once, and both hear the same.
+
+    @router.post("", status_code=201)
+    def create_task(body: NewTask, access: …, creation: CurrentCreation) -> Task:
+        return creation.once(lambda connection: tasks.create(connection, access.user_id, body))
+
+The key is the user's own. The same key with another request (route, query or body) is 422; the answer to a repeated
+request says `Idempotency-Replayed: true`. Without a key the work is done, in one transaction too.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from typing import Annotated, Any, TypeVar, cast
+
+import psycopg
+from fastapi import Depends, Header, Request, Response
+from pydantic import TypeAdapter
+
+from api.backend import Backend, CurrentBackend
+from api.errors import ApiError
+from api.permissions import CurrentCaller
+from database import idempotency
+from database.idempotency import KeyReused
+from database.pool import Connection
+
+T = TypeVar("T")
+Key = Annotated[str | None, Header(min_length=1, max_length=255)]
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A request that makes something; `claim` is None if it has no key. What a handler writes into the answer's status
+    and headers is kept too."""
+
+    backend: Backend
+    claim: idempotency.Request | None
+    response: Response
+    status: int
+
+    def once(self, make: Callable[[Connection], T]) -> T:
+        """What `make` gives, or gave before. It is called in a transaction, with its connection."""
+        with self.backend.pool.connection() as connection, connection.transaction():
+            if self.claim is None:
+                return make(connection)
+            return cast(T, self._keyed(connection, self.claim, make))
+
+    def _keyed(self, connection: Connection, claim: idempotency.Request, make: Callable[[Connection], T]) -> Response:
+        try:
+            known = idempotency.claim(connection, claim)
+        except psycopg.errors.ForeignKeyViolation:
+            raise ApiError("authentication_error", "The account no longer exists") from None
+        except KeyReused:
+            text = "This Idempotency-Key was used for another request"
+            raise ApiError("validation_error", text, status=422) from None
+        if known:
+            return answer(known.status, {**known.headers, "Idempotency-Replayed": "true"}, known.body)
+        made = make(connection)
+        status, body = self.response.status_code or self.status, dumped(made)
+        headers = {name: value for name, value in self.response.headers.items() if name != "content-length"}
+        idempotency.answer(connection, claim, status=status, headers=headers, body=body)
+        return answer(status, headers, body)
+
+
+async def creation(
+    request: Request,
+    response: Response,
+    caller: CurrentCaller,
+    backend: CurrentBackend,
+    idempotency_key: Key = None,
+) -> Creation:
+    claim = None
+    if idempotency_key is not None:
+        claim = idempotency.Request(caller.user_id, idempotency_key, fingerprint(request, await request.body()))
+    return Creation(backend, claim, response, request.scope["route"].status_code or 200)
+
+
+CurrentCreation = Annotated[Creation, Depends(creation)]
+
+
+def fingerprint(request: Request, body: bytes) -> bytes:
+    """The same for the same JSON, however it is written."""
+    with contextlib.suppress(ValueError, RecursionError):  # FastAPI will refuse it
+        body = json.dumps(json.loads(body), sort_keys=True).encode()
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    return blake2b(asked + body, digest_size=16).digest()
+
+
+def answer(status: int, headers: dict[str, str], body: str) -> Response:
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def dumped(made: Any) -> str:
+    kind: Any = type(made)
+    return adapter(kind).dump_json(made).decode()
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
