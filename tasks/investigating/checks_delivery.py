@@ -13,6 +13,9 @@ EXAMPLES = re.compile(r"\.env\.(example|sample|template|dist)$")
 PROVIDED = re.compile(r"^(AWS_|LAMBDA_|CARGO_|GITHUB_ACTIONS$|CI$|HOME$|PATH$|PORT$|NODE_ENV$|TZ$|_)")
 """Variables that a machine or the build gives."""
 
+POSTGRES = re.compile(r"postgres|postgis|timescale|pgvector", re.IGNORECASE)
+"""An image that is a PostgreSQL."""
+
 
 def frontend_address(facts: Facts, _claim: Claim | None) -> Looked:
     """Does a frontend ask this machine, which no visitor's browser can mean?"""
@@ -144,9 +147,15 @@ def looked_at_build(built: Built) -> Looked:
 
 def local_database(facts: Facts, _claim: Claim | None) -> Looked:
     """Can a developer start a database with one command?"""
+    services = [one for file in facts.by_file.values() if not aside(file.file) for one in file.services]
     files = named(facts, r"(docker-)?compose[\w.-]*\.ya?ml")
-    if files:
-        return Looked("working", "a compose file is there", [Seen(Place(path), "compose file") for path in files])
+    if databases := [one for one in services if POSTGRES.search(one.value or "")]:
+        says = f"{databases[0].place.file} starts {databases[0].value}"
+        return Looked("working", says, [Seen(one.place, f"{one.name}: {one.value}") for one in databases])
+    if files and not services:
+        return Looked(
+            "unknown", "no service can be read from the compose files", [Seen(Place(one), "") for one in files]
+        )
     problem = Problem(
         title="No database for development",
         impact="low",
@@ -155,7 +164,8 @@ def local_database(facts: Facts, _claim: Claim | None) -> Looked:
         fix=["a compose file with PostgreSQL, and .env.example with its address"],
         hours=(1, 1),
     )
-    return Looked("absent", "no compose file starts a database", [], [problem])
+    seen = [Seen(one.place, f"{one.name}: {one.value or 'built here'}") for one in services]
+    return Looked("absent", "no compose file starts PostgreSQL", seen, [problem] if facts.has_code else [])
 
 
 def docker(facts: Facts, _claim: Claim | None) -> Looked:

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -16,12 +17,13 @@ from tasks.investigating import code
 from tasks.investigating.files import content, listed
 from tasks.investigating.javascript import read_javascript
 from tasks.investigating.linking import aside, served
+from tasks.investigating.looking import listed as names
 from tasks.investigating.migrations import read_migrations
 from tasks.investigating.model import Address, Facts, FileFacts, Place
 from tasks.investigating.python import read_python
 from tasks.investigating.rust import read_rust
 from tasks.investigating.scratch import tried
-from tasks.investigating.settings import is_settings, read_settings
+from tasks.investigating.settings import is_compose, is_settings, read_settings, services_in
 
 logger = logging.getLogger(__name__)
 READERS: Mapping[str, Callable[[str, bytes], FileFacts]] = {
@@ -30,6 +32,14 @@ READERS: Mapping[str, Callable[[str, bytes], FileFacts]] = {
     **{name: partial(read_javascript, language=name) for name in ("javascript", "typescript", "tsx")},
 }
 PAGES = (".html", ".htm", ".vue", ".svelte", ".astro")
+FOREIGN: Mapping[str, re.Pattern[bytes]] = {
+    "rust": re.compile(rb"^\s*use (actix_web|rocket|warp|poem|salvo|tide)\b", re.MULTILINE),
+    "python": re.compile(
+        rb"^\s*(?:from|import) (django\.urls|aiohttp\.web|aiohttp(?= import web)|tornado|sanic|bottle)\b", re.MULTILINE
+    ),
+    **dict.fromkeys(("javascript", "typescript"), re.compile(rb"""['"](@nestjs/common|@koa/router|@hapi/hapi)['"]""")),
+}  # fmt: skip
+"""Frameworks whose routes no reader knows: what of them looks like another's is not taken for it."""
 KEPT = TypeAdapter(dict[str, FileFacts])
 
 
@@ -61,7 +71,7 @@ def gather(folder: Path, *, name: str, addresses: Finder, kept: Path | None = No
     migrations = tried(folder, read_migrations(folder, [path for path in listing.paths if not aside(path)]))
     return Facts(
         name, len(listing.paths), by_file, served(by_file.values()), migrations, listing.paths,
-        [*listing.unread, *misread(by_file.values())],
+        [*listing.unread, *misread(by_file.values()), *out_of_sight(by_file.values())],
     )  # fmt: skip
 
 
@@ -77,17 +87,30 @@ def read_file(path: str, data: bytes, addresses: Finder) -> FileFacts:
         facts = reader(path, data)
     else:
         facts = FileFacts(path, broken=code.broken(code.parsed(path, language, data)) if language else [])
+    if language in FOREIGN and (found := FOREIGN[language].search(data)):
+        facts = replace(facts, routes=[], mounts=[], computed=[], foreign=found[1].decode())
     frontend = language in ("javascript", "typescript", "tsx") or path.endswith(PAGES) or ".env" in path
     if frontend and not aside(path):
-        found = [Address(hit.name, hit.value, Place(path, hit.line, hit.line))
+        hits = [Address(hit.name, hit.value, Place(path, hit.line, hit.line))
                  for hit in addresses(path, data.decode(errors="replace"))]  # fmt: skip
-        facts = replace(facts, addresses=found)
-    return replace(facts, settings=read_settings(path, data)) if is_settings(path) else facts
+        facts = replace(facts, addresses=hits)
+    if is_settings(path):
+        facts = replace(facts, settings=read_settings(path, data))
+    return replace(facts, services=services_in(path, data)) if is_compose(path.rsplit("/", 1)[-1]) else facts
 
 
 def misread(files: Iterable[FileFacts]) -> list[str]:
     return [f"{facts.broken[0]}: the syntax is not understood here; what stands around it may be missing"
             for facts in files if facts.broken]  # fmt: skip
+
+
+def out_of_sight(files: Iterable[FileFacts]) -> Iterator[str]:
+    """Routes that are there and not among those that were found."""
+    known = [facts for facts in files if not aside(facts.file)]
+    if computed := [str(place) for facts in known for place in facts.computed]:
+        yield f"routes whose path is made when the program runs: {names(computed)}"
+    for framework in sorted({facts.foreign for facts in known} - {""}):
+        yield f"routes of {framework}: {names([facts.file for facts in known if facts.foreign == framework])}"
 
 
 def read_kept(file: Path | None) -> dict[str, FileFacts]:

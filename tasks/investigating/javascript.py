@@ -8,7 +8,9 @@ from tree_sitter import Node
 from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
 from tasks.investigating.model import Auth, FileFacts, Mount, Pool, Route, Variable
 
-WANTED = re.compile(rb"\.(get|post|put|patch|delete|all|use)\(|process\.env|Pool\(|createPool|jwt|Router\(|express\(")
+WANTED = re.compile(
+    rb"\.(get|post|put|patch|delete|all|use|route)\(|process\.env|Pool\(|createPool|jwt|Router\(|express\("
+)
 QUERY = """
 (call_expression) @call
 (new_expression) @new
@@ -83,10 +85,12 @@ def read_call(code: Code, facts: FileFacts, imports: dict[str, str], routers: se
     owner, _, method = function.rpartition(".")
     given = arguments(node)
     path = string_of(given[0]) if given else None
-    if owner in routers and method in VERBS and path is not None and len(given) > 1:
-        place, handler = code.place(node), text(given[-1])[:80]
-        facts.routes.append(Route(owner, method.upper(), path, handler, place, code.disabled))
+    if owner in routers and method in VERBS and len(given) > 1:
+        read_route(code, facts, owner, paths_of(given[0]), node)
         read_guards(code, facts, given[1:-1])
+    elif method in VERBS and given and (chained := chained_on(node, routers)):
+        read_route(code, facts, *chained, node)
+        read_guards(code, facts, given[:-1])
     elif owner in routers and method == "use":
         read_use(code, facts, imports, owner, path or "", given[1:] if path is not None else given, node)
     elif POOL.match(function):
@@ -95,6 +99,35 @@ def read_call(code: Code, facts: FileFacts, imports: dict[str, str], routers: se
         facts.pools.append(Pool(function, settings, code.place(statement), code.disabled))
     elif TOKENS.match(function):
         facts.auth.append(Auth("tokens", function, code.place(node), code.disabled))
+
+
+def read_route(code: Code, facts: FileFacts, owner: str, paths: list[str], node: Node) -> None:
+    """A route for each path, at the line of the method's name; or that its path is made when the program runs."""
+    function = node.child_by_field_name("function")
+    method = function.child_by_field_name("property") if function else None
+    place, handler = code.place(method or node, node), text(arguments(node)[-1])[:80]
+    if not paths:
+        facts.computed.append(place)
+    for path in paths:
+        facts.routes.append(Route(owner, text(method).upper(), path, handler, place, code.disabled))
+
+
+def paths_of(node: Node) -> list[str]:
+    """`"/a"`, or each of `["/a", "/b"]`."""
+    found = [string_of(one) for one in (node.named_children if node.type == "array" else [node])]
+    return [path for path in found if path is not None]
+
+
+def chained_on(node: Node, routers: set[str]) -> tuple[str, list[str]] | None:
+    """The router and path that `app.route("/a").get(…).post(…)` is about."""
+    function = node.child_by_field_name("function")
+    while function is not None and function.type == "member_expression":
+        before = function.child_by_field_name("object")
+        function = before.child_by_field_name("function") if before and before.type == "call_expression" else None
+        owner, _, method = text(function).rpartition(".")
+        if before is not None and method == "route" and owner in routers and arguments(before):
+            return owner, paths_of(arguments(before)[0])
+    return None
 
 
 def read_use(

@@ -38,6 +38,7 @@ class Arrival:
     prefix: str = ""
     state: State = "enabled"
     why: Place | None = None
+    instead: bool = False
 
 
 class Linker:
@@ -66,22 +67,29 @@ class Linker:
         for node in sorted(self.nodes - inside):
             state: State = "enabled" if self.alive(node) else "not mounted"
             found += self.visit(node, Arrival(state=state), ())
-        return distinct([replace(route, path=CONSTANT.sub(self.constant, route.path)) for route in found])
+        return distinct([replace(route, path=self.without_names(route)) for route in found])
 
-    def constant(self, named: re.Match[str]) -> str:
-        """The path that another file's constant stands for; its name, where that cannot be found."""
-        module, _, name = named[1].rpartition(".")
-        values = (self.files[file].constants.get(name) for file in self.files_of("x.py", module))
-        return next(filter(None, values), f"/{{{name}}}").removeprefix("/")
+    def without_names(self, route: Served) -> str:
+        """A path with what other files' constants stand for; their names, where that cannot be found."""
+
+        def value(named: re.Match[str]) -> str:
+            module, _, name = named[1].rpartition(".")
+            files = self.files_of(route.place.file, module) if module else list(self.files)
+            values = (self.files[file].constants.get(name) for file in files)
+            return next(filter(None, values), f"/${name}").removeprefix("/")
+
+        return CONSTANT.sub(value, route.path)
 
     def visit(self, node: Node, here: Arrival, path: tuple[Node, ...]) -> Iterator[Served]:
         if node in path or len(path) > DEEPEST:
             return
         for route in self.routes.get(node, ()):
             state: State = "commented out" if route.disabled and here.state == "enabled" else here.state
-            yield Served(route.method, joined(here.prefix, route.path), route.handler, route.place, state, here.why)
+            own = route.path.removeprefix(route.own) if here.instead else route.path
+            yield Served(route.method, joined(here.prefix, own), route.handler, route.place, state, here.why)
         for mount in self.mounts.get(node, ()):
-            there = replace(here, prefix=joined(here.prefix, mount.prefix) if mount.prefix else here.prefix)
+            prefix = joined(here.prefix, mount.prefix) if mount.prefix else here.prefix
+            there = replace(here, prefix=prefix, instead=mount.instead)
             if mount.disabled and here.state == "enabled":
                 there = replace(there, state="commented out", why=mount.place)
             for target in self.targets[mount]:

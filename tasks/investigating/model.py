@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 State = Literal["enabled", "commented out", "not mounted"]
+CODE = (".rs", ".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Route:
     place: Place
     disabled: bool = False
     """It is inside a comment."""
+    own: str = ""
+    """What of the path is the router's own prefix, which a mount may put another in the place of."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Mount:
     target: str
     place: Place
     disabled: bool = False
+    instead: bool = False
+    """The prefix stands in the place of the target's own, as Flask has it."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ class FileFacts:
     auth: list[Auth] = field(default_factory=list)
     addresses: list[Address] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
+    services: list[Address] = field(default_factory=list)
+    """What a compose file starts: a service's name and its image."""
     called: list[str] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     """Of a file that makes a pool or has what Lambda runs; those of all others would be most of what is kept."""
@@ -125,6 +132,10 @@ class FileFacts:
     """Paths with a name, which routers of other files begin with."""
     broken: list[Place] = field(default_factory=list)
     """Where its syntax is not understood."""
+    computed: list[Place] = field(default_factory=list)
+    """Routes whose path is made when the program runs."""
+    foreign: str = ""
+    """A framework that it uses, whose routes no reader here knows."""
 
 
 @dataclass(frozen=True)
@@ -213,3 +224,8 @@ class Facts:
     """What could not be read, and why."""
     cloud: list[Resource] | None = None
     built: Built | None = None
+
+    @property
+    def has_code(self) -> bool:
+        """There is a file in a language that is read here."""
+        return any(file.endswith(CODE) for file in self.by_file)

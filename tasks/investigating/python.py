@@ -8,8 +8,8 @@ from tree_sitter import Node
 from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
 from tasks.investigating.model import Auth, FileFacts, Function, Mount, Pool, Route, Variable
 
-WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|websocket|include_router|register_blueprint)\(|env|"
-                    rb"create_(async_)?engine|[Pp]ool\(|create_pool|connect\(|jwt|APIRouter|FastAPI|Blueprint|Flask|"
+WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|add_\w+|websocket|include_router)\(|env|"
+                    rb"\.register_blueprint\(|create_(async_)?engine|[Pp]ool\(|create_pool|connect\(|jwt|APIRouter|FastAPI|Blueprint|Flask|"
                     rb"Depends\(|_required|^[A-Z_]+ *= *['\"]/", re.MULTILINE)  # fmt: skip
 QUERY = """
 (call) @call
@@ -19,6 +19,9 @@ QUERY = """
 (module (function_definition) @function)
 (module (expression_statement (assignment left: (identifier) right: (string)) @constant))
 """
+ADDING = ("add_api_route", "add_url_rule", "add_route")
+MANY = ("route", "api_route", *ADDING)
+"""Whose methods are an argument."""
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "websocket")
 MAKERS = re.compile(r"(^|\.)(FastAPI|Starlette|Flask|APIRouter|Blueprint)$")
 APPS = ("FastAPI", "Starlette", "Flask")
@@ -57,7 +60,7 @@ def read_python(file: str, data: bytes) -> FileFacts:
 def read(code: Code, facts: FileFacts, imports: dict[str, str], known: dict[str, str]) -> dict[str, str]:
     """Put what the tree says into the facts; gives the prefixes of the routers that it makes."""
     seen = code.captures(QUERY)
-    names = {name: f"«{whole}»" for name, whole in imports.items()} | facts.constants
+    names = names_in(facts, imports)
     prefixes = {**known, **dict(made(node, code, facts, names) for node in seen.get("call", []) if maker(node))}
     for node in seen.get("call", []):
         read_call(code, facts, imports, prefixes, node)
@@ -144,8 +147,8 @@ def positional(node: Node) -> list[Node]:
 def read_call(code: Code, facts: FileFacts, imports: dict[str, str], prefixes: dict[str, str], node: Node) -> None:
     function, given = function_of(node), positional(node)
     owner, _, method = function.rpartition(".")
-    if owner in prefixes and method in (*VERBS, "route", "api_route") and given:
-        read_route(code, facts, prefixes, node, owner, method)
+    if owner in prefixes and method in (*VERBS, *MANY) and given:
+        read_route(code, facts, imports, prefixes, node)
     elif method in ("include_router", "register_blueprint") and given:
         read_mount(code, facts, imports, prefixes.get(owner, "").rstrip("/"), node)
     elif function in ("os.getenv", "getenv", "os.environ.get", "environ.get") and given and not code.disabled:
@@ -163,11 +166,12 @@ def read_call(code: Code, facts: FileFacts, imports: dict[str, str], prefixes: d
 
 def read_mount(code: Code, facts: FileFacts, imports: dict[str, str], before: str, node: Node) -> None:
     """`app.include_router(users.router, prefix="/users")`, also of each in a loop over several."""
-    names = {name: f"«{whole}»" for name, whole in imports.items()} | facts.constants
-    prefix = before + prefix_of(keyword(node, "prefix") or keyword(node, "url_prefix"), names)
+    prefix = before + prefix_of(keyword(node, "prefix") or keyword(node, "url_prefix"), names_in(facts, imports))
     owner = function_of(node).rpartition(".")[0]
+    instead = keyword(node, "url_prefix") is not None
     for name in each_of(text(positional(node)[0]), node):
-        facts.mounts.append(Mount(owner, prefix, target_of(name, imports), code.place(node), code.disabled))
+        target = target_of(name, imports)
+        facts.mounts.append(Mount(owner, prefix, target, code.place(node), code.disabled, instead))
 
 
 def each_of(name: str, node: Node) -> list[str]:
@@ -197,16 +201,29 @@ def target_of(name: str, imports: dict[str, str]) -> str:
     return f"{whole}#{rest}" if dot else f"{whole.rpartition('.')[0]}#{whole.rpartition('.')[2]}"
 
 
-def read_route(code: Code, facts: FileFacts, prefixes: dict[str, str], node: Node, owner: str, method: str) -> None:
-    """`@router.get("/x")` above a function."""
-    path = string_of(positional(node)[0])
+def read_route(code: Code, facts: FileFacts, imports: dict[str, str], prefixes: dict[str, str], node: Node) -> None:
+    """A route for each method, or that its path is made when the program runs."""
+    owner, _, method = function_of(node).rpartition(".")
+    handler, first, own = handler_of(node, method), positional(node)[0], prefixes[owner].rstrip("/")
+    path = prefix_of(first, names_in(facts, imports))
+    if handler is not None and not path and string_of(first) is None:
+        facts.computed.append(code.place(node))
+    elif handler is not None:
+        named = re.findall(r"\w+", text(keyword(node, "methods"))) or ["GET"]
+        for verb in named if method in MANY else [method]:
+            route = Route(owner, verb.upper(), own + path, handler, code.place(node), code.disabled, own)
+            facts.routes.append(route)
+
+
+def handler_of(node: Node, method: str) -> str | None:
+    """The function below `@router.get("/x")`, or the last argument of `app.add_api_route("/x", handler)`."""
+    if method in ADDING:
+        return text(positional(node)[-1])
     decorated = up(node, "decorated_definition")
-    if path is None or decorated is None:
-        return
-    definition = decorated.child_by_field_name("definition")
-    handler = text(definition.child_by_field_name("name")) if definition else ""
-    methods = re.findall(r"\w+", text(keyword(node, "methods"))) or ["GET"]
-    for verb in methods if method in ("route", "api_route") else [method]:
-        prefix = prefixes.get(owner, "").rstrip("/")
-        route = Route(owner, verb.upper(), prefix + path, handler, code.place(node), code.disabled)
-        facts.routes.append(route)
+    definition = decorated.child_by_field_name("definition") if decorated else None
+    return text(definition.child_by_field_name("name")) if definition else None
+
+
+def names_in(facts: FileFacts, imports: dict[str, str]) -> dict[str, str]:
+    """What a name in a path stands for: a constant of this file, or one of another until the files are linked."""
+    return {name: f"«{whole}»" for name, whole in imports.items()} | facts.constants

@@ -9,10 +9,11 @@ from tree_sitter import Node
 
 from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
 from tasks.investigating.model import Auth, FileFacts, Function, Mount, Place, Pool, Route, Variable
+from tasks.investigating.rust_chains import Link, arguments, chains_of, unrolled
 
 WANTED = re.compile(
     rb"\.(route|nest|merge|layer|route_layer)\(|Pool|[Jj]wt|(De|En)codingKey|env::var|\benv!|Router::new|fn routes?\("
-    rb"|service_fn"
+    rb"|service_fn|\bconst \w+: *&('static )?str *= *\"/"
 )
 """A file without any of these is parsed for its syntax and its calls alone."""
 CALLS = "(call_expression function: [(scoped_identifier) (identifier)]) @call"
@@ -24,6 +25,7 @@ QUERY = """
 (use_declaration) @use
 (mod_item) @module
 (function_item) @function
+(const_item value: (string_literal)) @constant
 """
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "any", "connect", "trace")
 ROUTING = ("route", "route_service", "nest", "nest_service", "merge")
@@ -34,22 +36,21 @@ GUARD = re.compile(r"auth|jwt|require_(user|login|role)", re.IGNORECASE)
 
 
 @dataclass
-class Link:
-    """One method call of a chain, with its arguments."""
-
-    method: str
-    arguments: list[Node]
-    node: Node
-    at: Node
-    """The method's name: where the call's line is."""
-
-
-@dataclass
 class Found:
     """What is collected from a file and its comments."""
 
     facts: FileFacts
     imports: dict[str, str] = field(default_factory=dict)
+
+    def path(self, node: Node | None) -> str | None:
+        """A literal, or what a constant stands for; of another file's until the files are linked. None: computed."""
+        if node is None or node.type not in ("identifier", "scoped_identifier"):
+            return string_of(node)
+        name = text(node)
+        if name in self.facts.constants or not name.rpartition("::")[2].isupper():
+            return self.facts.constants.get(name)
+        whole = [part for part in self.imports.get(name, name).split("::") if part not in ("crate", "self", "super")]
+        return f"«{'.'.join(whole)}»"
 
 
 def read_rust(file: str, data: bytes) -> FileFacts:
@@ -77,6 +78,9 @@ def read(code: Code, found: Found) -> None:
                 for name, nodes in seen.items()}  # fmt: skip
     for node in seen.get("use", []):
         found.imports.update(imports_of(text(node)))
+    for node in seen.get("constant", []):
+        if (value := string_of(node.child_by_field_name("value"))) and value.startswith("/"):
+            found.facts.constants[text(node.child_by_field_name("name"))] = value
     for node, base, links in chains_of(seen.get("chain", [])):
         read_chain(code, found, node, base, links)
     for node in seen.get("call", []) + seen.get("plain", []):
@@ -102,37 +106,6 @@ def imports_of(line: str) -> Iterator[tuple[str, str]]:
     for part in rest.rstrip("} ").split(",") if brace else [body]:
         path, _, alias = (head.strip() + part.strip() if brace else part).partition(" as ")
         yield (alias or path.rsplit("::", 1)[-1]).strip(), path.strip()
-
-
-def chains_of(calls: list[Node]) -> Iterator[tuple[Node, Node, list[Link]]]:
-    """Each chain once: its outermost call, what it begins with, and its calls. Those within begin at the same byte."""
-    known: set[int] = set()
-    for node in sorted(calls, key=lambda call: (call.start_byte, -call.end_byte)):
-        if node.id not in known:
-            base, links = unrolled(node)
-            known.update(link.node.id for link in links)
-            yield node, base, links
-
-
-def unrolled(node: Node) -> tuple[Node, list[Link]]:
-    """A chain as what it begins with and its calls, in the order of writing."""
-    links: list[Link] = []
-    while True:
-        while node.type in ("try_expression", "await_expression", "parenthesized_expression"):
-            node = node.named_children[0]
-        function = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if function is None or function.type != "field_expression":
-            return node, links[::-1]
-        method, base = function.child_by_field_name("field"), function.child_by_field_name("value")
-        assert method is not None
-        assert base is not None
-        links.append(Link(text(method), arguments(node), node, method))
-        node = base
-
-
-def arguments(call: Node) -> list[Node]:
-    given = call.child_by_field_name("arguments")
-    return [node for node in (given.named_children if given else []) if "comment" not in node.type]
 
 
 def read_chain(code: Code, found: Found, node: Node, base: Node, links: list[Link]) -> None:
@@ -178,8 +151,10 @@ def read_router(
         found.facts.mounts.append(Mount(router, prefix, target, place, code.disabled))
     for link in links:
         place, given = code.place(link.at, link.node), link.arguments
-        path = string_of(given[0]) if given else None
-        if link.method == "route" and path is not None and len(given) == 2:
+        path = found.path(given[0]) if len(given) == 2 else None
+        if link.method in ("route", "nest") and path is None and len(given) == 2 and not code.disabled:
+            found.facts.computed.append(place)
+        if link.method == "route" and path is not None:
             found.facts.routes.extend(routes_of(router, prefix + path, given[1], place, code.disabled))
         elif link.method in ("nest", "merge") and given:
             inner, more = unrolled(given[-1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tasks.investigating.model import Place, Setting
+from tasks.investigating.model import Address, Place, Setting
 
 LINE = re.compile(r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)$")
 IN_VARIABLES = re.compile(r"\bVariables=\{([^}]*)", re.DOTALL)
@@ -53,6 +53,21 @@ def inside_variables(path: str, text: str) -> Iterator[Setting]:
             yield Setting(pair[1], True, Place(path, number, number))
 
 
+def services_in(path: str, data: bytes) -> list[Address]:
+    """The services of a compose file with their images; None for one that is built."""
+    text = data.decode(errors="replace")
+    found = loaded(text, yaml.safe_load)
+    services = found.get("services") if isinstance(found, dict) else None
+    named = services.items() if isinstance(services, dict) else ()
+    images = [(str(name), one.get("image")) for name, one in named if isinstance(one, dict)]
+    return [
+        Address(
+            name, image if isinstance(image, str) else None, Place(path, line := line_of(text, image or name), line)
+        )
+        for name, image in images
+    ]
+
+
 def loaded(text: str, load: Any) -> Any:
     try:
         return load(text)
@@ -87,5 +102,5 @@ def variables_in(part: Any) -> list[tuple[str, bool]]:
 
 
 def line_of(text: str, name: str) -> int:
-    found = re.search(rf"\b{re.escape(name)}\b", text)
+    found = re.search(rf"\b{re.escape(str(name))}\b", text)
     return text.count("\n", 0, found.start()) + 1 if found else 0

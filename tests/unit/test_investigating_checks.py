@@ -54,7 +54,7 @@ CASES: list[tuple[str, Standing, dict[str, str]]] = [
     ("environment", "absent", {"main.rs": 'fn main() { let a = env::var("A")?; }', ".env.example": "A=1"}),
     ("environment", "working", {"main.rs": 'fn main() { let a = env::var("A")?; }', ".env": "A=1"}),
     ("environment", "partly", {"main.rs": 'fn f() { (env::var("A")?, env::var("B")?) }', "x.sh": "export A=1"}),
-    ("local-database", "working", {"docker-compose.yml": "services: {}"}),
+    ("local-database", "working", {"docker-compose.yml": "services: {db: {image: postgres}}"}),
     ("local-database", "absent", {"a.txt": ""}),
     ("docker", "ready", {"api/Dockerfile": ""}),
     ("docker", "absent", {"a.txt": ""}),
