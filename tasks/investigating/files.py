@@ -29,20 +29,20 @@ def listed(folder: Path) -> Listing:
     """The files of a folder by name. Raises Permanent if it is none."""
     if not folder.is_dir():
         raise Permanent(f"{folder} is not a folder: name a repository's folder, or the address to clone it from")
-    found = sorted({*(known(folder) if (folder / ".git").exists() else walked(folder)), *own_settings(folder)})
+    found = sorted({*(known(folder) or walked(folder)), *own_settings(folder)})
     kept = [path for path in found if not ELSEWHERE & set(path.split("/")[:-1])]
-    listing = Listing(kept[:MOST])
+    strange = [path for path in kept if not path.isprintable()]
+    kept = [path for path in kept if path.isprintable()]
+    listing = Listing(kept[:MOST], [f"{path!a}: its name cannot be written down" for path in strange])
     if len(kept) > MOST:
         listing.unread.append(f"{len(kept) - MOST} of {len(kept)} files: more than {MOST} are not read")
     return listing
 
 
 def known(folder: Path) -> list[str]:
-    """What git tracks, and new files that it does not ignore. A folder that is no repository to git is walked."""
+    """What git tracks, and new files that it does not ignore; nothing of a folder that is in no repository."""
     command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
-    if done.returncode:
-        return list(walked(folder))
     return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
 

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from database import sql_text
@@ -67,8 +68,8 @@ def bare(name: str) -> str:
 
 def statements(sql: str) -> Iterator[tuple[int, int, str]]:
     """First line, last line and first words of each statement."""
-    starts = sql_text.statement_starts(sql)
-    for start, end in zip(starts, [*starts[1:], len(sql)], strict=True):
+    starts = [*sql_text.statement_starts(sql), len(sql)]
+    for start, end in pairwise(starts):
         words, last = list[str](), start
         for offset, token in sql_text.tokens(sql[start:end]):
             last = start + offset + len(token)

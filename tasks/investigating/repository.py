@@ -19,7 +19,7 @@ from tasks.errors import Permanent, Temporary
 from tasks.investigating.investigation import Subject
 
 ADDRESS = re.compile(r"^(https?|ssh|git|file)://[^\s-][^\s]*$|^[\w.-]+@[\w.-]+:[\w./~-]+$")
-REF = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$")
+REF = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_./~^-]{0,199}$")
 TOKEN = "MIYABI_GIT_TOKEN"
 PATIENCE_S = 600.0
 AWAY = re.compile(r"could not resolve host|timed? ?out|connection (refused|reset)|unable to access", re.IGNORECASE)
@@ -35,11 +35,16 @@ def checked_out(repository: str, ref: str = "") -> Iterator[Subject]:
             yield fetched(repository, ref or "HEAD", Path(place))
     elif not (folder := Path(repository).expanduser()).is_dir():
         raise Permanent(f"{repository!r} is neither a folder here nor the address of a git repository")
-    elif ref:
+    elif ref or is_bare(folder):
         with tempfile.TemporaryDirectory(prefix="miyabi-investigate-") as place:
-            yield at_ref(folder.resolve(), ref, Path(place) / "copy")
+            yield at_ref(folder.resolve(), ref or "HEAD", Path(place) / "copy")
     else:
         yield Subject(folder.resolve(), folder.resolve().name, commit_of(folder))
+
+
+def is_bare(folder: Path) -> bool:
+    """A repository without files of its own."""
+    return all((folder / part).exists() for part in ("HEAD", "objects", "refs"))
 
 
 def is_address(repository: str) -> bool:
@@ -55,7 +60,10 @@ def is_address(repository: str) -> bool:
 def fetched(address: str, ref: str, place: Path) -> Subject:
     """One commit of an address, without its history."""
     git(place, "init", "--quiet")
-    git(place, "fetch", "--quiet", "--depth", "1", "--", address, ref, extra=credentials(address))
+    try:
+        git(place, "fetch", "--quiet", "--depth", "1", "--", address, ref, extra=credentials(address))
+    except Permanent as error:
+        raise Permanent(f"{error}\nOf an address there can be asked a branch, a tag, or a whole commit.") from error
     git(place, "checkout", "--quiet", "--detach", "FETCH_HEAD")
     name = re.sub(r"[^\w.-]", "-", "-".join(re.split(r"[/:]", address.removesuffix(".git"))[-2:]))
     return Subject(place, name.strip("-."), git(place, "rev-parse", "HEAD"))
@@ -63,6 +71,8 @@ def fetched(address: str, ref: str, place: Path) -> Subject:
 
 def at_ref(folder: Path, ref: str, place: Path) -> Subject:
     """A commit of a folder's repository, whose objects are lent."""
+    if not ((folder / ".git").exists() or is_bare(folder)):
+        raise Permanent(f"{folder} is not the top of a git repository, so it has no {ref!r}: leave the ref out")
     git(folder, "clone", "--quiet", "--shared", "--no-checkout", "--", str(folder), str(place))
     known = [
         one
@@ -72,13 +82,11 @@ def at_ref(folder: Path, ref: str, place: Path) -> Subject:
     if not known:
         raise Permanent(f"{folder} has no branch, tag or commit {ref!r}")
     git(place, "checkout", "--quiet", "--detach", known[0])
-    return Subject(place, folder.name, git(place, "rev-parse", "HEAD"))
+    return Subject(place, folder.name.removesuffix(".git"), git(place, "rev-parse", "HEAD"))
 
 
 def commit_of(folder: Path) -> str | None:
     """The folder's commit, `-dirty` where its files differ from it; None outside of git."""
-    if not (folder / ".git").exists():
-        return None
     commit = git(folder, "rev-parse", "-q", "--verify", "HEAD", ok=(0, 1, 128))
     if not commit:
         return None
