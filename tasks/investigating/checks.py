@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tasks.investigating import checks_backend as backend
 from tasks.investigating import checks_cloud as cloud
 from tasks.investigating import checks_delivery as delivery
+from tasks.investigating import checks_routes as routes
 from tasks.investigating import checks_schema as schema
 from tasks.investigating.claims import Claim
 from tasks.investigating.looking import Looked
@@ -35,22 +36,24 @@ def check(
 
 CHECKS: tuple[Check, ...] = (
     check("frontend-address", "Frontend's API address", "Frontend", 3, delivery.frontend_address,
-          r"api_?base|frontend|dashboard|localhost|web ?app\b|cloudfront"),
+          r"api_?base|frontend|dashboard|localhost|web ?app\b|cloudfront|フロントエンド|ダッシュボード"),
     check("database-connection", "PostgreSQL connection", "Backend", 1, backend.database_connection,
-          r"postgres\w*|database connection|db connection|connection pool|\bpool\b|sqlx"),
+          r"postgres\w*|database connection|db connection|connection pool|\bpool\b|sqlx"
+          r"|(データベース|DB)接続|接続プール"),
     check("pool-size", "Size of the connection pool", "Backend", 1, backend.pool_size,
           r"max_connections|pool size|too many connections|connection limit"),
-    check("api-routes", "API routes", "Backend", 2, backend.api_routes, r"\broutes?\b|endpoints?|routing|ルート"),
+    check("api-routes", "API routes", "Backend", 2, routes.api_routes,
+          r"\broutes?\b|endpoints?|routing|ルート|エンドポイント|(?<![\w./:])/[a-z][\w/{}:-]*"),
     check("schema", "Database schema", "Database", 1, schema.schema,
-          r"schema|tables?\b|organi[sz]ations?|teams?\b|rbac|permissions?|roles?\b|スキーマ"),
+          r"schema|tables?\b|organi[sz]ations?|teams?\b|rbac|permissions?|roles?\b|スキーマ|テーブル|組織|権限"),
     check("migrations", "Migrations", "Database", 1, schema.migrations,
           r"migrations?|sqlx migrate|マイグレーション"),
     check("jwt-auth", "JWT authentication", "Backend", 2, backend.jwt_auth, r"jwt|\bauth\w*|tokens?\b|login|認証"),
-    check("route-syntax", "One syntax of path parameters", "Backend", 2, backend.route_syntax,
+    check("route-syntax", "One syntax of path parameters", "Backend", 2, routes.route_syntax,
           r"path param\w*|:id|\{id\}"),
     check("build", "Build", "Backend", 2, delivery.build, r"\bbuilds?\b|compil\w+|cargo|ビルド"),
     check("environment", "Environment variables", "Delivery", 0, delivery.environment,
-          r"environment variables?|env vars?|\.env\b|secrets?\b|configur\w+|[A-Z]+_[A-Z_]+"),
+          r"environment variables?|env vars?|\.env\b|secrets?\b|configur\w+|[A-Z]+_[A-Z_]+|環境変数"),
     check("local-database", "Database for development", "Delivery", 0, delivery.local_database,
           r"docker-compose|compose|local (database|development)|test database"),
     check("docker", "Dockerfile", "Delivery", 0, delivery.docker,

@@ -6,13 +6,13 @@ from collections import defaultdict
 from database.investigation_models import Problem
 from tasks.investigating.claims import Claim
 from tasks.investigating.linking import aside
-from tasks.investigating.looking import MOST_EVIDENCE, Looked, Seen, count, listed, spans
-from tasks.investigating.model import Auth, Facts, Function, Place, Pool, Served
+from tasks.investigating.looking import Looked, Seen, listed
+from tasks.investigating.model import Auth, Facts, Function, Pool
 
-HEALTH = re.compile(r"/(health|healthz|ping|ready|live|metrics|version|ws)?$|/(docs|openapi\.json)$", re.IGNORECASE)
 SMALLEST_LIMIT = 100
 """About what a small RDS instance takes: connections of all instances of a function together."""
 PER_INSTANCE = 10
+NO_CODE = "there is no code in Rust, Python, JavaScript or TypeScript"
 
 
 def pools_of(facts: Facts) -> list[Pool]:
@@ -21,6 +21,8 @@ def pools_of(facts: Facts) -> list[Pool]:
 
 def database_connection(facts: Facts, _claim: Claim | None) -> Looked:
     """Is a connection pool made, or is that in a comment?"""
+    if not facts.has_code:
+        return Looked("unknown", NO_CODE)
     pools = pools_of(facts)
     live, off = [pool for pool in pools if not pool.disabled], [pool for pool in pools if pool.disabled]
     if live:
@@ -135,89 +137,10 @@ def pool_size(facts: Facts, _claim: Claim | None) -> Looked:
     return Looked("partly", f"{most} connections for each instance of the function", seen, [problem])
 
 
-def api_routes(facts: Facts, _claim: Claim | None) -> Looked:
-    """How many routes a request can reach, besides health and the like."""
-    real = [route for route in facts.served if not HEALTH.search(route.path)]
-    on = [route for route in real if route.state == "enabled"]
-    off = [route for route in real if route.state == "commented out"]
-    lost = [route for route in real if route.state == "not mounted"]
-    if not real:
-        return Looked("unknown", "no routes of axum, FastAPI or Express were found" + because(facts))
-    if not on and not off:
-        why = f"{len(lost)} routes are in routers that nothing mounts in a way that can be followed"
-        return Looked("unknown", why, seen_routes(lost))
-    if not off:
-        return Looked("working", f"all {len(on)} routes are enabled{beside(lost)}", seen_routes(on), unmounted(lost))
-    problem = Problem(
-        title=f"{count(len(off), 'route')} commented out",
-        impact="critical" if not on else "high",
-        why="requests to these are answered 404: " + listed([str(route) for route in off], 8),
-        evidence=[str(place) for place in spans([route.why or route.place for route in off])],
-        fix=["take them out of the comments", "ask each once, with and without a token"],
-        hours=(1, 2 + 0.5 * len(off)),
-    )
-    says = f"{len(off)} of {len(off) + len(on)} routes are commented out{beside(lost)}"
-    return Looked("partly" if on else "absent", says, seen_routes(off), [problem, *unmounted(lost)])
-
-
-def because(facts: Facts) -> str:
-    return "; some files could not be read" if facts.unread else ""
-
-
-def beside(lost: list[Served]) -> str:
-    return f"; {len(lost)} more are in routers that nothing mounts" if lost else ""
-
-
-def seen_routes(routes: list[Served]) -> list[Seen]:
-    """Routes by the lines that they stand on, or by the comment that their mount is in."""
-    by_file = defaultdict(list)
-    for route in routes:
-        by_file[(route.why or route.place).file].append(route)
-    places = spans([route.why or route.place for route in routes])[:MOST_EVIDENCE]
-    return [Seen(place, listed([str(one) for one in by_file[place.file] if covers(place, one)], 6)) for place in places]
-
-
-def covers(place: Place, route: Served) -> bool:
-    return place.first <= (route.why or route.place).first <= place.last
-
-
-def unmounted(lost: list[Served]) -> list[Problem]:
-    if not lost:
-        return []
-    return [
-        Problem(
-            title=f"{count(len(lost), 'route')} in routers that nothing mounts",
-            impact="low",
-            why="they are answered 404: " + listed([str(route) for route in lost], 6),
-            evidence=[str(place) for place in spans([route.place for route in lost])],
-            fix=["mount their routers, or remove them"],
-            hours=(0.5, 1),
-        )
-    ]
-
-
-def route_syntax(facts: Facts, _claim: Claim | None) -> Looked:
-    """`:id` and `{id}` in one axum program: one of the two never matches, or ends the program at its start."""
-    rust = [route for route in facts.served if route.place.file.endswith(".rs") and route.state == "enabled"]
-    if not any(route.state == "enabled" for route in facts.served):
-        return Looked("unknown", "no enabled route was found")
-    old, new = [r for r in rust if "/:" in r.path], [r for r in rust if "{" in r.path]
-    if not old or not new:
-        return Looked("working", "path parameters have one syntax", seen_routes((old or new)[:3]))
-    fewer = min(old, new, key=len)
-    problem = Problem(
-        title="Path parameters in two syntaxes",
-        impact="high",
-        why="axum 0.7 takes `{id}` for a literal segment, so the route never matches; axum 0.8 panics on `:id`",
-        evidence=[str(route.place) for route in fewer],
-        fix=["write all of them as the axum version in Cargo.toml has it"],
-        hours=(0.5, 1),
-    )
-    return Looked("partly", f"{len(old)} routes with `:id`, {len(new)} with `{{id}}`", seen_routes(fewer), [problem])
-
-
 def jwt_auth(facts: Facts, _claim: Claim | None) -> Looked:
     """Tokens are signed and checked by something that is set up, and something guards routes with it."""
+    if not facts.has_code:
+        return Looked("unknown", NO_CODE)
     parts = [part for file in facts.by_file.values() if not aside(file.file) for part in file.auth]
     live = [part for part in parts if not part.disabled]
     tokens, guards = of_kind(live, "tokens"), of_kind(live, "guard")
@@ -230,8 +153,12 @@ def jwt_auth(facts: Facts, _claim: Claim | None) -> Looked:
             [seen_auth(part) for part in off],
             [no_auth("Authentication is commented out", off)],
         )
+    if not tokens and guards:
+        says = "routes are guarded; what signs and checks the tokens was not found"
+        return Looked("partly", says, [seen_auth(part) for part in guards])
     if not tokens:
-        return Looked("absent", "nothing signs or checks tokens", [], [no_auth("There is no authentication", [])])
+        problems = [no_auth("There is no authentication", [])] if facts.served else []
+        return Looked("absent", "nothing signs or checks tokens", [], problems)
     if not guards:
         return Looked(
             "partly",

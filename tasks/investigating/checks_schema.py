@@ -8,20 +8,26 @@ from tasks.investigating.claims import Claim
 from tasks.investigating.looking import Looked, Seen, count, listed
 from tasks.investigating.model import Facts, Made, Place
 
-WORD = re.compile(r"[a-z]{3,}")
 NO_SUBJECT = frozenset({
     "schema", "schemas", "table", "tables", "database", "migration", "migrations", "missing", "not", "implemented",
     "the", "exist", "exists", "are", "and", "for", "has", "have", "disabled", "broken", "implementation", "yet",
-    "model", "data",
+    "model", "data", "there", "does", "don", "doesn", "isn", "aren", "any", "all", "this", "that", "with", "was",
+    "were", "been", "still", "created", "present", "works", "working", "sql", "postgres", "postgresql", "seeded",
 })  # fmt: skip
-SYNONYMS = {"rbac": ("permission", "role"), "multi": ("organization",), "tenant": ("organization",), "auth": ("user",)}
+SYNONYMS = {
+    "rbac": ("permission", "role"), "multi": ("organization",), "tenant": ("organization",), "auth": ("user",),
+    "組織": ("organization",), "チーム": ("team",), "権限": ("permission",), "ロール": ("role",), "ユーザ": ("user",),
+}  # fmt: skip
+WRITTEN = re.compile("|".join(["[a-z]{3,}", *(word for word in SYNONYMS if not word.isascii())]))
+"""The words that a schema may be asked about by; Japanese has no spaces between them."""
 
 
 def schema(facts: Facts, claim: Claim | None) -> Looked:
     """The tables that a claim names, or all: do migrations make them?"""
     made = list(chain.from_iterable(one.made for one in facts.migrations))
     if not facts.migrations:
-        return Looked("absent", "there is no directory of migrations", [], [no_schema("There are no migrations")])
+        problems = [no_schema("There are no migrations")] if facts.has_code else []
+        return Looked("absent", "there is no directory of migrations", [], problems)
     tables = [one for one in made if one.kind == "table"]
     wanted = stems(claim)
     if not wanted:
@@ -41,7 +47,7 @@ def stems(claim: Claim | None) -> list[str]:
     if claim is None:
         return []
     for words in (claim.subject, claim.text):
-        found = [word for word in WORD.findall(words.lower()) if word not in NO_SUBJECT]
+        found = [word for word in WRITTEN.findall(words.lower()) if word not in NO_SUBJECT]
         known = list(chain.from_iterable(SYNONYMS.get(word, (word.rstrip("s"),)) for word in found))
         if known:
             return list(dict.fromkeys(known))

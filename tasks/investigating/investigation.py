@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from database.investigation_models import Finding, InvestigationOutput, JudgedClaim
-from tasks.investigating.claims import claims_in, estimates_in
+from tasks.investigating.claims import claims_in, estimates_in, passed_over
 from tasks.investigating.gathering import Finder, gather
 from tasks.investigating.judging import find_all, judge
-from tasks.investigating.looking import count, together
+from tasks.investigating.looking import count, listed, together
 from tasks.investigating.model import Built, Facts, Resource
 from tasks.investigating.planning import components_of, phases_of
 from tasks.investigating.quoting import Quoter
@@ -77,4 +77,10 @@ def not_checked(
         found.insert(0, "Claims: no issue was given")
     elif not claims:
         found.insert(0, f"Claims: {issue.source} has no table or list that says how things stand")
+    if issue and (passed := passed_over(issue.body)):
+        quoted = listed([f"line {one.line} “{one.text[:60]}”" for one in passed], 3)
+        found.insert(0, f"Claims: {issue.source} has lines that assert nothing which can be told: {quoted}")
+    if untried := [one for one in facts.migrations if one.applied is None and not one.refused]:
+        why = untried[0].untried or "MIYABI_SCRATCH_DATABASE is not set"
+        found.append(f"whether the migrations of {listed([one.folder or '.' for one in untried])} apply: {why}")
     return [*found, *facts.unread]
