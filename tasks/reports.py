@@ -93,6 +93,11 @@ def fit_rows(rows: Sequence[Row], limit: int = LIMIT) -> list[dict[str, str]]:
     return kept
 
 
+def document(text: str) -> list[dict[str, str]]:
+    """JSON for machines as a table of one cell, masked; what may be long is made to fit before."""
+    return [{"json": masked(text)}]
+
+
 def fit_text(text: str, limit: int = LIMIT) -> str:
     """The text, masked and cut to `limit` bytes."""
     data = masked(text).encode()

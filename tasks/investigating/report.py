@@ -84,7 +84,8 @@ def discoveries(found: InvestigationOutput) -> Iterator[str]:
             yield "\n".join(doubts)
     else:
         rows = [
-            (one.title, MARKS[one.standing], f"{one.says} {places(one.evidence)}".strip()) for one in found.findings
+            (title, MARKS[one.standing], f"{one.says} {places(one.evidence)}".strip())
+            for title, one in grouped(found.findings)
         ]
         yield table(("Component", "Status", "Actual state"), rows)
 
@@ -96,8 +97,8 @@ def places(evidence: Sequence[Evidence]) -> str:
 
 def details(findings: Sequence[Finding]) -> Iterator[str]:
     yield "## Detailed investigation"
-    for number, one in enumerate(findings, 1):
-        yield f"### {number}. {one.title}"
+    for number, (title, one) in enumerate(grouped(findings), 1):
+        yield f"### {number}. {title}"
         yield f"**Status**: {MARKS[one.standing]}: {one.says}"
         for piece in one.evidence[:QUOTED]:
             yield f"**{piece.place}**: {piece.says}" if piece.place else piece.says
@@ -105,6 +106,15 @@ def details(findings: Sequence[Finding]) -> Iterator[str]:
                 yield fenced(piece)
         if len(one.evidence) > QUOTED:
             yield f"… and {len(one.evidence) - QUOTED} more places (in the JSON)"
+
+
+def grouped(findings: Sequence[Finding]) -> list[tuple[str, Finding]]:
+    """Findings under their titles; those that nobody could look at for the same reason are one."""
+    found: dict[str, tuple[list[str], Finding]] = {}
+    for one in findings:
+        same = one.says if one.standing == "unknown" and not one.evidence else one.check
+        found.setdefault(same, ([], one))[0].append(one.title)
+    return [(", ".join(titles), one) for titles, one in found.values()]
 
 
 def fenced(piece: Evidence) -> str:
