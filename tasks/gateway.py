@@ -15,7 +15,7 @@ from typing import Any
 from tasks.changes import PENDING, Change, Rollout, deletion
 from tasks.errors import Permanent, Temporary, absent_as_none, when_seen
 from tasks.gateway_parts import SeenApi, Spec, apply_parts, create_api, plan_api
-from tasks.permissions import apply_permission, observe_statements, remove_statement, statement_id
+from tasks.permissions import apply_permission, by_gateway, observe_policy, remove_statement, statement_id
 from tasks.probe import probe_api
 from tasks.steps import step
 
@@ -144,6 +144,7 @@ def observe_api(rollout: Rollout, name: str) -> SeenApi | None:
         return None
     api, twins = chosen(rollout, name, apis) if len(apis) > 1 else (apis[0], ())
     api_id = api["ApiId"]
+    statements, others = by_gateway(observe_policy(rollout))
     return SeenApi(
         id=api_id,
         endpoint=api["ApiEndpoint"],
@@ -152,7 +153,8 @@ def observe_api(rollout: Rollout, name: str) -> SeenApi | None:
         integrations=list_all(client, "get_integrations", api_id),
         routes=list_all(client, "get_routes", api_id),
         stage=absent_as_none(lambda: client.get_stage(ApiId=api_id, StageName="$default")),
-        statements=observe_statements(rollout),
+        statements=statements,
+        other_statements=others,
         twins=twins,
     )
 

@@ -47,6 +47,9 @@ class SeenApi:
     routes: Sequence[Part] = ()
     stage: Part | None = None
     statements: Sequence[Part] = ()
+    """Of the alias's policy, about API Gateway."""
+    other_statements: Sequence[Part] = ()
+    """What else it allows, and whom: nothing here changes it."""
     twins: tuple[str, ...] = ()
     """Ids of further APIs that are ours, of this name, and without a route."""
 

@@ -60,13 +60,29 @@ def statement_id(api_id: str) -> str:
 
 
 def observe_statements(rollout: Rollout) -> tuple[Mapping[str, Any], ...]:
-    """The statements about API Gateway in the alias's policy. No alias or no policy: none."""
+    """The statements about API Gateway in the alias's policy."""
+    return by_gateway(observe_policy(rollout))[0]
+
+
+def by_gateway(policy: Sequence[Mapping[str, Any]]) -> tuple[tuple[Mapping[str, Any], ...], ...]:
+    """The statements about API Gateway, and the others."""
+    ours, others = filter(is_gateways, policy), (entry for entry in policy if not is_gateways(entry))
+    return tuple(ours), tuple(others)
+
+
+def is_gateways(statement: Mapping[str, Any]) -> bool:
+    """True for one about API Gateway; a principal may be a service, an account, or `*` for everybody."""
+    principal = statement.get("Principal")
+    return isinstance(principal, Mapping) and principal.get("Service") == GATEWAY
+
+
+def observe_policy(rollout: Rollout) -> tuple[Mapping[str, Any], ...]:
+    """All statements of the alias's policy. No alias or no policy: none."""
     names = rollout.environment.names
     answer = absent_as_none(
         lambda: rollout.aws("lambda").get_policy(FunctionName=names.function, Qualifier=names.alias)
     )
-    statements = json.loads(answer["Policy"])["Statement"] if answer else []
-    return tuple(entry for entry in statements if (entry.get("Principal") or {}).get("Service") == GATEWAY)
+    return tuple(json.loads(answer["Policy"])["Statement"]) if answer else ()
 
 
 def stale_ids(wanted: Permission, seen: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -52,7 +52,7 @@ def key_or_network(facts: Facts) -> Judgement:
             f"aws lambda update-function-configuration --function-name {function.name} --kms-key-arn ''",
         )
     else:
-        fix = Fix("free addresses in the subnets, or give the function others", "miyabi provision -e {environment}")
+        fix = Fix("free addresses in the subnets, or give the function others", "miyabi release -e {environment}")
     return breaking(facts, *said, fixes=(fix, RELEASE))
 
 

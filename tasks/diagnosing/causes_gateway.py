@@ -153,10 +153,22 @@ def fix_of_permission(facts: Facts) -> Fix:
     """The right on the alias; an integration that calls something else is led back to the alias first."""
     subject, target, command = facts.subject, facts.target, "miyabi diagnose -e {environment} --fix"
     if subject is None or target is None or not subject.ours:
-        return Fix("give API Gateway the right to invoke it", "aws lambda add-permission …")
+        return Fix("give API Gateway the right to invoke it", permitting(facts) if target and facts.policy else "")
     if (target.function, target.qualifier) == (subject.function, subject.alias):
         return Fix("give API Gateway the right on exactly this ARN", command, "permission")
     return Fix(f"let the API call {subject.function}:{subject.alias}, and give it the right to", command, "api")
+
+
+def permitting(facts: Facts) -> str:
+    """AWS's command for it."""
+    assert facts.target is not None
+    assert facts.policy is not None
+    qualifier = f" --qualifier {facts.target.qualifier}" if facts.target.qualifier else ""
+    source = f"{facts.policy.source.partition('/')[0]}/*/*"
+    return (
+        f"aws lambda add-permission --function-name {facts.target.function}{qualifier} --statement-id miyabi-diagnose"
+        f" --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn '{source}'"
+    )
 
 
 def payload(facts: Facts) -> Judgement:

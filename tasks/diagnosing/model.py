@@ -78,6 +78,7 @@ class Diagnosis:
 
     environment: str
     target: str
+    """In words."""
     headline: str
     judged: Sequence[Judged]
     """The worst first."""
@@ -86,6 +87,8 @@ class Diagnosis:
     seconds: float = 0.0
     mended: tuple[str, ...] = ()
     """What was done before this was looked at: the cause that it was for, and each change."""
+    asked: str = ""
+    """The target as it was given; '' for what is deployed."""
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:

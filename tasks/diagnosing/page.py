@@ -1,9 +1,11 @@
 """A diagnosis as a page for people, as rows for machines, and as JSON."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from blocks.commands import typed
 from blocks.environment import Environment
 from tasks.diagnosing.facts import Facts
 from tasks.diagnosing.judging import well
@@ -66,7 +68,7 @@ def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:
         yield "\n".join(lines_of(one))
         if one.judgement.fixes:
             yield "**To mend it**"
-            yield "\n".join(fix_line(fix, environment) for fix in one.judgement.fixes)
+            yield "\n".join(fix_line(fix, found, environment) for fix in one.judgement.fixes)
 
 
 def lines_of(one: Judged) -> Iterator[str]:
@@ -83,21 +85,15 @@ def plain(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;").replace("`", "'").replace("__", r"\_\_")
 
 
-def fix_line(fix: Fix, environment: Environment) -> str:
-    command = command_of(fix, environment)
-    return f"- {filled(fix.says, environment)}" + (f": `{command}`" if command else "")
+def fix_line(fix: Fix, found: Diagnosis, environment: Environment) -> str:
+    command = command_of(fix, found, environment)
+    return f"- {typed(fix.says, environment)}" + (f": `{command}`" if command else "")
 
 
-def command_of(fix: Fix, environment: Environment) -> str:
-    """What to type here: the embedded cloud is not where `aws` looks by itself."""
-    command = filled(fix.command, environment)
-    if command.startswith("aws ") and environment.endpoint:
-        return command.replace("aws ", f"aws --endpoint-url {environment.endpoint} ", 1)
-    return command
-
-
-def filled(text: str, environment: Environment) -> str:
-    return text.replace("{environment}", environment.name)
+def command_of(fix: Fix, found: Diagnosis, environment: Environment) -> str:
+    """What to type here; `--fix` is about what was asked about."""
+    again = f"miyabi diagnose {shlex.quote(found.asked)} " if found.asked else "miyabi diagnose "
+    return typed(fix.command.replace("miyabi diagnose ", again), environment)
 
 
 def ruled_out(judged: Sequence[Judged]) -> Iterator[str]:
@@ -132,7 +128,7 @@ def rows_of(found: Diagnosis, environment: Environment) -> list[dict[str, str]]:
                 "for": "\n".join(one.judgement.evidence),
                 "against": "\n".join(one.judgement.against),
                 "fix": "\n".join(
-                    command_of(fix, environment) or filled(fix.says, environment) for fix in one.judgement.fixes
+                    command_of(fix, found, environment) or typed(fix.says, environment) for fix in one.judgement.fixes
                 ),
                 "fixed by --fix": "yes" if any(fix.safe for fix in one.judgement.fixes) else "no",
             }

@@ -38,4 +38,5 @@ def diagnosed(look: Look, probing: Probing, seconds: float) -> Diagnosis:
         probed=probing.probed,
         facts=facts,
         seconds=seconds,
+        asked=look.target,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from blocks.commands import LOCAL_KEYS, aws_command
 from blocks.environment import Environment
 from tasks.reporting.model import Scene
 
@@ -38,7 +39,8 @@ def place_of(scene: Scene) -> Place:
 def render_quickstart(environment: Environment, place: Place) -> str:
     parts = (using, releasing, watching, database, consoles)
     head = f"# Quick start: {environment.name}"
-    return "\n\n".join([head, *(text for part in parts for text in part(environment, place))]) + "\n"
+    said = 'Commands are those of this repository\'s `.venv/bin`: `export PATH="$PWD/.venv/bin:$PATH"` there once.'
+    return "\n\n".join([head, said, *(text for part in parts for text in part(environment, place))]) + "\n"
 
 
 def using(environment: Environment, place: Place) -> Iterator[str]:
@@ -75,6 +77,7 @@ def watching(environment: Environment, place: Place) -> Iterator[str]:
     names, aws = environment.names, aws_command(environment)
     yield "## Watch it"
     yield shell(
+        *([f"export {LOCAL_KEYS}    # the embedded cloud takes any keys"] if environment.endpoint else []),
         f"{aws} logs tail {names.function_logs} --follow",
         f"{aws} logs tail {names.api_logs} --since 1h    # why the gateway answered as it did",
         f"{aws} cloudwatch describe-alarms --alarm-name-prefix miyabi- --state-value ALARM",
@@ -113,14 +116,6 @@ def consoles(environment: Environment, place: Place) -> Iterator[str]:
     ]
     yield "## AWS's console"
     yield "\n".join(f"- [{name}]({link})" for name, link in links)
-
-
-def aws_command(environment: Environment) -> str:
-    """AWS's own command; the embedded cloud takes any keys."""
-    if environment.endpoint:
-        return f"aws --endpoint-url {environment.endpoint} --region {environment.region}"
-    profile = environment.credentials.profile_name
-    return f"aws --region {environment.region}" + (f" --profile {profile}" if profile else "")
 
 
 def shell(*lines: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from blocks.commands import typed
 from tasks.reporting import security_access, security_ages, security_keeping, security_serving
 from tasks.reporting.drift import subject
 from tasks.reporting.flaws import SEVERITIES, Flaw
@@ -106,7 +107,8 @@ def with_flaws(component: Component, findings: Findings) -> Component:
 
 def findings_of(scene: Scene, today: date) -> Findings:
     """The worst first."""
-    found = [Found(check.name, flaw) for check in CHECKS for flaw in check.look(scene, today)]
+    flaws = [(check.name, flaw) for check in CHECKS for flaw in check.look(scene, today)]
+    found = [Found(name, replace(flaw, fix=typed(flaw.fix, scene.environment))) for name, flaw in flaws]
     found.sort(key=lambda one: SEVERITIES.index(one.flaw.severity))
     reasons = {
         check.name: [f"{kind}: {why}" for kind in check.needs if (why := scene.why_unseen(kind))] for check in CHECKS

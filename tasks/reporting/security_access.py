@@ -73,7 +73,7 @@ def further_policies(scene: Scene, today: date) -> Iterator[Flaw]:
     role, name = scene.get("role"), scene.environment.names.role
     for arn in role.attached if role else ():
         grave = arn.endswith(ADMINISTRATORS)
-        fix = f"aws iam detach-role-policy --role-name {name} --policy-arn {arn}; a release does it, too"
+        fix = f"`miyabi release`, or at once: aws iam detach-role-policy --role-name {name} --policy-arn {arn}"
         yield Flaw("high" if grave else "medium", f"role {name}", f"{arn} is attached", fix)
 
 
@@ -93,8 +93,9 @@ def open_trust(scene: Scene, today: date) -> Iterator[Flaw]:
 def open_invocation(scene: Scene, today: date) -> Iterator[Flaw]:
     """The function may be invoked by others than this API."""
     seen, name = scene.get("API"), scene.environment.names.function
-    for statement in seen[0].statements if seen else ():
-        fix = f"aws lambda remove-permission --function-name {name} --statement-id {statement.get('Sid', 'ID')}"
+    named = f"--function-name {name} --qualifier {scene.environment.names.alias}"
+    for statement in (*seen[0].statements, *seen[0].other_statements) if seen else ():
+        fix = f"aws lambda remove-permission {named} --statement-id {statement.get('Sid', 'ID')}"
         if statement.get("Principal") in ("*", {"AWS": "*"}) and not statement.get("Condition"):
             yield Flaw("critical", f"function {name}", "anybody with an AWS account may invoke it", fix)
         elif "SourceArn" not in json.dumps(statement.get("Condition", {})):

@@ -44,7 +44,7 @@ def is_harmless(value: str) -> bool:
 def deleted_secrets(scene: Scene, today: date) -> Iterator[Flaw]:
     for name, secret in (scene.get("secrets") or {}).items():
         if secret is not None and secret.deleted:
-            fix = f"aws secretsmanager restore-secret --secret-id {name}; a release does it, too"
+            fix = f"`miyabi release`, or at once: aws secretsmanager restore-secret --secret-id {name}"
             yield Flaw("high", f"secret {name}", "is deleted, and gone for good when its window ends", fix)
 
 

@@ -38,7 +38,7 @@ def no_way_up(facts: RunbookFacts) -> Judgement:
     through = f"{seen.runs} can be upgraded to {', '.join(reach) or 'no version of it'}"
     fix = Fix(
         "a release does not migrate between majors: take a snapshot, try the upgrade on a copy of it, then upgrade",
-        "aws rds modify-db-instance --db-instance-identifier ID --engine-version "
+        "aws rds modify-db-instance --db-instance-identifier {database} --engine-version "
         f"{reach[-1] if reach else seen.wanted} --allow-major-version-upgrade --apply-immediately",
     )
     return certain(f"{seen.wanted} is another major than the running {seen.runs}", through, fixes=(fix,))
@@ -96,7 +96,7 @@ def authority(facts: RunbookFacts) -> Judgement:
     if seen.authority_days is not None and seen.authority_days < SOON_DAYS:
         says = f"the certificate of {seen.authority} ends in {seen.authority_days} days"
         fix = Fix("move the instance to a newer authority, after the clients know it",
-                  "aws rds modify-db-instance --db-instance-identifier ID --ca-certificate-identifier "
+                  "aws rds modify-db-instance --db-instance-identifier {database} --ca-certificate-identifier "
                   "rds-ca-rsa2048-g1 --apply-immediately")  # fmt: skip
         return (certain if seen.authority_days < 0 else likely)(says, fixes=(fix,))
     return ruled_out(seen.says)
@@ -148,7 +148,8 @@ def held(facts: RunbookFacts) -> Judgement:
     if not seen.holder:
         return ruled_out("nobody holds the migrations' lock")
     pid = seen.holder.split()[1]
-    fix = Fix("wait for it; if it is a dead one, end its connection", f"psql … -c 'SELECT pg_terminate_backend({pid})'")
+    fix = Fix("wait for it; if it is a dead one, end its connection in the database (the quick-start page of"
+              f" `miyabi report` opens it): SELECT pg_terminate_backend({pid})")  # fmt: skip
     return likely(f"the migrations' lock is held by {seen.holder}", fixes=(fix,))
 
 

@@ -1,10 +1,12 @@
 """A diagnosis as people and machines read it: the verdict first, commands that can be typed, nothing secret."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from blocks.commands import LOCAL_KEYS
 from tasks.diagnosing.model import Diagnosis, Probed
 from tasks.diagnosing.page import as_json, render, rows_of
 from tasks.diagnosing.ranking import headline
@@ -44,13 +46,31 @@ def test_when_nothing_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "start"), [(ENDPOINT, f"aws --endpoint-url {ENDPOINT} lambda"), (None, "aws lambda")]
+    ("endpoint", "start"),
+    [
+        (ENDPOINT, f"{LOCAL_KEYS} aws --endpoint-url {ENDPOINT} --region us-east-1 lambda"),
+        (None, "aws --region us-east-1 "),
+    ],
 )
 def test_a_command_can_be_typed_where_the_environment_is(endpoint: str | None, start: str) -> None:
     rows = rows_of(diagnosis(answer=OWN_500, function={"reserved": 0}), make_environment(endpoint))
     assert rows[0]["cause"] == "concurrency"
-    assert rows[0]["fix"].startswith(f"{start} delete-function-concurrency")
+    assert rows[0]["fix"].startswith(start)
+    assert " lambda delete-function-concurrency --function-name " in rows[0]["fix"]
     assert rows[0]["fixed by --fix"] == "no"
+
+
+def test_fix_is_about_what_was_asked_about() -> None:
+    url = "https://abc.execute-api.us-east-1.amazonaws.com/a?b=1"
+    found = replace(diagnosis(answer=OWN_500, policy={"allowed": False}), asked=url)
+    assert f"`miyabi diagnose '{url}' -e local --fix`" in render(found, make_environment(ENDPOINT))
+
+
+def test_the_right_of_an_api_that_is_not_ours_as_a_command() -> None:
+    changes: dict[str, Any] = {"answer": OWN_500, "policy": {"allowed": False}, "subject": {"ours": False}}
+    fix = rows_of(diagnosis(**changes), make_environment(None))[0]["fix"].splitlines()[0]
+    assert fix.startswith("aws --region us-east-1 lambda add-permission --function-name ")
+    assert fix.endswith(":abc/*/*'")
 
 
 def test_for_machines() -> None:

@@ -201,7 +201,7 @@ def test_the_api_is_made_whole_and_then_left_alone(world: Environment) -> None:
     calls = record_calls(rollout, *SERVICES)
     assert ensure_api.fn(rollout, alias_arn(rollout)).id == seen.id
     assert rollout.changes == []
-    assert calls == ["GetApis", "GetIntegrations", "GetRoutes", "GetStage", "GetPolicy"]
+    assert calls == ["GetApis", "GetPolicy", "GetIntegrations", "GetRoutes", "GetStage"]
 
 
 def test_a_plan_writes_nothing(world: Environment) -> None:
