@@ -14,5 +14,5 @@ from deployments.cli import environment_option, json_option, run_flow, source_op
 def diagnose(target: str, environment: str, source: str | None, fix: bool, as_json: bool) -> None:
     """Find out why TARGET fails: a URL, a function's name, or a release's id.  [default: what is deployed]"""
     parameters = {"environment": environment, "target": target, "source": source or "", "fix": fix}
-    artifact = "causes" if as_json else "diagnosis"
-    run_flow("diagnose", environment, parameters, as_json=as_json, artifact=artifact, label="causes")
+    artifact, others = ("causes", ("diagnosis-data",)) if as_json else ("diagnosis", ())
+    run_flow("diagnose", environment, parameters, as_json=as_json, artifact=artifact, label="causes", others=others)

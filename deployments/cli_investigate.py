@@ -39,5 +39,6 @@ def whole_path_from(where: str) -> str:
 def investigate(repository: str, ref: str, issue: str, environment: str, build: bool, as_json: bool) -> None:
     """Judge an issue's claims by what a repository really holds; say what is left to do. Reads only."""
     parameters = {"repository": repository, "ref": ref, "issue": issue, "environment": environment, "build": build}
-    artifact = "investigation-data" if as_json else "investigation"
-    run_flow("investigate", environment or "local", parameters, as_json=as_json, artifact=artifact, label="report")
+    artifact, others = ("claims", ("investigation-data",)) if as_json else ("investigation", ())
+    run_flow("investigate", environment or "local", parameters, as_json=as_json, artifact=artifact, label="claims",
+             others=others)  # fmt: skip

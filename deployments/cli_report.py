@@ -4,8 +4,8 @@ import click
 
 from deployments.cli import environment_option, json_option, run_flow
 
-PARTS = ("costs", "findings", "drift")
-"""Tables of a report beside its components."""
+PARTS = ("costs", "findings", "drift", "report-data")
+"""What a report leaves for machines beside its components: tables, and all of it."""
 
 
 def figures(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, float]:

@@ -26,9 +26,9 @@ def runbook(name: str | None, target: str, environment: str, as_json: bool) -> N
         raise click.BadParameter(f"there is no runbook {name!r}; there are {', '.join(NAMES)}", param_hint="NAME")
     if target and not NAMES[name].target:
         raise click.BadParameter(f"the runbook {name!r} takes none", param_hint="TARGET")
-    artifact = "runbook-causes" if as_json else "runbook"
+    artifact, others = ("runbook-causes", ("runbook-data",)) if as_json else ("runbook", ())
     parameters = {"name": name, "environment": environment, "target": target}
-    run_flow("runbook", environment, parameters, as_json=as_json, artifact=artifact, label="causes")
+    run_flow("runbook", environment, parameters, as_json=as_json, artifact=artifact, label="causes", others=others)
 
 
 def show(as_json: bool) -> None:

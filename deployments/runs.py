@@ -24,7 +24,7 @@ class Ended:
     url: str
     artifact: Mapping[str, Any] | None
     others: Mapping[str, Any] = field(default_factory=dict)
-    """Further tables that it left, by name, for machines."""
+    """Further tables and documents that it left, by name, for machines."""
 
     @property
     def done(self) -> bool:
@@ -91,7 +91,7 @@ def run_deployment(
     try:
         ended = Watcher(prefect, run["id"], show, gone).follow(sleep=sleep)
         left = {name: prefect.artifact(run["id"], f"{name}-{environment}") for name in (artifact, *others) if name}
-        tables = {name: contents(left[name] or {}) for name in others}
+        tables = {name.removesuffix("-data"): contents(left[name] or {}) for name in others}
         return Ended(ended, url, left.get(artifact or ""), tables)
     except PrefectAway as error:
         raise PrefectAway(

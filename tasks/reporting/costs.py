@@ -153,7 +153,7 @@ def exact(value: float) -> Decimal:
 
 
 def cost_rows(costs: Costs) -> list[dict[str, str]]:
-    """The cost table, its total last."""
+    """The cost table with the source of each price, its total last."""
     rows = [
         {
             "component": line.use.component,
@@ -162,9 +162,20 @@ def cost_rows(costs: Costs) -> list[dict[str, str]]:
             "price": f"${number(line.price.usd)} per {line.price.unit}" if line.price else "not in the price book",
             "a month": dollars(line.amount) if line.price else "?",
             "after free allowances": dollars(line.after_free) if line.price else "?",
+            "noted": str(line.price.noted) if line.price else "",
+            "source": line.price.source if line.price else "",
         }
         for line in costs.lines
     ]
     without = f"without {', '.join(costs.unpriced)}" if costs.unpriced else ""
     total = {"component": "Total", "what": without, "quantity": "", "price": ""}
-    return [*rows, {**total, "a month": dollars(costs.total), "after free allowances": dollars(costs.after_free)}]
+    return [
+        *rows,
+        {
+            **total,
+            "a month": dollars(costs.total),
+            "after free allowances": dollars(costs.after_free),
+            "noted": "",
+            "source": "",
+        },
+    ]

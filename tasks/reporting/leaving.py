@@ -26,7 +26,7 @@ from tasks.reporting.png import as_png
 from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines, finding_rows
 from tasks.reporting.svg import as_svg
 from tasks.reporting.wording import dollars
-from tasks.reports import fit_rows, fit_text, in_run, masked
+from tasks.reports import LIMIT, document, fit_rows, fit_text, in_run, masked
 from tasks.steps import courtesy
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,19 @@ def layout_of(report: Report) -> Layout:
     )
 
 
+def for_artifact(report: Report) -> str:
+    """The report as JSON; one that is too long goes without the settings, which `report-facts` has."""
+    whole = facts_for_machines(report)
+    text = json.dumps(whole, ensure_ascii=False)
+    if len(text.encode()) > LIMIT:
+        text = json.dumps(without_settings(whole), ensure_ascii=False)
+    return text
+
+
+def without_settings(whole: dict[str, Any]) -> dict[str, Any]:
+    return {**whole, "components": [{**one, "settings": {}} for one in whole["components"]]}
+
+
 def shown(svg: str, what: str) -> str:
     """A picture in markdown. As SVG it is a fifth of the PNG, and sharp at any size."""
     return f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})\n"
@@ -110,4 +123,5 @@ async def publish(report: Report, facts: Facts, page: str, svg: str) -> None:
         acreate_table_artifact(table=fit_rows(drift_rows(report)), key=f"drift-{where}", description=said),
         acreate_table_artifact(table=fit_rows(cost_rows(report.costs)), key=f"costs-{where}", description=said),
         acreate_table_artifact(table=fit_rows(fact_rows(facts)), key=f"report-facts-{where}", description=said),
+        acreate_table_artifact(table=document(for_artifact(report)), key=f"report-data-{where}", description=said),
     )

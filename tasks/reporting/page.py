@@ -80,8 +80,10 @@ def findings(report: Report) -> Iterator[str]:
 def costs(report: Report) -> Iterator[str]:
     yield "## Costs"
     rows = cost_rows(report.costs)
-    yield table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    columns = [name for name in rows[0] if name != "source"]
+    yield table(columns, [[row[name] for name in columns] for row in rows])
     yield f"Prices: {report.costs.prices} Without taxes and support; an account's first-year offers are not counted."
+    yield f"Sources: {', '.join(dict.fromkeys(row['source'] for row in rows if row['source']))}."
     yield "Assumed for a month: " + ", ".join(
         f"{name} = {said(value)}" for name, value in report.costs.assumptions.items()
     )

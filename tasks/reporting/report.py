@@ -102,8 +102,14 @@ def facts_for_machines(report: Report) -> dict[str, Any]:
         "unchecked": list(report.findings.unchecked),
         "session": session_facts(report.session) if report.session else None,
         "costs": cost_rows(report.costs),
-        "mission": [{"table": table.name, "lines": [line.row() for line in table.lines]} for table in report.mission],
+        "prices": report.costs.prices,
+        "mission": [
+            {"table": table.name, "total": table.total and str(table.total), "summed": str(table.summed),
+             "by the prices": str(table.amount), "lines": [line.row() for line in table.lines],
+             "notes": list(table.notes)}
+            for table in report.mission
+        ],
         "assumptions": dict(report.costs.assumptions),
         "drift": [one.row() for one in report.drift],
         "since": report.since and report.since.isoformat(timespec="seconds"),
-    }
+    }  # fmt: skip

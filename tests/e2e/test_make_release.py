@@ -111,6 +111,7 @@ def test_a_report_for_machines_has_all_its_tables(machine: Machine) -> None:
     assert told["state"] == "Completed"
     assert {row["standing"] for row in told["components"]} == {"working"}
     assert told["costs"][-1]["component"] == "Total"
+    assert told["report"]["progress"]["done"] == len(told["components"]) == len(told["report"]["components"])
     assert {row["what"] for row in told["drift"]} == {"releases the record of releases"}  # the second one's
     assert told["findings"]
 

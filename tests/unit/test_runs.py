@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from deployments.prefect_api import PrefectApi, PrefectAway
-from deployments.runs import Ended, run_deployment
+from deployments.runs import Ended, contents, run_deployment
+from tasks.reports import document
 
 RUN = {"id": "1f", "name": "release local 1f3c2ab", "state_type": "COMPLETED", "state_name": "Completed"}
 URL = "http://127.0.0.1:4200/runs/flow-run/1f"
@@ -99,6 +100,12 @@ def test_further_tables_of_a_report_are_there_for_machines() -> None:
     facts = ended.facts("components")
     assert facts["components"] == [{"key": "components-nosuch"}]
     assert (facts["costs"], facts["drift"]) == ([{"key": "costs-nosuch"}], None)
+
+
+def test_a_document_is_read_as_what_it_is() -> None:
+    """A table of one cell named `json`: the whole of a report."""
+    whole = {"headline": "x", "problems": [1]}
+    assert contents({"type": "table", "data": json.dumps(document(json.dumps(whole)))}) == whole
 
 
 def test_a_report_is_shown_without_its_settings() -> None:
