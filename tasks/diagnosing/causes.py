@@ -3,6 +3,7 @@
 `follows` names what explains a cause. A backend that answers 503 because its database is stopped is one cause, not two.
 """
 
+from tasks.diagnosing import causes_database as database
 from tasks.diagnosing import causes_function as function
 from tasks.diagnosing import causes_gateway as gateway
 from tasks.diagnosing import causes_settings as settings
@@ -13,7 +14,7 @@ UNABLE = ("state", "key-or-network", "concurrency")
 UNSTARTED = (*UNABLE, "entry", "machine", "libraries")
 WITHOUT_MEANS = (
     *UNSTARTED, "variable", "secret",
-    "database-stopped", "database-password", "database-tls", "database-full",
+    "database-stopped", "database-password", "database-tls", "database-full", "database-unreachable",
 )  # fmt: skip
 
 CAUSES = (
@@ -36,11 +37,11 @@ CAUSES = (
     Cause("variable", "A variable that the code requires is not set", settings.variable, 7, follows=UNSTARTED),
     Cause("secret", "A secret that the function needs is not there, or not readable", settings.secret, 7,
           follows=UNSTARTED),
-    Cause("database-stopped", "The database does not run", settings.database_stopped),
-    Cause("database-password", "The database refuses the password of its secret", settings.database_password),
-    Cause("database-tls", "The database cannot be reached with TLS as asked for", settings.database_tls),
-    Cause("database-full", "The database has no connection left", settings.database_full),
-    Cause("database-unreachable", "The database does not answer", settings.database_unreachable,
+    Cause("database-stopped", "The database does not run", database.stopped),
+    Cause("database-password", "The database refuses the password of its secret", database.password),
+    Cause("database-tls", "The database cannot be reached with TLS as asked for", database.tls),
+    Cause("database-full", "The database has no connection left", database.full),
+    Cause("database-unreachable", "The database does not answer", database.unreachable,
           follows=("database-stopped",)),
     Cause("memory", "The function has too little memory", function.memory, 9, follows=UNSTARTED),
     Cause("timeout", "The function takes longer than it may", function.timeout, 9, follows=WITHOUT_MEANS),

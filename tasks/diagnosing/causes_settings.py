@@ -1,4 +1,4 @@
-"""Causes around the function: its variables, its secrets, its log, its database, and how quick it is."""
+"""Causes around the function: its variables, its secrets, its log, and how quick it is."""
 
 import re
 
@@ -137,78 +137,6 @@ def silence(facts: Facts) -> str:
     if facts.figures is None or not facts.figures.invocations or facts.logs is None or facts.logs.streams:
         return ""
     return f"{facts.figures.invocations} invocations, and not one stream in the group"
-
-
-def database_stopped(facts: Facts) -> Judgement:
-    """There is no database, or it does not run."""
-    seen = facts.database
-    if seen is None:
-        return ruled_out(facts.why_not["database"]) if is_anothers(facts) else not_seen(facts, "database")
-    if seen.exists and seen.status not in ("stopped", "stopping", "starting", "failed", "deleting", "storage-full"):
-        return ruled_out(f"{seen.name} is {seen.status}")
-    fix = Fix("start it", f"aws rds start-db-instance --db-instance-identifier {seen.name}")
-    return suffering(facts, seen.says, fixes=(fix,) if seen.exists else (RELEASE,))
-
-
-def is_anothers(facts: Facts) -> bool:
-    return facts.subject is not None and not facts.subject.ours
-
-
-def suffering(facts: Facts, *evidence: str, fixes: tuple[Fix, ...] = ()) -> Judgement:
-    """True of the database; it is the cause for certain if the function fails by itself."""
-    if by_the_function(facts):
-        return certain(*evidence, quoted(facts), fixes=fixes)
-    return likely(*evidence, against=(well(facts) or "the function itself does not fail",), fixes=fixes)
-
-
-def database_password(facts: Facts) -> Judgement:
-    """The password in the secret is not the database's."""
-    return by_trouble(
-        facts,
-        "password",
-        Fix("give the database the password that is in its secret",
-            "prefect deployment run provision/{environment} -p reset_password=true"),
-    )  # fmt: skip
-
-
-def database_tls(facts: Facts) -> Judgement:
-    """No connection as `sslmode` wants it."""
-    return by_trouble(
-        facts, "tls", Fix("look at database.sslmode and database.ca_bundle in the environment, and at rds.force_ssl")
-    )
-
-
-def database_full(facts: Facts) -> Judgement:
-    """All connections of the instance are in use."""
-    seen = facts.database
-    fix = Fix("end idle connections, lower the pool or the reserved concurrency, or take a larger instance")
-    if seen is not None and not seen.trouble and seen.crowded:
-        return possible(f"{seen.used} of {seen.allowed} connections are in use", fixes=(fix,))
-    return by_trouble(facts, "full", fix)
-
-
-def database_unreachable(facts: Facts) -> Judgement:
-    """It runs and does not answer from here; whether it answers the function is another matter."""
-    seen, fix = (
-        facts.database,
-        Fix("look at security groups, subnets and ingress_cidrs", "miyabi plan -e {environment}"),
-    )
-    if seen is None or seen.trouble not in ("silent", "refused", "other") or seen.status != "available":
-        return by_trouble(facts, "silent", fix)
-    return (likely if by_the_function(facts) else possible)(
-        f"{seen.name} is available and does not answer here: {seen.problem}",
-        against=("asked from here, not from the function's subnets",),
-        fixes=(fix,),
-    )
-
-
-def by_trouble(facts: Facts, trouble: str, fix: Fix) -> Judgement:
-    seen = facts.database
-    if seen is None:
-        return ruled_out(facts.why_not["database"]) if is_anothers(facts) else not_seen(facts, "database")
-    if seen.trouble != trouble or not seen.exists:
-        return ruled_out(seen.says)
-    return suffering(facts, seen.says, fixes=(fix,))
 
 
 def leak(facts: Facts) -> Judgement:

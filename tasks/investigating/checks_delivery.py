@@ -54,7 +54,7 @@ def seen_address(address: Address) -> Seen:
 def environment(facts: Facts, _claim: Claim | None) -> Looked:
     """Is every variable that the code cannot start without set by some file that deploys it?"""
     required = required_variables(facts)
-    places = [setting for file in facts.by_file.values() for setting in file.settings]
+    places = [setting for file in facts.by_file.values() if not aside(file.file) for setting in file.settings]
     if not facts.by_file:
         return Looked("unknown", "there is no code that could be read")
     if not required:
@@ -65,7 +65,9 @@ def environment(facts: Facts, _claim: Claim | None) -> Looked:
     lacking = [name for name in required if name not in there]
     if not lacking:
         return Looked(
-            "working", f"all {len(required)} required variables are set somewhere", seen_settings(deployed, required)
+            "working",
+            f"every required variable is set somewhere: {listed(list(required))}",
+            seen_settings(deployed, required),
         )
     problem = Problem(
         title=f"{count(len(lacking), 'required variable')} set nowhere",
@@ -111,22 +113,22 @@ def build(facts: Facts, _claim: Claim | None) -> Looked:
     """Run only when it was asked for, since it runs the repository's code; parsing shows whether it can be right."""
     if facts.built and not facts.built.untried:
         return looked_at_build(facts.built)
-    manifests = named(facts, r"(Cargo|pyproject)\.toml|package\.json|setup\.py")
+    manifests = named(facts, r"(Cargo|pyproject)\.toml|package\.json") + [x for x in facts.paths if x == "setup.py"]
     wrong = [file.broken[0] for file in facts.by_file.values() if file.broken and file.file.endswith(".rs")]
     if not manifests:
         return Looked("absent", "there is no Cargo.toml, package.json or pyproject.toml")
     seen = [Seen(Place(path), "a manifest") for path in manifests[:6]]
-    how = "cargo build" if any(path.endswith("Cargo.toml") for path in manifests) else "its own build"
+    how = "`cargo build`" if any(path.endswith("Cargo.toml") for path in manifests) else "its own build"
     if wrong:
         return Looked(
             "unknown",
-            f"{len(wrong)} Rust files do not parse here, the first at {wrong[0]}: run `{how}`",
+            f"{len(wrong)} Rust files do not parse here, the first at {wrong[0]}: run {how}",
             [Seen(place, "not understood") for place in wrong[:6]],
         )
     if facts.built:
         return Looked("unknown", facts.built.says, seen)
-    says = f"all code parses; whether it compiles only `{how}` tells, which runs code of the repository"
-    return Looked("unknown", f"{says}{' and is done with `--build`' if how == 'cargo build' else ''}", seen)
+    says = f"all code parses; whether it compiles only {how} tells, which runs code of the repository"
+    return Looked("unknown", f"{says}{' and is done with `--build`' if 'cargo' in how else ''}", seen)
 
 
 def looked_at_build(built: Built) -> Looked:

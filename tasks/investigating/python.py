@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from tasks.investigating.code import Code, broken, fragments, parsed, string_of, text, up
-from tasks.investigating.model import Auth, FileFacts, Function, Mount, Pool, Route, Variable
+from tasks.investigating.model import Auth, FileFacts, Function, Mount, Pool, Route, Setting, Variable
 
 WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|add_\w+|websocket|include_router)\(|env|"
                     rb"\.register_blueprint\(|create_(async_)?engine|[Pp]ool\(|create_pool|connect\(|jwt|APIRouter|FastAPI|Blueprint|Flask|"
@@ -14,6 +14,7 @@ WANTED = re.compile(rb"\.(get|post|put|patch|delete|route|api_route|add_\w+|webs
 QUERY = """
 (call) @call
 (subscript) @subscript
+(pair key: (string) @key)
 (import_from_statement) @import
 (decorator) @decorator
 (module (function_definition) @function)
@@ -36,6 +37,8 @@ GUARD = re.compile(
 )
 
 
+NAME = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+"""A key of an object that is called like a variable: what a program is started with."""
 HANDLER = re.compile(r"\(\s*event\b[^,]*,\s*_?(context|ctx)\b")
 
 
@@ -71,8 +74,13 @@ def read(code: Code, facts: FileFacts, imports: dict[str, str], known: dict[str,
         source = text(node.child_by_field_name("value"))
         if imports.get(source, source) == "os.environ" and not code.disabled:
             name = string_of(node.child_by_field_name("subscript"))
-            if name and not assigned_to(node):
+            if name and assigned_to(node):
+                facts.settings.append(Setting(name, True, code.place(node)))
+            elif name:
                 facts.variables.append(Variable(name, True, None, code.place(node)))
+    for node in [] if code.disabled else seen.get("key", []):
+        if (name := string_of(node)) and NAME.fullmatch(name):
+            facts.settings.append(Setting(name, True, code.place(node)))
     return prefixes
 
 

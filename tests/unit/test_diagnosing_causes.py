@@ -231,3 +231,31 @@ def test_the_surest_comes_first_then_what_breaks_requests() -> None:
     )
     ranked = [one.cause.key for one in judge_all(causes, GOOD)]
     assert ranked == ["broken", "mute", "slow", "probably", "perhaps", "no"]
+
+
+PLAIN = 'FATAL: no pg_hba.conf entry for host "10.0.0.7", user "miyabi", database "miyabi", no encryption'
+
+
+@pytest.mark.parametrize(
+    ("message", "tail", "key"),
+    [
+        (f"error returned from database: {PLAIN}", (), "database-tls"),
+        ("exit status 1", ("Error: TLS upgrade required by connect options but SQLx was built without TLS support",),
+         "database-tls"),
+        ('password authentication failed for user "miyabi"', (), "database-password"),
+        ("FATAL:  sorry, too many clients already", (), "database-full"),
+        ('connection to server at "10.0.0.9", port 5432 failed: Connection timed out', (), "database-unreachable"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("error", ["Runtime.ExitError", "OperationalError"])
+def test_a_function_that_says_what_its_database_refuses(error: str, message: str, tail: tuple[str], key: str) -> None:
+    """From here it answers well: the function's own words tell, and what they explain is not certain beside them."""
+    found = judged(**failing(error, message, *tail))
+    assert having(found, "certain") == [key]
+    assert found[0].judgement.against[0].startswith("from here: miyabi-postgres-testing is available and answers")
+
+
+def test_a_pool_that_gives_none_is_no_proof_of_a_silent_database() -> None:
+    found = judged(**failing("Runtime.ExitError", "pool timed out while waiting for an open connection"))
+    assert having(found, "likely") == ["database-unreachable"]
+    assert having(found, "certain") == ["start"]
