@@ -80,7 +80,7 @@ def not_checked(
     if issue and (passed := passed_over(issue.body)):
         quoted = listed([f"line {one.line} “{one.text[:60]}”" for one in passed], 3)
         found.insert(0, f"Claims: {issue.source} has lines that assert nothing which can be told: {quoted}")
-    if untried := [one for one in facts.migrations if one.applied is None and not one.refused]:
+    if untried := [one for one in facts.migrations if one.applied is None and not (one.refused or one.problems)]:
         why = untried[0].untried or "MIYABI_SCRATCH_DATABASE is not set"
         found.append(f"whether the migrations of {listed([one.folder or '.' for one in untried])} apply: {why}")
     return [*found, *facts.unread]
