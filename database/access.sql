@@ -1,8 +1,8 @@
 -- organization --
--- Who has a membership of it, whatever its state, knows that it exists.
+-- Who has a membership of it, whatever its state, knows that it exists; what is not active is as good as deleted.
 SELECT id AS organization_id, NULL::uuid AS user_id, true AS known_to_members
 FROM organizations
-WHERE id = %(id)s;
+WHERE id = %(id)s AND is_active;
 
 -- repository --
 SELECT organization_id, user_id, false AS known_to_members FROM repositories WHERE id = %(id)s;
