@@ -20,8 +20,16 @@ from api import (
     executions,
     github,
     health,
+    invitations,
+    members,
+    organizations,
+    processes,
+    refusals,
     releases,
     repositories,
+    tasks,
+    teams,
+    workflows,
 )  # fmt: skip
 from api.backend import Backend, from_environment
 from api.etags import ETags
@@ -30,7 +38,10 @@ from api.requests import Requests
 EXPOSED = ["ETag", "Location", "Retry-After", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
 
 
-PARTS = (health, auth, github, executions, agents, dashboard, releases, repositories)
+PARTS = (
+    health, auth, github, executions, agents, dashboard, releases, repositories, organizations, members, invitations,
+    teams, tasks, workflows, processes,
+)  # fmt: skip
 """/agents/{agent} comes after /agents/executions."""
 
 
@@ -56,6 +67,7 @@ def create_app(backend: Backend) -> FastAPI:
     for part in PARTS:
         app.include_router(part.router)
     errors.install(app)
+    refusals.install(app)
     app.add_middleware(ETags)
     app.add_middleware(Requests)
     every = ["*"]

@@ -1,0 +1,128 @@
+"""Members of an organization: invited, changed and removed by those who manage them; who is invited answers in
+`api.invitations`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import PREFIX
+from api.backend import CurrentBackend
+from api.bodies import Done
+from api.cursors import CurrentPaging, read_cursor
+from api.idempotency import CurrentCreation
+from api.permissions import Access, CurrentCaller, Needs
+from database import members
+from database.members import ListedMember, Member, PendingInvitation, Role
+
+router = APIRouter(prefix=f"{PREFIX}/organizations/{{organization_id}}", tags=["members"])
+Reads = Annotated[Access, Needs("organization.members.read")]
+Manages = Annotated[Access, Needs("organization.members.manage")]
+
+
+class NewMember(BaseModel):
+    """`identifier` is an e-mail address or the number of a GitHub account; there need not be an account yet."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"identifier": "kenji@example.com", "role": "member"}]}
+    )
+
+    identifier: str = Field(min_length=1, max_length=255)
+    role: Role = "member"
+
+
+class NewRole(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "admin"}]})
+
+    role: Role
+
+
+class NewOwner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: UUID
+
+
+@dataclass(frozen=True)
+class Members:
+    members: list[ListedMember]
+
+
+@dataclass(frozen=True)
+class PendingInvitations:
+    invitations: list[PendingInvitation]
+
+
+@router.get("/members", summary="Members, and who is invited, in the order in which they came")
+def list_members(organization_id: UUID, _access: Reads, backend: CurrentBackend, paging: CurrentPaging) -> Members:
+    with backend.pool.connection() as connection:
+        found = members.page(connection, organization_id, after=read_cursor(paging), limit=paging.limit + 1)
+    return Members(paging.page(found, lambda last: (last.created_at, last.id)))
+
+
+@router.post("/members", status_code=201, summary="Invite somebody")
+def invite_member(
+    organization_id: UUID, body: NewMember, access: Manages, creation: CurrentCreation
+) -> Member | PendingInvitation:
+    return creation.once(
+        lambda connection: members.invite(connection, access.user_id, organization_id, body.identifier, body.role)
+    )
+
+
+@router.patch("/members/{user_id}", summary="Change a member's role; about owners only owners decide")
+def change_role(
+    organization_id: UUID, user_id: UUID, body: NewRole, access: Manages, backend: CurrentBackend
+) -> Member:
+    with backend.pool.connection() as connection:
+        return members.change_role(connection, access.user_id, organization_id, user_id, body.role)
+
+
+@router.delete("/members/{user_id}", summary="Remove a member, who leaves the teams too, or take an invitation back")
+def remove_member(organization_id: UUID, user_id: UUID, access: Manages, backend: CurrentBackend) -> Done:
+    with backend.pool.connection() as connection:
+        members.remove(connection, access.user_id, organization_id, user_id)
+    return Done("Member removed")
+
+
+@router.post("/members/{user_id}/suspend", summary="Take a member's permissions for a while")
+def suspend_member(organization_id: UUID, user_id: UUID, access: Manages, backend: CurrentBackend) -> Member:
+    with backend.pool.connection() as connection:
+        return members.suspend(connection, access.user_id, organization_id, user_id)
+
+
+@router.post("/members/{user_id}/reactivate", summary="Give a suspended member the permissions back")
+def reactivate_member(organization_id: UUID, user_id: UUID, access: Manages, backend: CurrentBackend) -> Member:
+    with backend.pool.connection() as connection:
+        return members.reactivate(connection, access.user_id, organization_id, user_id)
+
+
+@router.post("/transfer", summary="Make another member the owner and yourself an admin")
+def transfer_organization(
+    organization_id: UUID, body: NewOwner, access: Manages, backend: CurrentBackend
+) -> Member:
+    with backend.pool.connection() as connection:
+        return members.transfer(connection, access.user_id, organization_id, body.user_id)
+
+
+@router.get("/invitations", summary="Invitations to people who have no account yet")
+def list_pending(organization_id: UUID, _access: Manages, backend: CurrentBackend) -> PendingInvitations:
+    with backend.pool.connection() as connection:
+        return PendingInvitations(members.invitations(connection, organization_id))
+
+
+@router.delete("/invitations/{invitation_id}", summary="Take such an invitation back")
+def withdraw_invitation(
+    organization_id: UUID, invitation_id: UUID, _access: Manages, backend: CurrentBackend
+) -> Done:
+    with backend.pool.connection() as connection:
+        members.withdraw(connection, organization_id, invitation_id)
+    return Done("Invitation withdrawn")
+
+
+@router.post("/leave", summary="Leave the organization; its last owner cannot")
+def leave_organization(organization_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> Done:
+    with backend.pool.connection() as connection:
+        members.leave(connection, caller.user_id, organization_id)
+    return Done("You have left the organization")
