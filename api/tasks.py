@@ -1,0 +1,228 @@
+"""Tasks: planned by people, moved through their states, done by people or by the executions of a coordinator.
+
+Without an organization a list is of one's own; with one (in the query, or switched to) it is of all its repositories.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from api import PREFIX
+from api.backend import Backend, CurrentBackend
+from api.bodies import AgentName, Done, Object, changes, not_null, small
+from api.etags import IfMatch, tag, unchanged
+from api.idempotency import CurrentCreation
+from api.permissions import Access, Needs, demand
+from database import tasks
+from database.tasks import Dependency, DependencyType, Filter, Move, Priority, Stats, Task, TaskStatus
+
+router = APIRouter(prefix=f"{PREFIX}/tasks", tags=["tasks"])
+Reads = Annotated[Access, Needs("tasks.read")]
+ReadsOne = Annotated[Access, Needs("tasks.read", on="task")]
+UpdatesOne = Annotated[Access, Needs("tasks.update", on="task")]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
+Description = Annotated[str, Field(max_length=60_000)]
+DEEPEST_PAGE = 10_000
+
+
+class NewTask(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Write the tests"}]})
+
+    name: Name
+    description: Description | None = None
+    repository_id: UUID | None = None
+    priority: Priority = "P2"
+    agent_type: AgentName | None = None
+    issue_number: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    metadata: Object = {}
+    max_retries: int = Field(3, ge=0, le=100)
+    timeout_seconds: int = Field(3600, ge=1, le=7 * 24 * 3600)
+
+
+class TaskChanges(BaseModel):
+    """What is left out stays; null empties the description. A `status` is reached by the move that leads there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"priority": "P0"}]})
+
+    name: Name | None = None
+    description: Description | None = None
+    priority: Priority | None = None
+    status: TaskStatus | None = None
+    metadata: Object | None = None
+
+    _not_null = field_validator("name", "priority", "status", "metadata")(not_null)
+
+
+class Completed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    result: JsonValue = None
+
+    _small = field_validator("result")(small)
+
+
+class Failed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    error_message: Annotated[str, Field(max_length=10_000)] | None = None
+
+
+class NewDependency(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    depends_on_task_id: UUID
+    dependency_type: DependencyType = "finish_to_start"
+
+
+@dataclass(frozen=True)
+class Tasks:
+    tasks: list[Task]
+    total: int
+    page: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class OneTask:
+    task: Task
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    dependencies: list[Dependency]
+
+
+def wanted(
+    status: TaskStatus | None = None,
+    priority: Priority | None = None,
+    repository_id: UUID | None = None,
+    agent_type: Annotated[AgentName | None, Query()] = None,
+) -> Filter:
+    return Filter(status, priority, agent_type, repository_id)
+
+
+Wanted = Annotated[Filter, Depends(wanted)]
+
+
+@router.get("", summary="Tasks: urgent ones first, of these the newest")
+def list_tasks(
+    access: Reads,
+    backend: CurrentBackend,
+    filter: Wanted,
+    page: Annotated[int, Query(ge=1, le=DEEPEST_PAGE)] = 1,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Tasks:
+    with backend.pool.connection() as connection:
+        found = tasks.page(
+            connection, access.user_id, access.organization_id, filter, number=page, limit=limit
+        )
+        total = tasks.stats(connection, access.user_id, access.organization_id, filter).total
+    return Tasks(found, total, page, limit)
+
+
+@router.post("", status_code=201, summary="Make a task, in a repository or for yourself")
+def create_task(
+    body: NewTask, access: Annotated[Access, Needs("tasks.create", by_statement=True)], creation: CurrentCreation
+) -> OneTask:
+    def create(connection: Any) -> OneTask:
+        if body.repository_id:
+            demand(connection, access.user_id, "tasks.create", "repository", body.repository_id)
+        return OneTask(tasks.create(connection, access.user_id, body.model_dump()))
+
+    return creation.once(create)
+
+
+@router.get("/stats", summary="How many tasks are in which state")
+def get_stats(access: Reads, backend: CurrentBackend) -> Stats:
+    with backend.pool.connection() as connection:
+        return tasks.stats(connection, access.user_id, access.organization_id)
+
+
+@router.get("/{task_id}", summary="One task")
+def get_task(task_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response) -> OneTask:
+    with backend.pool.connection() as connection:
+        return OneTask(tag(response, tasks.get(connection, task_id)))
+
+
+@router.patch("/{task_id}", summary="Change a task")
+def update_task(
+    task_id: UUID,
+    body: TaskChanges,
+    _access: UpdatesOne,
+    backend: CurrentBackend,
+    response: Response,
+    versions: IfMatch,
+) -> OneTask:
+    with backend.pool.connection() as connection:
+        changed = tasks.update(connection, task_id, changes(body), versions=versions)
+    return OneTask(tag(response, unchanged(changed)))
+
+
+@router.delete("/{task_id}", summary="Delete a task")
+def delete_task(
+    task_id: UUID, _access: Annotated[Access, Needs("tasks.delete", on="task")], backend: CurrentBackend
+) -> Done:
+    with backend.pool.connection() as connection:
+        tasks.delete(connection, task_id)
+    return Done("Task deleted")
+
+
+@router.post("/{task_id}/start", summary="pending → running, when what it depends on is done")
+def start_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> OneTask:
+    return moved(backend, task_id, "start")
+
+
+@router.post("/{task_id}/complete", summary="running → completed, with a result")
+def complete_task(
+    task_id: UUID, _access: UpdatesOne, backend: CurrentBackend, body: Completed | None = None
+) -> OneTask:
+    return moved(backend, task_id, "complete", result=body and body.result)
+
+
+@router.post("/{task_id}/fail", summary="pending or running → failed, with the reason")
+def fail_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend, body: Failed | None = None) -> OneTask:
+    return moved(backend, task_id, "fail", error_message=body and body.error_message)
+
+
+@router.post("/{task_id}/cancel", summary="pending or running → cancelled")
+def cancel_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> OneTask:
+    return moved(backend, task_id, "cancel")
+
+
+@router.post("/{task_id}/retry", summary="failed → pending, as often as max_retries says")
+def retry_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> OneTask:
+    return moved(backend, task_id, "retry")
+
+
+def moved(backend: Backend, task_id: UUID, how: Move, **given: Any) -> OneTask:
+    with backend.pool.connection() as connection:
+        return OneTask(tasks.move(connection, task_id, how, **given))
+
+
+@router.get("/{task_id}/dependencies", summary="What a task waits for")
+def list_dependencies(task_id: UUID, _access: ReadsOne, backend: CurrentBackend) -> Dependencies:
+    with backend.pool.connection() as connection:
+        return Dependencies(tasks.dependencies(connection, task_id))
+
+
+@router.post("/{task_id}/dependencies", status_code=201, summary="Let a task wait for another one")
+def add_dependency(
+    task_id: UUID, body: NewDependency, access: UpdatesOne, creation: CurrentCreation
+) -> Dependency:
+    def add(connection: Any) -> Dependency:
+        demand(connection, access.user_id, "tasks.read", "task", body.depends_on_task_id)
+        return tasks.add_dependency(connection, task_id, body.depends_on_task_id, body.dependency_type)
+
+    return creation.once(add)
+
+
+@router.delete("/{task_id}/dependencies/{depends_on_task_id}", summary="Let a task not wait for another one any more")
+def remove_dependency(
+    task_id: UUID, depends_on_task_id: UUID, _access: UpdatesOne, backend: CurrentBackend
+) -> Done:
+    with backend.pool.connection() as connection:
+        tasks.remove_dependency(connection, task_id, depends_on_task_id)
+    return Done("Dependency removed")
