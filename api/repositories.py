@@ -1,16 +1,20 @@
-"""A user's repositories: agents work on these and on no others."""
+"""Repositories of a user or of an organization: agents work on these and on no others."""
 
 import re
+from typing import Annotated, Any
 from uuid import UUID
 
-import psycopg
-from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
+from api.bodies import Done, changes, not_null
+from api.cursors import Paging
 from api.errors import ApiError
-from api.permissions import CurrentCaller
+from api.etags import IfMatch, tag, unchanged
+from api.idempotency import CurrentCreation
+from api.permissions import Access, Needs, demand
 from database import repositories
 from database.repositories import Repository
 
@@ -20,34 +24,101 @@ FULL_NAME = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[A-Za-z0
 
 
 class NewRepository(BaseModel):
-    full_name: str
+    """Yours, or an organization's."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"full_name": "hana/garden"}]})
+
+    full_name: str = Field(max_length=255)
+    organization_id: UUID | None = None
 
 
-@router.get("", summary="All your repositories, by name")
-def list_repositories(caller: CurrentCaller, backend: CurrentBackend) -> list[Repository]:
+class RepositoryChanges(BaseModel):
+    """What is left out stays; a `team_id` of null takes it from its team."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"default_branch": "develop"}]})
+
+    default_branch: Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")] | None = None
+    team_id: UUID | None = None
+
+    _not_null = field_validator("default_branch")(not_null)
+
+
+def long_pages(
+    response: Response,
+    cursor: Annotated[str | None, Query(max_length=1000, description="`X-Next-Cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Paging:
+    """Nearly always all of them: who chooses one wants to see them all."""
+    return Paging(cursor, limit, response)
+
+
+@router.get("", summary="Your repositories and those of your organizations, or of one, by name")
+def list_repositories(
+    access: Annotated[Access, Needs("repositories.read")],
+    backend: CurrentBackend,
+    paging: Annotated[Paging, Depends(long_pages)],
+) -> list[Repository]:
     with backend.pool.connection() as connection:
-        return repositories.list_all(connection, caller.user_id)
+        found = repositories.page(
+            connection, access.user_id, access.organization_id,
+            after=paging.position(str, UUID), limit=paging.limit + 1,
+        )  # fmt: skip
+    return paging.page(found, lambda last: (last.full_name.lower(), last.id))
 
 
-@router.post("", status_code=201, summary="Register owner/repo; 200 if you have it already")
+@router.post("", status_code=201, summary="Register owner/repo; 200 if it is registered already")
 def register_repository(
-    body: NewRepository, caller: CurrentCaller, backend: CurrentBackend, response: Response
+    body: NewRepository,
+    access: Annotated[Access, Needs("repositories.create", by_statement=True)],
+    creation: CurrentCreation,
+    response: Response,
 ) -> Repository:
     if not FULL_NAME.fullmatch(body.full_name):
         raise ApiError("validation_error", "full_name has to be owner/repo, as on GitHub")
-    try:
-        with backend.pool.connection() as connection:
-            repository, is_new = repositories.register(connection, caller.user_id, body.full_name)
-    except psycopg.errors.ForeignKeyViolation:
-        raise ApiError("authentication_error", "The account no longer exists") from None
-    response.status_code = 201 if is_new else 200
-    return repository
+
+    def register(connection: Any) -> Repository:
+        if body.organization_id:
+            demand(connection, access.user_id, "repositories.create", "organization", body.organization_id)
+        found, is_new = repositories.register(connection, access.user_id, body.full_name, body.organization_id)
+        response.status_code = 201 if is_new else 200
+        return found
+
+    return creation.once(register)
 
 
-@router.get("/{repository_id}", summary="One of your repositories")
-def get_repository(repository_id: UUID, caller: CurrentCaller, backend: CurrentBackend) -> Repository:
+@router.get("/{repository_id}", summary="One repository")
+def get_repository(
+    repository_id: UUID,
+    _access: Annotated[Access, Needs("repositories.read", on="repository")],
+    backend: CurrentBackend,
+    response: Response,
+) -> Repository:
     with backend.pool.connection() as connection:
-        repository = repositories.get(connection, caller.user_id, repository_id)
-    if repository is None:
-        raise ApiError("not_found", "You have no such repository")
-    return repository
+        return tag(response, repositories.get(connection, repository_id))
+
+
+@router.patch("/{repository_id}", summary="Change a repository; to give it to a team takes repositories.manage")
+def update_repository(
+    repository_id: UUID,
+    body: RepositoryChanges,
+    access: Annotated[Access, Needs("repositories.write", on="repository")],
+    backend: CurrentBackend,
+    response: Response,
+    versions: IfMatch,
+) -> Repository:
+    with backend.pool.connection() as connection:
+        if "team_id" in body.model_fields_set:
+            demand(connection, access.user_id, "repositories.manage", "repository", repository_id)
+        changed = repositories.update(connection, repository_id, changes(body), versions=versions)
+    return tag(response, unchanged(changed))
+
+
+@router.delete("/{repository_id}", summary="Deactivate a repository: no agent begins to work there any more")
+def deactivate_repository(
+    repository_id: UUID,
+    _access: Annotated[Access, Needs("repositories.delete", on="repository")],
+    backend: CurrentBackend,
+) -> Done:
+    with backend.pool.connection() as connection:
+        repositories.deactivate(connection, repository_id)
+    return Done("Repository deactivated")

@@ -31,6 +31,7 @@ from database.execution_rows import (
     Step,
 )
 from database.queries import load
+from database.refusals import Conflict
 from database.users import is_granted
 
 SQL = load("executions.sql")
@@ -61,7 +62,7 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
     """Write the request down; None if the user sees no such repository.
 
     With a key the second call of the same request returns the first one's row; another request raises `KeyReused`.
-    Raises `NotPermitted`.
+    Raises `NotPermitted`, and `Conflict` if the repository was deactivated.
     """
     values = asdict(request) | {
         "user_id": user_id,
@@ -79,6 +80,8 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
             raise KeyReused
         return earlier
     if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
+        if connection.execute(SQL["is_inactive"], values).fetchone() == (True,):
+            raise Conflict("This repository was deactivated; register it again")
         demand(connection, user_id, grant)
         raise NotPermitted("agents.execute")
     return None

@@ -7,7 +7,7 @@ INSERT INTO agent_executions
 SELECT %(user_id)s, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s, %(key)s,
     %(max_attempts)s
 FROM repositories
-WHERE id = %(repository_id)s
+WHERE id = %(repository_id)s AND is_active IS NOT FALSE
     AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
     AND (%(grant)s::text IS NULL OR is_granted(%(user_id)s, %(grant)s::text))
@@ -36,6 +36,9 @@ SELECT EXISTS (
     WHERE id = %(repository_id)s
         AND (user_id = %(user_id)s OR has_permission(%(user_id)s, organization_id, 'repositories.read'))
 ) AS seen;
+
+-- is_inactive --
+SELECT is_active IS FALSE AS inactive FROM repositories WHERE id = %(repository_id)s;
 
 -- get --
 -- One's own, and those in an organization where one may read agents. What is granted to an account counts everywhere.

@@ -85,7 +85,8 @@ def test_repositories_are_registered_once(hana: Client) -> None:
     assert [answer.status_code for answer in (made, same, other)] == [201, 200, 201]
     assert made.json() == same.json()
     assert set(made.json()) == {
-        "id", "user_id", "github_repo_id", "owner", "name", "full_name", "is_active", "created_at", "updated_at",
+        "id", "user_id", "github_repo_id", "owner", "name", "full_name", "default_branch", "is_active",
+        "organization_id", "team_id", "created_at", "updated_at",
     }  # fmt: skip
     assert made.json()["github_repo_id"] < 0
     assert made.json()["created_at"].endswith("Z")
