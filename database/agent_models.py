@@ -59,8 +59,12 @@ class IssueText(AgentInput):
 # coordinator
 
 
+class PlannedIssue(IssueText):
+    tasks: list[dict[str, Any]] = Field([], max_length=200, description="A plan that somebody has made already.")
+
+
 class CoordinatorInput(AgentInput):
-    issue: IssueText | None = Field(
+    issue: PlannedIssue | None = Field(
         None, description="The issue itself; without it the row's issue number is looked up."
     )
     max_parallel: int = Field(5, ge=1, le=5)
