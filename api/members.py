@@ -99,9 +99,7 @@ def reactivate_member(organization_id: UUID, user_id: UUID, access: Manages, bac
 
 
 @router.post("/transfer", summary="Make another member the owner and yourself an admin")
-def transfer_organization(
-    organization_id: UUID, body: NewOwner, access: Manages, backend: CurrentBackend
-) -> Member:
+def transfer_organization(organization_id: UUID, body: NewOwner, access: Manages, backend: CurrentBackend) -> Member:
     with backend.pool.connection() as connection:
         return members.transfer(connection, access.user_id, organization_id, body.user_id)
 
@@ -113,9 +111,7 @@ def list_pending(organization_id: UUID, _access: Manages, backend: CurrentBacken
 
 
 @router.delete("/invitations/{invitation_id}", summary="Take such an invitation back")
-def withdraw_invitation(
-    organization_id: UUID, invitation_id: UUID, _access: Manages, backend: CurrentBackend
-) -> Done:
+def withdraw_invitation(organization_id: UUID, invitation_id: UUID, _access: Manages, backend: CurrentBackend) -> Done:
     with backend.pool.connection() as connection:
         members.withdraw(connection, organization_id, invitation_id)
     return Done("Invitation withdrawn")

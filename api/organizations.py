@@ -62,18 +62,14 @@ class OneOrganization:
 @router.get("", summary="Your organizations by name, those that invite you too")
 def list_organizations(caller: CurrentCaller, backend: CurrentBackend, paging: CurrentPaging) -> Organizations:
     with backend.pool.connection() as connection:
-        found = organizations.page(
-            connection, caller.user_id, after=paging.position(str, UUID), limit=paging.limit + 1
-        )
+        found = organizations.page(connection, caller.user_id, after=paging.position(str, UUID), limit=paging.limit + 1)
     return Organizations(paging.page(found, lambda last: (last.organization_name, last.organization_id)))
 
 
 @router.post("", status_code=201, summary="Make an organization, whose owner you are")
 def create_organization(body: NewOrganization, caller: CurrentCaller, creation: CurrentCreation) -> OneOrganization:
     given: dict[str, Any] = body.model_dump()
-    return creation.once(
-        lambda connection: OneOrganization(organizations.create(connection, caller.user_id, **given))
-    )
+    return creation.once(lambda connection: OneOrganization(organizations.create(connection, caller.user_id, **given)))
 
 
 @router.get("/{organization_id}", summary="One organization, with your role in it")
@@ -97,9 +93,7 @@ def update_organization(
     versions: IfMatch,
 ) -> OneOrganization:
     with backend.pool.connection() as connection:
-        changed = organizations.update(
-            connection, access.user_id, organization_id, changes(body), versions=versions
-        )
+        changed = organizations.update(connection, access.user_id, organization_id, changes(body), versions=versions)
     return OneOrganization(tag(response, unchanged(changed)))
 
 

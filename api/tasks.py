@@ -116,9 +116,7 @@ def list_tasks(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Tasks:
     with backend.pool.connection() as connection:
-        found = tasks.page(
-            connection, access.user_id, access.organization_id, filter, number=page, limit=limit
-        )
+        found = tasks.page(connection, access.user_id, access.organization_id, filter, number=page, limit=limit)
         total = tasks.stats(connection, access.user_id, access.organization_id, filter).total
     return Tasks(found, total, page, limit)
 
@@ -209,9 +207,7 @@ def list_dependencies(task_id: UUID, _access: ReadsOne, backend: CurrentBackend)
 
 
 @router.post("/{task_id}/dependencies", status_code=201, summary="Let a task wait for another one")
-def add_dependency(
-    task_id: UUID, body: NewDependency, access: UpdatesOne, creation: CurrentCreation
-) -> Dependency:
+def add_dependency(task_id: UUID, body: NewDependency, access: UpdatesOne, creation: CurrentCreation) -> Dependency:
     def add(connection: Any) -> Dependency:
         demand(connection, access.user_id, "tasks.read", "task", body.depends_on_task_id)
         return tasks.add_dependency(connection, task_id, body.depends_on_task_id, body.dependency_type)
@@ -220,9 +216,7 @@ def add_dependency(
 
 
 @router.delete("/{task_id}/dependencies/{depends_on_task_id}", summary="Let a task not wait for another one any more")
-def remove_dependency(
-    task_id: UUID, depends_on_task_id: UUID, _access: UpdatesOne, backend: CurrentBackend
-) -> Done:
+def remove_dependency(task_id: UUID, depends_on_task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> Done:
     with backend.pool.connection() as connection:
         tasks.remove_dependency(connection, task_id, depends_on_task_id)
     return Done("Dependency removed")

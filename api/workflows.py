@@ -125,9 +125,7 @@ def stored(dag: Dag) -> dict[str, Any]:
 
 
 @router.get("/{workflow_id}", summary="One workflow, with its graph")
-def get_workflow(
-    workflow_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response
-) -> OneWorkflow:
+def get_workflow(workflow_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response) -> OneWorkflow:
     with backend.pool.connection() as connection:
         return OneWorkflow(tag(response, workflows.get(connection, workflow_id)))
 

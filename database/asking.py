@@ -136,8 +136,10 @@ async def _whose(connection: Connection, full_name: str | None) -> tuple[UUID, U
     if full_name is None:
         return user_id, None
     owner, _slash, name = full_name.partition("/")
-    values = {"user_id": user_id, "organization_id": None, "full_name": full_name, "owner": owner, "name": name}
-    values["github_repo_id"] = provisional_id(user_id, full_name)
+    values = {
+        "user_id": user_id, "organization_id": None, "full_name": full_name, "owner": owner, "name": name,
+        "github_repo_id": provisional_id(user_id, full_name),
+    }  # fmt: skip
     await connection.execute(REPOSITORIES["create"], values)
     made = await (await connection.execute(SQL["repository"], {"full_name": full_name})).fetchone()
     assert made

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from database.agents import AGENTS
 from database.asking import NotRunning
 from database.queries import load
+from database.tasks import task_id
 
 SQL = load("coordination.sql")
 Connection = psycopg.AsyncConnection[Any]
@@ -50,11 +51,6 @@ class Standing:
     error_message: str | None
     started_at: datetime | None
     completed_at: datetime | None
-
-
-def task_id(coordinator: UUID, key: str) -> UUID:
-    """The id of this coordinator's task of that key."""
-    return uuid5(coordinator, key)
 
 
 async def store(connection: Connection, coordinator: UUID, tasks: Sequence[StoredTask]) -> None:

@@ -150,9 +150,7 @@ def _invite_stranger(connection: Connection, values: dict[str, Any]) -> PendingI
 def invitations(connection: Connection, organization_id: UUID, *, limit: int = 1000) -> list[PendingInvitation]:
     """Those to people without an account; the plan's limit keeps them few."""
     with connection.cursor(row_factory=class_row(PendingInvitation)) as cursor:
-        return cursor.execute(
-            SQL["invitations"], {"organization_id": organization_id, "limit": limit}
-        ).fetchall()
+        return cursor.execute(SQL["invitations"], {"organization_id": organization_id, "limit": limit}).fetchall()
 
 
 def withdraw(connection: Connection, organization_id: UUID, invitation_id: UUID) -> None:

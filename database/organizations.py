@@ -137,7 +137,7 @@ def update(
     *,
     versions: Sequence[datetime] | None = None,
 ) -> Organization | None:
-    """Write `name`, `description`, `avatar_url` and `settings`, those that are given; None if it has another version."""
+    """Write `name`, `description`, `avatar_url` and `settings`, those given; None if it has another version."""
     values = dict.fromkeys(("name", "description", "avatar_url", "settings")) | dict(changes)
     if values["settings"] is not None:
         values["settings"] = Jsonb(values["settings"])

@@ -1,4 +1,4 @@
-"""The processes that run agents, as they said themselves: `beat` is theirs, every few seconds, the rest is for people."""
+"""The processes that run agents, as they said themselves: `beat` is theirs, every few seconds; the rest for people."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -38,7 +38,7 @@ class Process:
 
 @dataclass(frozen=True)
 class CurrentTask:
-    """What a worker is at. `progress` is the share of its steps that are done, in percent; steps are found on the way."""
+    """What a worker is at. `progress` is the share of its steps that are done, in percent: they become more."""
 
     task_id: UUID
     title: str

@@ -66,9 +66,9 @@ def get(connection: Connection, repository_id: UUID) -> Repository:
 def register(
     connection: Connection, user_id: UUID, full_name: str, organization_id: UUID | None = None
 ) -> tuple[Repository, bool]:
-    """The repository `owner/name` of the user or the organization, and whether it is new. GitHub's names ignore case, so
-    do we. Raises Conflict if the organization's plan has no more, and psycopg's `ForeignKeyViolation` if the user is
-    gone.
+    """The repository `owner/name` of the user or the organization, and whether it is new. GitHub's names ignore case,
+    so do we. Raises Conflict if the organization's plan has no more, and psycopg's `ForeignKeyViolation` if the user
+    is gone.
     """
     owner, _slash, name = full_name.partition("/")
     values = {
@@ -83,7 +83,9 @@ def register(
         for query, is_new in (("find", False), ("create", True), ("find", False)):
             if found := cursor.execute(SQL[query], values).fetchone():
                 again = {"repository_id": found.id}
-                return found if found.is_active else cursor.execute(SQL["reactivate"], again).fetchone() or found, is_new
+                return found if found.is_active else cursor.execute(
+                    SQL["reactivate"], again
+                ).fetchone() or found, is_new
     raise LookupError(f"the number made for repository {full_name!r} belongs to another repository")
 
 
@@ -102,7 +104,11 @@ def within_limits(connection: Connection, organization_id: UUID | None) -> Itera
 
 
 def update(
-    connection: Connection, repository_id: UUID, changes: Mapping[str, Any], *, versions: Sequence[datetime] | None = None
+    connection: Connection,
+    repository_id: UUID,
+    changes: Mapping[str, Any],
+    *,
+    versions: Sequence[datetime] | None = None,
 ) -> Repository | None:
     """Write `default_branch` and `team_id`, those that are given; None if it has another version. Raises Invalid."""
     values = dict.fromkeys(("default_branch", "team_id")) | dict(changes)

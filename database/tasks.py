@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 from psycopg.rows import class_row
@@ -111,6 +111,11 @@ class Locked:
     executing: bool
 
 
+def task_id(coordinator: UUID, key: str) -> UUID:
+    """The id of a coordinator's task of that key."""
+    return uuid5(coordinator, key)
+
+
 def page(
     connection: Connection, user_id: UUID, organization_id: UUID | None, wanted: Filter, *, number: int, limit: int
 ) -> list[Task]:
@@ -122,9 +127,7 @@ def page(
         return cursor.execute(SQL["page"], values, prepare=False).fetchall()
 
 
-def stats(
-    connection: Connection, user_id: UUID, organization_id: UUID | None, wanted: Filter = Filter()
-) -> Stats:
+def stats(connection: Connection, user_id: UUID, organization_id: UUID | None, wanted: Filter = Filter()) -> Stats:
     values = asdict(wanted) | {"user_id": user_id, "organization_id": organization_id}
     with connection.cursor(row_factory=class_row(Stats)) as cursor:
         row = cursor.execute(SQL["stats"], values, prepare=False).fetchone()

@@ -1,5 +1,5 @@
-"""Teams of an organization. A team's role counts in the whole organization, but for what concerns a team itself: that is
-for those who manage teams, and for who leads this one.
+"""Teams of an organization. A team's role counts in the whole organization, but for what concerns a team itself: that
+is for those who manage teams, and for who leads this one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,9 +64,7 @@ class Place:
         return {"user_id": self.user_id, "organization_id": self.organization_id, "team_id": team_id, **more}
 
 
-def page(
-    place: Place, *, after: Cursor | None = None, limit: int = 50, team_id: UUID | None = None
-) -> list[Team]:
+def page(place: Place, *, after: Cursor | None = None, limit: int = 50, team_id: UUID | None = None) -> list[Team]:
     values = place.values(
         team_id, manages=manages(place, "teams.update"), limit=limit,
         after_at=after and after.created_at, after_id=after and after.id,
@@ -113,7 +111,7 @@ def create(
 def update(
     place: Place, team_id: UUID, changes: Mapping[str, Any], *, versions: Sequence[datetime] | None = None
 ) -> Team | None:
-    """Write `name`, `description`, `is_visible` and `settings`, those that are given; None if it has another version."""
+    """Write `name`, `description`, `is_visible` and `settings`, those given; None if it has another version."""
     values = dict.fromkeys(("name", "description", "is_visible", "settings")) | dict(changes)
     if values["settings"] is not None:
         values["settings"] = Jsonb(values["settings"])
@@ -127,9 +125,7 @@ def delete(place: Place, team_id: UUID) -> None:
 
 
 def members(place: Place, team_id: UUID, *, after: Cursor | None = None, limit: int = 50) -> list[ListedTeamMember]:
-    values = place.values(
-        team_id, limit=limit, after_at=after and after.created_at, after_id=after and after.id
-    )
+    values = place.values(team_id, limit=limit, after_at=after and after.created_at, after_id=after and after.id)
     with place.connection.cursor(row_factory=class_row(ListedTeamMember)) as cursor:
         return cursor.execute(SQL["members"], values).fetchall()
 

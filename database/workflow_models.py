@@ -130,7 +130,9 @@ def circle_in(waits: Mapping[str, Sequence[str]]) -> list[str]:
 
 def lacking(dag: Dag, issue_number: int | None) -> list[str]:
     """Nodes whose agent has no issue to work on, each in words."""
-    found = ((node, AGENTS[node.agent_type].lacks(node.issue_number or issue_number, node.asked())) for node in dag.nodes)
+    found = (
+        (node, AGENTS[node.agent_type].lacks(node.issue_number or issue_number, node.asked())) for node in dag.nodes
+    )
     return [f"node {node.id!r}: {reason}" for node, reason in found if reason]
 
 

@@ -1,8 +1,8 @@
-"""Workflows: stored graphs of agents' work. A run is one execution of the coordinator, whose plan the graph is: it stores
-the nodes as tasks and starts each when what it waits for is completed (tasks/agents/coordinator.py).
+"""Workflows: stored graphs of agents' work. A run is one execution of the coordinator, whose plan the graph is: it
+stores the nodes as tasks and starts each when what it waits for is completed (tasks/agents/coordinator.py).
 
-Whether the user may do what is asked with the workflow is decided before (api/permissions.py); whether in the repository,
-by the execution itself.
+Whether the user may do what is asked with the workflow is decided before (api/permissions.py); whether in the
+repository, by the execution itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from database import executions
 from database.agents import AGENTS
-from database.coordination import task_id
 from database.execution_rows import Cursor, Execution, Request
 from database.queries import load
 from database.refusals import Absent, Conflict, Invalid
+from database.tasks import task_id
 from database.workflow_models import COORDINATOR, Dag, lacking, planned
 
 SQL = load("workflows.sql")

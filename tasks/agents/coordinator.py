@@ -24,7 +24,8 @@ from database import coordination
 from database.agent_models import CoordinatorInput, CoordinatorOutput, Priority
 from database.agents import AGENTS
 from database.asking import NotRunning
-from database.coordination import Standing, StoredTask, task_id
+from database.coordination import Standing, StoredTask
+from database.tasks import task_id
 from tasks.agents.context import AgentContext, AgentResult, Escalation, Unsuccessful
 from tasks.agents.coordinator_graph import IN_WORDS, Task, levels_of, next_moves
 from tasks.agents.coordinator_plan import plan_of

@@ -18,9 +18,7 @@ def register(client: Client, name: str, organization_id: str | None = None) -> s
     return str(answer.json()["id"])
 
 
-def test_an_organization_s_repository_is_its_members(
-    hana: Client, kenji: Client, garden: str, migrated: str
-) -> None:
+def test_an_organization_s_repository_is_its_members(hana: Client, kenji: Client, garden: str, migrated: str) -> None:
     shared, own = register(hana, "hana/garden", garden), register(hana, "hana/garden")
     assert shared != own
     assert told(kenji.get(f"/repositories/{shared}")) == (404, "not_found")

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-import pytest
 
 from tests.backend import Client, sql
 from tests.postgres.tenants import join, organization, told
@@ -33,7 +32,12 @@ def test_a_task_is_made_with_the_mission_s_fields(hana: Client) -> None:
     made = hana.post("/tasks", json={"name": "Write", "agent_type": "CodeGenAgent", "metadata": {"a": 1}})
     assert (made.status_code, set(made.json()["task"])) == (201, TASK)
     found = made.json()["task"]
-    assert (found["status"], found["priority"], found["agent_type"], found["max_retries"]) == ("pending", "P2", "codegen", 3)
+    assert (found["status"], found["priority"], found["agent_type"], found["max_retries"]) == (
+        "pending",
+        "P2",
+        "codegen",
+        3,
+    )
     assert hana.get(f"/tasks/{found['id']}").json() == made.json()
 
 
@@ -55,10 +59,15 @@ def test_what_a_move_leaves_behind(hana: Client) -> None:
     path = f"/tasks/{task(hana, max_retries=1)}"
     started = hana.post(f"{path}/start").json()["task"]
     failed = hana.post(f"{path}/fail", json={"error_message": "no tests"}).json()["task"]
-    assert started["started_at"] and failed["failed_at"]
+    assert None not in (started["started_at"], failed["failed_at"])
     assert (failed["error_message"], failed["completed_at"]) == ("no tests", None)
     again = hana.post(f"{path}/retry").json()["task"]
-    assert [again[name] for name in ("retry_count", "started_at", "failed_at", "error_message")] == [1, None, None, None]
+    assert [again[name] for name in ("retry_count", "started_at", "failed_at", "error_message")] == [
+        1,
+        None,
+        None,
+        None,
+    ]
     hana.post(f"{path}/fail")
     assert told(hana.post(f"{path}/retry")) == (409, "validation_error")
     path = f"/tasks/{task(hana)}"

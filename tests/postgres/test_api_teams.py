@@ -44,7 +44,9 @@ def test_a_team_is_reached_through_its_own_organization_alone(hana: Client, kenj
         ("POST", "/members", {"user_id": "00000000-0000-0000-0000-000000000000"}),
         ("DELETE", "/members/00000000-0000-0000-0000-000000000000", None),
     ):  # fmt: skip
-        answer = kenji.request(method, f"/organizations/{mine}/teams/{theirs}{path}", **({"json": body} if body else {}))
+        answer = kenji.request(
+            method, f"/organizations/{mine}/teams/{theirs}{path}", **({"json": body} if body else {})
+        )
         assert told(answer) == (404, "not_found"), (method, path)
     assert hana.get(f"/organizations/{garden}/teams/{theirs}").json()["team"]["name"] == "Backend"
 
