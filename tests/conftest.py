@@ -14,6 +14,9 @@ import pytest
 from tests.loopback import close_the_world
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
+
     from localcloud.cloud import Cloud
     from localcloud.postgres import Postgres
 
@@ -30,6 +33,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--exhaustive", action="store_true", help="sweep also the crashes and faults that follow from the others"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling | None":
+    """A file to a worker, as `--dist loadfile` has it, but all of tests/e2e to one: those share a stack."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneStack(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
+
+    return OneStack(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The README's commands, as a newcomer types them, on a state folder of their own. The tests stand in their order."""
+"""The README's commands, as a newcomer types them. The tests stand in their order."""
 
 import json
 import os
@@ -7,68 +7,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 import psycopg
 import pytest
 
 from localcloud.state import load_state
-
-ROOT = Path(__file__).parents[2]
-BIN = ROOT / ".venv" / "bin"
-
-
-class Machine:
-    """A shell with a state folder; remembers what an earlier test saw."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.environment = {**os.environ, "MIYABI_HOME": str(home)}
-        self.version = ""
-
-    def run(self, *command: str | Path) -> str:
-        """Standard output of a command that must succeed."""
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
-        return done.stdout
-
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.run(BIN / "miyabi", "status", "--json")))
-
-    def aws(self, *command: str) -> dict[str, Any]:
-        """What the aws CLI says."""
-        keys = {"AWS_ACCESS_KEY_ID": "cli", "AWS_SECRET_ACCESS_KEY": "cli", "AWS_DEFAULT_REGION": "us-east-1"}
-        endpoint = self.status()["aws_endpoint"]
-        done = subprocess.run(
-            [BIN / "aws", "--endpoint-url", endpoint, *command], env={**self.environment, **keys}, capture_output=True
-        )
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
-
-    def releases(self) -> list[dict[str, Any]]:
-        """Ended flow runs of the release, newest first."""
-        body = {"flows": {"name": {"any_": ["release"]}}, "sort": "EXPECTED_START_TIME_DESC"}
-        return list(httpx.post(f"{self.status()['prefect_api']}/flow_runs/filter", json=body).json())
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    machine = Machine(tmp_path_factory.mktemp("home"))
-    yield machine
-    machine.run(BIN / "miyabi", "down")
-    marked = [p for p in psutil.process_iter() if str(machine.home) in " ".join(safely(p))]
-    assert marked == []
-
-
-def safely(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+from tests.e2e.machine import BIN, ROOT, Machine
 
 
 def health(machine: Machine) -> httpx.Response:
@@ -159,8 +105,7 @@ def test_an_agent_works(machine: Machine) -> None:
 
 
 def test_an_unknown_environment_is_wrong_usage(machine: Machine) -> None:
-    command = [BIN / "miyabi", "release", "--environment", "nosuch"]
-    done = subprocess.run(command, cwd=ROOT, env=machine.environment, capture_output=True, text=True)
+    done = machine.shell(BIN / "miyabi", "release", "--environment", "nosuch")
     assert done.returncode == 2
     assert (
         "there is no deployment 'release/nosuch' (environments of this flow: local, production, staging)" in done.stderr
@@ -235,6 +180,7 @@ def test_the_next_one_is_not_blocked_and_outlives_prefects_server(machine: Machi
     assert releasing.returncode == 0, output
     assert "‖ Prefect does not answer; waiting for it" in output
     assert "Release local: succeeded" in output
+    machine.wait_well()
 
 
 def test_yesterdays_resources_are_there_today(machine: Machine) -> None:

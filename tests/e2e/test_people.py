@@ -3,10 +3,8 @@
 `miyabi up` starts the agent worker with the stack, and the first release gives it its database.
 """
 
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,31 +12,10 @@ import psycopg
 import pytest
 
 from deployments.api_client import WHO
-from tests.e2e.test_make_release import BIN, Machine
+from tests.e2e.machine import Machine
 
 SOURCE = "python:tests/fixtures/python-lambda"
 SHORT = "SELECT status, flow_run_id::text, result, error_message FROM agent_executions WHERE id = %s"
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    machine = Machine(tmp_path_factory.mktemp("home"))
-    shop = tmp_path_factory.mktemp("repositories") / "hana" / "shop"
-    make_repository(shop)
-    machine.environment["MIYABI_AGENT_CLONE_URL"] = f"{shop.parents[1]}/{{repository}}"
-    machine.environment["MIYABI_AGENT_COMMAND"] = '["sh", "-c", "echo working on {issue}; sleep 60"]'
-    machine.run(BIN / "miyabi", "up")
-    machine.run(BIN / "miyabi", "release")
-    yield machine
-    machine.run(BIN / "miyabi", "down")
-
-
-def make_repository(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / "README.md").write_text("# Shop\n")
-    git = ["git", "-C", str(folder), "-c", "user.name=hana", "-c", "user.email=hana@example.com"]
-    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
-        subprocess.run([*git, *command], check=True)
 
 
 class Api:
@@ -76,6 +53,7 @@ def row(machine: Machine, execution: str) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def api(machine: Machine) -> Iterator[Api]:
+    machine.stands()
     made = Api(machine)
     yield made
     made.http.close()
@@ -149,17 +127,10 @@ def test_a_person_fills_in_the_form(machine: Machine) -> None:
 @pytest.fixture(scope="module")
 def asking(machine: Machine) -> Iterator[Machine]:
     """The stack, with an environment that has a person approve."""
-    approval(machine, asked=True)
+    machine.stands()
+    machine.change_environment(approval=True)
     yield machine
-    approval(machine, asked=False)
-
-
-def approval(machine: Machine, *, asked: bool) -> None:
-    """Set `approval` in the saved environment, as a person does in the UI."""
-    script = f"from blocks.environment import Environment as E; e = E.load('local'); e.approval = {asked}; "
-    machine.environment["PREFECT_API_URL"] = machine.status()["prefect_api"]
-    machine.run(BIN / "python", "-c", script + "e.save('local', overwrite=True)")
-    del machine.environment["PREFECT_API_URL"]
+    machine.change_environment(approval=False)
 
 
 def start(machine: Machine, flow: str, **parameters: str) -> str:

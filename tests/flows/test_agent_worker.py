@@ -256,7 +256,7 @@ def test_the_end_of_a_parent_reaches_those_that_run_and_those_that_wait(ground: 
 def test_every_execution_ends_and_each_effect_is_there_once(ground: Ground, pytestconfig: pytest.Config) -> None:
     """Two agent workers, two dispatchers, Prefect's worker: light executions, and programs in a process each."""
     exhaustive = bool(pytestconfig.getoption("exhaustive"))
-    light, programs, crew = (252, 48, APART) if exhaustive else (36, 4, TOGETHER)
+    light, programs, crew = (252, 48, APART) if exhaustive else (24, 2, TOGETHER)
     rounds = 24 if exhaustive else 6
     ground.rows("DELETE FROM agent_executions")
     ground.rows("DELETE FROM effects")

@@ -7,96 +7,59 @@ arguments of every process while it runs. The tests stand in their order.
 
 import base64
 import json
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import boto3
 import httpx
-import psutil
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.e2e.test_make_release import BIN, ROOT, Machine
+from tests.e2e.machine import Machine
 from tests.release.scene import FUNCTION, GOOD, another_backend
 
 PRINTED_BY_THE_PROGRAM = "aws/logs.pickle"
 """CloudWatch's log groups: what a program writes into its own log is its own affair."""
 
 
-@dataclass
-class Watched:
-    """A stack of its own, and what was seen while its releases ran."""
-
-    machine: Machine
-    arguments: set[str] = field(default_factory=set)
-    output: str = ""
-
-    @property
-    def home(self) -> Path:
-        return self.machine.home
-
-    def release(self, *options: str) -> int:
-        """Release from the command line; the exit code."""
-        command = [str(BIN / "miyabi"), "release", *options]
-        done = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(done,))
-        watcher.start()
-        ended = subprocess.run(command, cwd=ROOT, env=self.machine.environment, capture_output=True, text=True)
-        done.set()
-        watcher.join()
-        self.output += ended.stdout + ended.stderr
-        return ended.returncode
-
-    def _watch(self, done: threading.Event) -> None:
-        """What `ps` shows, again and again."""
-        while not done.wait(0.2):
-            for process in psutil.process_iter():
-                try:
-                    self.arguments.add(" ".join(process.cmdline()))
-                except psutil.Error:
-                    continue
-
-    def aws(self, service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.machine.status()["aws_endpoint"],
-            region_name="us-east-1",
-            aws_access_key_id="someone",
-            aws_secret_access_key="else",
-        )
-
-    def variables(self) -> dict[str, str]:
-        """The function's environment, as AWS shows it."""
-        found = self.aws("lambda").get_function_configuration(FunctionName=FUNCTION)
-        return dict(found["Environment"]["Variables"])
-
-    def connect(self, database: str) -> psycopg.Connection[Any]:
-        """Any database of the stack, as the superuser."""
-        port = json.loads((self.home / "state.json").read_text())["ports"]["postgres"]
-        password = (self.home / "secrets" / "postgres-superuser").read_text().strip()
-        return psycopg.connect(
-            host="127.0.0.1", port=port, user="miyabi_root", password=password, dbname=database, autocommit=True
-        )
-
-
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    machine = Machine(tmp_path_factory.mktemp("secrets"))
-    machine.run(BIN / "miyabi", "up")
-    yield Watched(machine)
-    machine.run(BIN / "miyabi", "down")
+def watched(machine: Machine) -> Machine:
+    machine.stands()
+    return machine
 
 
-def secrets_of(watched: Watched) -> dict[str, str]:
+def client(machine: Machine, service: str) -> Any:
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=machine.status()["aws_endpoint"],
+        region_name="us-east-1",
+        aws_access_key_id="someone",
+        aws_secret_access_key="else",
+    )
+
+
+def variables(machine: Machine) -> dict[str, str]:
+    """The function's environment, as AWS shows it."""
+    found = client(machine, "lambda").get_function_configuration(FunctionName=FUNCTION)
+    return dict(found["Environment"]["Variables"])
+
+
+def connect(machine: Machine, database: str) -> psycopg.Connection[Any]:
+    """Any database of the stack, as the superuser."""
+    port = json.loads((machine.home / "state.json").read_text())["ports"]["postgres"]
+    password = (machine.home / "secrets" / "postgres-superuser").read_text().strip()
+    return psycopg.connect(
+        host="127.0.0.1", port=port, user="miyabi_root", password=password, dbname=database, autocommit=True
+    )
+
+
+def secrets_of(watched: Machine) -> dict[str, str]:
     """The real values, by what they are."""
-    manager, folder = watched.aws("secretsmanager"), watched.home / "secrets"
+    manager, folder = client(watched, "secretsmanager"), watched.home / "secrets"
     database = json.loads(manager.get_secret_value(SecretId="miyabi/local/database")["SecretString"])
     return {
         "master password": database["password"],
@@ -117,10 +80,10 @@ def forms(value: str) -> set[bytes]:
     return found
 
 
-def tables(watched: Watched) -> Iterator[tuple[str, bytes]]:
+def tables(watched: Machine) -> Iterator[tuple[str, bytes]]:
     """Every table of every database as text, which is not compressed as in PostgreSQL's files."""
     for database in ("prefect", "miyabi"):
-        with watched.connect(database) as connection:
+        with connect(watched, database) as connection:
             names = connection.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public'")
             for name in names.fetchall():
                 query = sql.SQL("SELECT x::text FROM {} x").format(sql.Identifier(*name))
@@ -128,7 +91,7 @@ def tables(watched: Watched) -> Iterator[tuple[str, bytes]]:
                 yield f"{database}: {name[1]}", "\n".join(row for (row,) in rows).encode()
 
 
-def files(watched: Watched) -> Iterator[tuple[str, bytes]]:
+def files(watched: Machine) -> Iterator[tuple[str, bytes]]:
     """Every file of the state folder outside the secret store."""
     for path in watched.home.rglob("*"):
         name = path.relative_to(watched.home).as_posix()
@@ -136,10 +99,10 @@ def files(watched: Watched) -> Iterator[tuple[str, bytes]]:
             yield name, path.read_bytes()
 
 
-def places(watched: Watched) -> Iterator[tuple[str, bytes]]:
+def places(watched: Machine) -> Iterator[tuple[str, bytes]]:
     yield from tables(watched)
     yield from files(watched)
-    yield "the terminal", watched.output.encode()
+    yield "the terminal", watched.printed.encode()
     yield "the process list", "\n".join(watched.arguments).encode()
 
 
@@ -154,21 +117,20 @@ def found_in(places: Iterator[tuple[str, bytes]], values: dict[str, str]) -> set
     }
 
 
-def wait_saved(watched: Watched) -> None:
+def wait_saved(watched: Machine) -> None:
     """Wait until PostgreSQL, the cloud and the log writers have written what they hold."""
     time.sleep(1.0)
-    with watched.connect("postgres") as connection:
+    with connect(watched, "postgres") as connection:
         connection.execute("CHECKPOINT")
 
 
-def logs(watched: Watched) -> bytes:
+def logs(watched: Machine) -> bytes:
     wait_saved(watched)
     return dict(tables(watched))["prefect: log"]
 
 
-def test_the_search_finds_what_is_there(watched: Watched) -> None:
+def test_the_search_finds_what_is_there(watched: Machine) -> None:
     """Where the values belong they are found, whatever their form."""
-    assert watched.release("--source", "python:api") == 0
     values = secrets_of(watched)
     store = watched.home / "secrets"
     kept = ((path.name, path.read_bytes()) for path in store.rglob("*") if path.is_file())
@@ -178,32 +140,32 @@ def test_the_search_finds_what_is_there(watched: Watched) -> None:
         assert found_in(iter([("here", f"x{text}y".encode())]), values) == {"master password in here"}
 
 
-def test_after_a_release_they_are_nowhere_else(watched: Watched) -> None:
+def test_after_a_release_they_are_nowhere_else(watched: Machine) -> None:
     assert b"Applied 20251024000000/migrate" in logs(watched)
     assert any("localcloud.cloud" in line for line in watched.arguments)
     assert found_in(places(watched), secrets_of(watched)) == set()
-    variables = watched.variables()
-    assert variables["DATABASE_SECRET_ARN"].startswith("arn:aws:secretsmanager:")
-    assert found_in(iter([("the function", json.dumps(variables).encode())]), secrets_of(watched)) == set()
+    told = variables(watched)
+    assert told["DATABASE_SECRET_ARN"].startswith("arn:aws:secretsmanager:")
+    assert found_in(iter([("the function", json.dumps(told).encode())]), secrets_of(watched)) == set()
 
 
-def test_nor_after_one_that_the_database_refused(watched: Watched) -> None:
-    with watched.connect("postgres") as connection:
+def test_nor_after_one_that_the_database_refused(watched: Machine) -> None:
+    with connect(watched, "postgres") as connection:
         connection.execute("ALTER ROLE miyabi_admin PASSWORD 'somebody-changed-it'")
     assert watched.release("--source", GOOD, "--site", "") == 1
-    assert "refuses the password of its secret" in watched.output
+    assert "refuses the password of its secret" in watched.printed
     assert b"refuses the password of its secret" in logs(watched)
     assert found_in(places(watched), secrets_of(watched)) == set()
 
 
-def test_the_password_is_given_back_by_provision(watched: Watched) -> None:
+def test_the_password_is_given_back_by_provision(watched: Machine) -> None:
     assert run_deployment(watched, "provision", reset_password=True) == "COMPLETED"
     assert watched.release("--source", GOOD, "--site", "") == 0
 
 
-def run_deployment(watched: Watched, flow: str, **parameters: Any) -> str:
+def run_deployment(watched: Machine, flow: str, **parameters: Any) -> str:
     """Press the button in Prefect; the state's type in the end."""
-    api = watched.machine.status()["prefect_api"]
+    api = watched.status()["prefect_api"]
     deployment = httpx.get(f"{api}/deployments/name/{flow}/local").json()["id"]
     run = httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json={"parameters": parameters}).json()["id"]
     deadline = time.monotonic() + 60
@@ -213,18 +175,18 @@ def run_deployment(watched: Watched, flow: str, **parameters: Any) -> str:
     return str(state)
 
 
-def test_nor_after_one_whose_program_shows_its_whole_environment(watched: Watched, tmp_path: Path) -> None:
+def test_nor_after_one_whose_program_shows_its_whole_environment(watched: Machine, tmp_path: Path) -> None:
     """A backend that wants plain values is given them by the environment's word. Then they are in the function's
     configuration, as a finding, and still in no log, table or artifact of ours, however the program dies."""
-    ask_for_plain_secrets(watched, {"JWT_SECRET": "jwt-secret", "DATABASE_URL": "database-url"})
+    watched.change_environment(function={"plain_secrets": {"JWT_SECRET": "jwt-secret", "DATABASE_URL": "database-url"}})
     handler = (
         "import os, sys\nprint(dict(os.environ), file=sys.stderr, flush=True)\nraise RuntimeError(dict(os.environ))\n"
     )
     shows = another_backend(tmp_path, name="shows", handler=handler)
     assert watched.release("--source", shows, "--site", "") == 1
-    values, variables = secrets_of(watched), watched.variables()
-    assert variables["JWT_SECRET"] == values["JWT secret"]
-    assert values["master password"] in variables["DATABASE_URL"]
+    values, told = secrets_of(watched), variables(watched)
+    assert told["JWT_SECRET"] == values["JWT secret"]
+    assert values["master password"] in told["DATABASE_URL"]
     wait_saved(watched)
     text = dict(tables(watched))
     assert b"'JWT_SECRET': '***'" in text["prefect: log"]
@@ -233,15 +195,3 @@ def test_nor_after_one_whose_program_shows_its_whole_environment(watched: Watche
         assert f"{name} holds the secret".encode() in text["prefect: artifact"]
     found = found_in(places(watched), values)
     assert {where for where in found if not where.endswith(PRINTED_BY_THE_PROGRAM)} == set()
-
-
-def ask_for_plain_secrets(watched: Watched, wanted: dict[str, str]) -> None:
-    """Change the saved environment, as a person does in the UI."""
-    script = (
-        "import sys, json; from blocks.environment import Environment as E; e = E.load('local'); "
-        "e.function = e.function.model_copy(update={'plain_secrets': json.loads(sys.argv[1])}); "
-        "e.save('local', overwrite=True)"
-    )
-    environment = {**watched.machine.environment, "PREFECT_API_URL": watched.machine.status()["prefect_api"]}
-    command = [str(BIN / "python"), "-c", script, json.dumps(wanted)]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
