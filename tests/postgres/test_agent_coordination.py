@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from blocks.agents import AgentSettings
 from database import coordination, executions, repositories, users
-from database.agent_models import CoordinatorInput, CoordinatorOutput, IssueText
+from database.agent_models import CoordinatorInput, CoordinatorOutput, PlannedIssue
 from database.execution_rows import Request
 from tasks.agents.context import AgentContext, Unsuccessful
 from tasks.agents.coordinator import run_coordinator
@@ -43,7 +43,7 @@ class House:
         """The coordinator's context, with its database."""
         self.scene.id = self.id
         context = self.scene.context("coordinator", issue=issue)
-        text = None if body is None else IssueText(title="Improve the shop", body=body)
+        text = None if body is None else PlannedIssue(title="Improve the shop", body=body)
         context.input = CoordinatorInput(issue=text, **given)
         context._help = replace(context._help, database=self.call)
         return context
