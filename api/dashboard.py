@@ -1,27 +1,30 @@
-"""The numbers and the newest executions for a user's start page."""
+"""The numbers and the newest executions for a start page: of what the user asked for, or of all in an organization."""
+
+from typing import Annotated
 
 from fastapi import APIRouter
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.permissions import CurrentCaller
+from api.permissions import Access, CurrentCaller, Needs
 from database import dashboard
 from database.agents import AGENTS
 from database.dashboard import Live, RecentExecution, Summary
 
 router = APIRouter(prefix=f"{PREFIX}/dashboard", tags=["dashboard"])
+Reads = Annotated[Access, Needs("dashboard.read")]
 
 
 @router.get("/summary", summary="How many executions, repositories and pull requests")
-def get_summary(caller: CurrentCaller, backend: CurrentBackend) -> Summary:
+def get_summary(access: Reads, backend: CurrentBackend) -> Summary:
     with backend.pool.connection() as connection:
-        return dashboard.summary(connection, caller.user_id)
+        return dashboard.summary(connection, access.user_id, access.organization_id)
 
 
 @router.get("/recent", summary="The 20 newest executions with their repositories")
-def get_recent(caller: CurrentCaller, backend: CurrentBackend) -> list[RecentExecution]:
+def get_recent(access: Reads, backend: CurrentBackend) -> list[RecentExecution]:
     with backend.pool.connection() as connection:
-        return dashboard.recent(connection, caller.user_id)
+        return dashboard.recent(connection, access.user_id, access.organization_id)
 
 
 @router.get(

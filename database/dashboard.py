@@ -69,16 +69,23 @@ class Live:
     agents: list[AgentState]
 
 
-def summary(connection: psycopg.Connection[Any], user_id: UUID) -> Summary:
+def summary(connection: psycopg.Connection[Any], user_id: UUID, organization_id: UUID | None = None) -> Summary:
+    """Of what the user asked for, or of all in an organization."""
+    query = "summary_of_organization" if organization_id else "summary"
     with connection.cursor(row_factory=class_row(Summary)) as cursor:
-        row = cursor.execute(SQL["summary"], {"user_id": user_id}).fetchone()
+        row = cursor.execute(SQL[query], {"user_id": user_id, "organization_id": organization_id}).fetchone()
     assert row is not None, "an aggregate has always one row"
     return row
 
 
-def recent(connection: psycopg.Connection[Any], user_id: UUID, *, limit: int = 20) -> list[RecentExecution]:
+def recent(
+    connection: psycopg.Connection[Any], user_id: UUID, organization_id: UUID | None = None, *, limit: int = 20
+) -> list[RecentExecution]:
+    """What the user asked for last, or anybody in an organization."""
+    query = "recent_of_organization" if organization_id else "recent"
+    values = {"user_id": user_id, "organization_id": organization_id, "limit": limit}
     with connection.cursor(row_factory=class_row(RecentExecution)) as cursor:
-        return cursor.execute(SQL["recent"], {"user_id": user_id, "limit": limit}).fetchall()
+        return cursor.execute(SQL[query], values).fetchall()
 
 
 def live(connection: psycopg.Connection[Any], user_id: UUID, agents: Sequence[str]) -> Live:

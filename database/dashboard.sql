@@ -21,6 +21,36 @@ WHERE e.user_id = %(user_id)s
 ORDER BY e.created_at DESC, e.id DESC
 LIMIT %(limit)s;
 
+-- summary_of_organization --
+SELECT
+    count(e.id) AS total_executions,
+    count(*) FILTER (WHERE e.status = 'running') AS running_executions,
+    count(*) FILTER (WHERE e.status = 'completed') AS completed_executions,
+    count(*) FILTER (WHERE e.status = 'failed') AS failed_executions,
+    count(*) FILTER (WHERE e.status = 'pending') AS pending_executions,
+    (SELECT count(*) FROM repositories WHERE organization_id = %(organization_id)s) AS total_repositories,
+    count(e.pr_number) AS total_prs_created
+FROM repositories AS r
+JOIN agent_executions AS e ON e.repository_id = r.id
+WHERE r.organization_id = %(organization_id)s;
+
+-- recent_of_organization --
+-- The newest of each of its repositories, and of these the newest.
+SELECT
+    e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
+    e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
+    r.owner AS repository_owner, r.name AS repository_name
+FROM repositories AS r
+CROSS JOIN LATERAL (
+    SELECT * FROM agent_executions
+    WHERE repository_id = r.id
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(limit)s
+) AS e
+WHERE r.organization_id = %(organization_id)s
+ORDER BY e.created_at DESC, e.id DESC
+LIMIT %(limit)s;
+
 -- hours --
 SELECT
     hour AS start,

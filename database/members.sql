@@ -74,9 +74,11 @@ RETURNING m.id, m.organization_id, m.user_id, m.role::text AS role, m.status, m.
     m.updated_at;
 
 -- decline --
-DELETE FROM organization_members
-WHERE organization_id = %(organization_id)s AND user_id = %(user_id)s AND status = 'invited'
-RETURNING id;
+DELETE FROM organization_members AS m
+USING organizations AS o
+WHERE o.id = m.organization_id AND o.is_active
+    AND m.organization_id = %(organization_id)s AND m.user_id = %(user_id)s AND m.status = 'invited'
+RETURNING m.id;
 
 -- change --
 UPDATE organization_members
