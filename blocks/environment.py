@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from blocks.agents import AgentSettings
 from blocks.aws import Aws
 from blocks.canary import CanarySettings
+from blocks.operating import NotifySettings, RollbackSettings
 from blocks.reporting import ReportSettings
 from blocks.settings import Settings
 
@@ -195,6 +196,10 @@ class Environment(Block):
     report: ReportSettings = ReportSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
+    approval_hours: float = Field(24, gt=0, le=168, description="so long a plan waits; then its run has failed")
+    when_busy: Literal["wait", "refuse"] = Field("wait", description="a run that would write while another one writes")
+    notify: NotifySettings = NotifySettings()
+    rollback: RollbackSettings = RollbackSettings()
     database_address: str | None = Field(None, description="host:port, where the endpoint's own name cannot be used")
     api_url: str | None = Field(None, description="where the API is reached; {api_id} is filled in")
     site_url: str | None = Field(None, description="where the site is reached, if not at its distribution's own name")

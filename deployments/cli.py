@@ -135,15 +135,16 @@ def show_status(facts: Mapping[str, Any]) -> None:
 
 
 @main.command()
-def configure() -> None:
-    """Save the environments as blocks, and the deployments of prefect.yaml, in Prefect."""
+@click.option("--prune", is_flag=True, help="Remove what is ours there and no longer in the files.")
+def configure(prune: bool) -> None:
+    """Bring Prefect to what the files say: environments, work pools, deployments, automations. Says what changed."""
     from deployments import stack
     from deployments.register import BadFiles, RegistrationFailed, register_anyway
 
     prefect_url()
     now = stack.status()
     try:
-        register_anyway(click.echo, (now.home, now.ports) if now.prefect_api else None)
+        register_anyway(click.echo, (now.home, now.ports) if now.prefect_api else None, prune=prune)
     except BadFiles as error:
         fail(f"nothing was saved:\n{error}", USAGE)
     except RegistrationFailed as error:

@@ -6,9 +6,11 @@ when PREFECT_API_URL names another server.
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from localcloud.prefect_settings import client_environment
@@ -17,7 +19,8 @@ from localcloud.state import load_state
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (
     "prefect.yaml", "blocks/*.py", "database/agents.py", "flows/*.py", "deployments/*.py",
-    "deployments/environments/*.toml",
+    "deployments/configuring/*.py", "deployments/environments/*.toml", "deployments/automations/*.yaml",
+    "deployments/work_pools/*",
 )  # fmt: skip
 BAD_FILES = 2
 """The exit code of `deployments.apply` when it is the files that are wrong."""
@@ -37,7 +40,10 @@ def register(home: Path, ports: Mapping[str, int], report: Report) -> None:
     stamp, wanted = home / "registered", fingerprint(ports)
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    run_apply(client_environment(home, ports), endpoints(ports), report)
+    done: list[str] = []
+    run_apply(client_environment(home, ports), ["--prune", *endpoints(ports)], done.append)
+    for line in summary(done):
+        report(f"  {line}")
     stamp.write_text(wanted)
 
 
@@ -51,7 +57,7 @@ def make_ready(home: Path, ports: Mapping[str, int], report: Report) -> None:
 
 
 def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:
-    """Run `deployments.apply`, passing its lines on as they come."""
+    """Run `deployments.apply`, passing its lines on as they come. It says nothing when nothing is to be changed."""
     command = [sys.executable, "-m", "deployments.apply", *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -59,11 +65,19 @@ def run_apply(environment: Mapping[str, str], arguments: list[str], report: Repo
         assert process.stdout
         assert process.stderr
         for line in process.stdout:
-            report(f"  registered {line.strip()}")
+            report(line.rstrip())
         errors = process.stderr.read()
     if process.returncode:
         said = errors.strip() or f"{' '.join(command[1:3])} ended with {process.returncode}"
         raise BadFiles(said) if process.returncode == BAD_FILES else RegistrationFailed(said)
+
+
+def summary(lines: Sequence[str]) -> list[str]:
+    """`made deployment a`, `made deployment b` as `made 2 deployments`; what is no such line stays."""
+    found = [re.match(r"(made|changed|removed) (work pool|\w+) ", line) for line in lines]
+    counted = Counter((match[1], match[2]) for match in found if match)
+    others = [line for line, match in zip(lines, found, strict=True) if not match]
+    return [f"{verb} {number} {noun}{'s' * (number > 1)}" for (verb, noun), number in counted.items()] + others
 
 
 def endpoints(ports: Mapping[str, int]) -> list[str]:
@@ -86,15 +100,15 @@ def own_addresses(ports: Mapping[str, int]) -> set[str]:
     return {f"http://{host}:{ports['prefect']}/api" for host in ("127.0.0.1", "localhost")}
 
 
-def register_anyway(report: Report, local: tuple[Path, Mapping[str, int]] | None) -> None:
+def register_anyway(report: Report, local: tuple[Path, Mapping[str, int]] | None, *, prune: bool = False) -> None:
     """`miyabi configure`: register now, with PREFECT_API_URL's server or with the local stack (home, ports)."""
+    options = ["--prune"] if prune else []
     given = os.environ.get("PREFECT_API_URL", "").rstrip("/")
     if given and not (local and given in own_addresses(local[1])):
-        report(f"  left out `local`, which is this machine's stack: PREFECT_API_URL is another server, {given}")
-        run_apply(os.environ, [], report)
+        run_apply(os.environ, options, report)
     elif local:
         home, ports = local
-        run_apply(client_environment(home, ports), endpoints(ports), report)
+        run_apply(client_environment(home, ports), [*options, *endpoints(ports)], report)
         (home / "registered").write_text(fingerprint(ports))
     else:
         raise RegistrationFailed(

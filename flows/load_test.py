@@ -53,7 +53,7 @@ async def load_test(
 ) -> None:
     """Ask the running API as much as a profile says, and judge the figures."""
     mixes = load_manifest(parse_source(source, root=ROOT)).load_mixes()
-    async with opened(environment) as rollout:
+    async with opened(environment, writes=False) as rollout:
         wish = Wish(duration_s, rate, users)
         plan = plan_load(rollout.environment, profile, mixes, wish=wish, confirm=confirm)
         api, _ = inspect_api(rollout)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,8 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from blocks.environment import Environment
+from flows.excluding import alone
+from flows.telling import tell_end
 from tasks.bundling.bundle import git_state
 from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Rollout
@@ -37,20 +39,26 @@ WORK = Path(os.environ.get("MIYABI_HOME") or ROOT / ".miyabi") / "build"
 
 
 @asynccontextmanager
-async def opened(environment: str, *, plan_only: bool = False, adopt: bool = False) -> AsyncIterator[Rollout]:
-    """A rollout on an environment; its change table is published at the end, also when a step failed."""
+async def opened(
+    environment: str, *, plan_only: bool = False, adopt: bool = False, writes: bool = True
+) -> AsyncIterator[Rollout]:
+    """A rollout on an environment, in which nobody else writes meanwhile if this flow does. At its end, also when a step
+    failed, its change table is published, and whoever listens is told."""
     seconds_by_step.set({})
     with without_prefect_explained(), SyncClientContext.get_or_create():  # one client for all steps, not one for each
         block = await load_environment(environment)
         rollout = Rollout(block, block.aws(planning=plan_only), release=str(runtime.flow_run.name or ""), adopt=adopt)
         try:
-            yield rollout
+            async with alone(block) if writes and not plan_only else nullcontext():
+                yield rollout
         except Pause:  # it waits for approval; the plan is published, and nothing was done
             raise
-        except BaseException:
+        except BaseException as failure:
             await publish_changes(rollout, complete=False)
+            tell_end(rollout, failure)
             raise
         await publish_changes(rollout)
+        tell_end(rollout)
 
 
 @contextmanager

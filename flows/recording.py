@@ -93,6 +93,7 @@ async def recorded(
             verdict = "rolled_back"
         raise
     finally:
+        rollout.facts |= told_of(record, bundle, verdict)
         await publish_release(facts(rollout, bundle, record, schema_version, verdict, error))
 
 
@@ -161,6 +162,19 @@ def request_to_go_back(rollout: Rollout, target: Release) -> Request:
         kind="rollback",
         target_id=target.id,
     )
+
+
+def told_of(record: Record, bundle: Bundle | None, verdict: str) -> dict[str, Any]:
+    """What the event at the end says besides how it ended."""
+    version = record.version
+    return {
+        "verdict": verdict,
+        "release": str(record.journal.release_id or ""),
+        "git_sha": bundle.git_sha if bundle else "",
+        "version_before": version.previous_version or "" if version else "",
+        "version_after": version.version if version else "",
+        "urls": record.urls,
+    }
 
 
 def facts(

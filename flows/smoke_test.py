@@ -14,6 +14,7 @@ from prefect import flow
 from flows.opening import ROOT, WORK, opened, run_name
 from flows.parameters import EnvironmentName, Shown, SourceSpec
 from flows.recording import Record
+from flows.smoke_history import remembered
 from tasks.bundling.bundle import Bundle
 from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Rollout
@@ -41,7 +42,7 @@ async def smoke_test(
     place = parse_source(source, root=ROOT)
     load_manifest(place)
     suites = {"api": load_suite(place.folder), "site": load_suite(SITE)}
-    async with opened(environment) as rollout:
+    async with opened(environment, writes=False) as rollout, remembered(rollout):
         api, differences = inspect_api(rollout)
         if quick:
             smoke_api(rollout, api.url, checks_for(rollout.environment, suites["api"]), suspects=differences)

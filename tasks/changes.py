@@ -71,6 +71,7 @@ class Rollout:
         self.approver: str | None = None
         self.changes: list[Change] = []
         self.findings: list[Finding] = []
+        self.facts: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     @property

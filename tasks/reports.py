@@ -192,6 +192,18 @@ async def publish_changes(rollout: Rollout, *, complete: bool = True) -> None:
         )
 
 
+async def publish_drift(environment: str, drift: Sequence[Change]) -> None:
+    """What is not as it was released, or that nothing differs: a timeline of its own."""
+    if not in_run():
+        return
+    with courtesy("the drift"):
+        await acreate_table_artifact(
+            table=change_rows(drift),
+            key=f"drift-{environment}",
+            description=f"{environment}: {len(drift)} thing(s) differ from what was released",
+        )
+
+
 def publish_smoke(environment: str, rows: Sequence[Row], where: str) -> None:
     """The smoke table, from inside a synchronous task. `where` says what was asked: a version, or the public URL."""
     if not in_run():

@@ -8,7 +8,7 @@ import pytest
 from prefect_aws import AwsCredentials
 
 from deployments import drift
-from deployments.apply import merged
+from deployments.configuring.environments import merged
 from deployments.prefect_api import PrefectRefused
 from deployments.settings import LocalCloud, read_environment
 
