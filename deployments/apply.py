@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from blocks.environment import Environment
 from deployments.configuring.automations import Automation, Ids, ensure_automations, find_blocks, read_automations
 from deployments.configuring.entries import BadDeployments, Entry, ensure_deployments, read_deployments
-from deployments.configuring.environments import save_environments
+from deployments.configuring.environments import save_environments, save_inbox
 from deployments.configuring.leftovers import tell_leftovers
 from deployments.configuring.pools import ensure_pools
 from deployments.configuring.server import PrefectServer, Refused, Report, Server
@@ -30,10 +30,16 @@ def apply(cloud: LocalCloud | None, report: Report, *, prune: bool) -> None:
     """All of it. What `local` is, this machine's stack, another server is not told."""
     names = [name for name in environment_names() if name != "local" or cloud is not None]
     environments = read_environments(names, cloud)
-    entries, automations = read_deployments(), read_automations(names)
-    asyncio.run(save_environments(environments, report))
+    entries, automations = read_deployments(), read_automations(environments)
+    asyncio.run(save_blocks(environments, cloud, report))
     with get_client(sync_client=True) as client:
         configure(PrefectServer(client), environments, entries, automations, report, prune=prune)
+
+
+async def save_blocks(environments: Sequence[Environment], cloud: LocalCloud | None, report: Report) -> None:
+    await save_environments(environments, report)
+    if cloud:
+        await save_inbox(f"{cloud.aws_endpoint}/_cloud/inbox", report)
 
 
 def configure(

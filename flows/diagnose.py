@@ -5,7 +5,7 @@ does (docs/diagnose.md). Probes and causes are listed in tasks/diagnosing. With 
 plan, applied, and looked at again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from textwrap import shorten
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from pydantic import Field
 from flows.opening import ROOT, WORK, load_environment, opened, turns
 from flows.parameters import EnvironmentName, Shown
 from flows.recording import recorded
+from flows.telling import tell_diagnosis
 from tasks.aliases import ensure_alias, shift_traffic
 from tasks.changes import Rollout
 from tasks.diagnosing.leaving import leave
@@ -48,6 +49,7 @@ Source = Annotated[
     Shown("Whose variables are required: python:FOLDER and so on. Empty: the last release's source."),
 ]
 FixIt = Annotated[bool, Shown("Apply the safe remedies: shown as a plan first.")]
+Checks = Annotated[Sequence[str], Shown("The checks of a smoke test that failed, where that is why it is asked.")]
 
 
 def run_name() -> str:
@@ -58,7 +60,11 @@ def run_name() -> str:
 
 @flow(name="diagnose", flow_run_name=run_name)
 async def diagnose(
-    environment: EnvironmentName = "local", target: Target = "", source: Source = "", fix: FixIt = False
+    environment: EnvironmentName = "local",
+    target: Target = "",
+    source: Source = "",
+    fix: FixIt = False,
+    checks: Checks = (),
 ) -> State[None]:
     """Find the cause, and say how to mend it."""
     block = await load_environment(environment)
@@ -70,6 +76,7 @@ async def diagnose(
         done = await mend(environment, found)
         found = replace(examine(look), mended=done)
         await leave(found, block, DIAGNOSES)
+    tell_diagnosis(found, checks)
     return Completed(message=found.headline)
 
 

@@ -42,7 +42,7 @@ WORK = Path(os.environ.get("MIYABI_HOME") or ROOT / ".miyabi") / "build"
 async def opened(
     environment: str, *, plan_only: bool = False, adopt: bool = False, writes: bool = True
 ) -> AsyncIterator[Rollout]:
-    """A rollout on an environment, in which nobody else writes meanwhile if this flow does. At its end, also when a step
+    """A rollout on an environment, in which nobody else writes meanwhile if this flow does. At its end, also when it
     failed, its change table is published, and whoever listens is told."""
     seconds_by_step.set({})
     with without_prefect_explained(), SyncClientContext.get_or_create():  # one client for all steps, not one for each

@@ -1,20 +1,24 @@
-"""Roll back: traffic and site go to where they were before the last release, or to what any earlier one made. By hand.
+"""Roll back: traffic and site go to where they were before the last release, or to what any earlier one made.
 
 Without a release the last one's undo log is replayed backwards: what was done and not undone, each guarded, so that a
 second run changes nothing. With one, they go to that release's version and files, in seconds, and this is a release of
 its own: `rollback` without a release undoes it again. The database is not touched: migrations go forward only. No
-approval is asked for: it goes back to a state that was approved, and somebody is in a hurry.
+approval is asked for: it goes back to a state that was approved, and somebody is in a hurry. An automation asks with
+`only_if_failing`, and then it is done only if it is right (flows/rollback_guard.py).
 """
 
 import logging
 from typing import Annotated
 
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from pydantic import Field
 
 from flows.opening import opened, run_name
 from flows.parameters import EnvironmentName, PlanOnly, Shown
 from flows.recording import UNDOERS, going_back
+from flows.rollback_guard import refusal
 from tasks.aliases import shift_traffic
 from tasks.provisioned import ensure_provisioned, settle_provisioned
 from tasks.returning import find_release
@@ -34,11 +38,22 @@ ReleaseId = Annotated[
 ]
 
 
+OnlyIfFailing = Annotated[
+    bool, Shown("Only where that is allowed without a person, after smoke tests that failed since the last release.")
+]
+
+
 @flow(name="rollback", flow_run_name=run_name)
 async def rollback(
-    environment: EnvironmentName = "local", release_id: ReleaseId = None, plan_only: PlanOnly = False
-) -> None:
+    environment: EnvironmentName = "local",
+    release_id: ReleaseId = None,
+    plan_only: PlanOnly = False,
+    only_if_failing: OnlyIfFailing = False,
+) -> State[None]:
     """Put traffic back to where it was before the last release, or to what an earlier one made."""
+    if only_if_failing and (reason := await refusal(environment)):
+        logger.info("traffic stays where it is: %s", reason)
+        return Completed(name="NotDone", message=f"traffic stays where it is: {reason}")
     async with opened(environment, plan_only=plan_only) as rollout:
         if release_id:
             target = find_release(rollout, release_id)
@@ -50,3 +65,4 @@ async def rollback(
         elif not replay_undo(rollout, UNDOERS):
             logger.info("traffic %s", NOTHING)
             rollout.find("traffic", NOTHING)
+    return Completed()

@@ -1,13 +1,15 @@
 """The automations of deployments/automations/*.yaml, brought to the server.
 
 The files have the form of `prefect automation create --from-file`, which makes duplicates when it is run twice, with
-two words of ours, because ids are not known before: `deployment: diagnose/local` for a `deployment_id`, and
-`send-notification` without a block goes to all that the environment's `[notify]` names. One that says `$environment` is
-made for each environment. Ours are known by their tag; one that a person has turned off stays off.
+words of ours for what is not known before: `deployment: diagnose/local` stands for a `deployment_id`; a notification
+without a block goes to all that the environment's `[notify]` names. What says `$environment` is made
+for each environment, but for those of `except`, and those in which the setting of `for` is off. Ours are known by their
+tag; one that a person has turned off stays off.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,18 +19,20 @@ import yaml
 from prefect.events.schemas.automations import AutomationCore
 from pydantic import ValidationError
 
+from blocks.environment import Environment
 from deployments.configuring.entries import BadDeployments
 from deployments.configuring.server import Report, Server, everything
 
 FOLDER = Path(__file__).resolve().parents[1] / "automations"
 TAG = "miyabi"
 SOME_ID = str(UUID(int=0))
+READ_ONLY = {"owner_resource"}
 Automation = dict[str, Any]
 Blocks = Mapping[str, Sequence[str]]
 """Of each environment: the notification blocks that it names, `slack-webhook/oncall`, or their ids."""
 
 
-def read_automations(environments: Sequence[str], folder: Path = FOLDER) -> list[Automation]:
+def read_automations(environments: Sequence[Environment], folder: Path = FOLDER) -> list[Automation]:
     """All of them, one for each environment that it is for. Raises BadDeployments with all problems."""
     found = [one for path in sorted(folder.glob("*.yaml")) for one in read_file(path, environments)]
     problems = [problem for automation in found for problem in automation_problems(automation)]
@@ -39,13 +43,20 @@ def read_automations(environments: Sequence[str], folder: Path = FOLDER) -> list
     return found
 
 
-def read_file(path: Path, environments: Sequence[str]) -> Iterator[Automation]:
+def read_file(path: Path, environments: Sequence[Environment]) -> Iterator[Automation]:
     for one in yaml.safe_load(path.read_text(encoding="utf-8"))["automations"]:
+        setting, but = one.pop("for", ""), one.pop("except", [])
         if "$environment" not in json.dumps(one):
-            yield {**one, "for": None}
+            yield {**one, "environment": None}
             continue
-        for name in environments:
-            yield {**filled(one, name), "for": name}
+        for environment in environments:
+            if environment.name not in but and (not setting or is_on(environment, setting)):
+                yield {**filled(one, environment.name), "environment": environment.name}
+
+
+def is_on(environment: Environment, setting: str) -> bool:
+    """Whether `rollback.automatic` is."""
+    return bool(reduce(getattr, setting.split("."), environment))
 
 
 def filled(value: Any, environment: str) -> Any:
@@ -63,7 +74,7 @@ def automation_problems(automation: Automation) -> list[str]:
         core_of(automation, Ids({}, {}, anything=True))
     except ValidationError as error:
         return [f"{automation.get('name')!r}: {problem['loc']}: {problem['msg']}" for problem in error.errors()]
-    known = set(AutomationCore.model_fields) | {"for"}
+    known = set(AutomationCore.model_fields) | {"environment"}
     return [f"{automation['name']!r}: unknown key {key!r}" for key in sorted(set(automation) - known)]
 
 
@@ -86,8 +97,8 @@ class Ids:
 
 def core_of(automation: Automation, ids: Ids) -> AutomationCore:
     """As Prefect takes it, with ids for names. A notification that nobody gets is left out."""
-    actions = [one for action in automation["actions"] for one in with_ids(action, automation.get("for"), ids)]
-    plain = {key: value for key, value in automation.items() if key != "for"}
+    actions = [one for action in automation["actions"] for one in with_ids(action, automation["environment"], ids)]
+    plain = {key: value for key, value in automation.items() if key != "environment"}
     return AutomationCore.model_validate({**plain, "actions": actions, "tags": [TAG, *automation.get("tags", [])]})
 
 
@@ -117,11 +128,11 @@ def ensure_automations(
 
 def ensure(server: Server, core: AutomationCore, have: Mapping[str, Any] | None, report: Report) -> None:
     if have is None:
-        server.request("POST", "/automations/", core.model_dump(mode="json"))
+        server.request("POST", "/automations/", core.model_dump(mode="json", exclude=READ_ONLY))
         return report(f"made automation {core.name!r}")
     wanted = core.model_copy(update={"enabled": have["enabled"]})
     if AutomationCore.model_validate(have) != wanted:
-        server.request("PUT", f"/automations/{have['id']}", wanted.model_dump(mode="json"))
+        server.request("PUT", f"/automations/{have['id']}", wanted.model_dump(mode="json", exclude=READ_ONLY))
         report(f"changed automation {core.name!r}")
 
 

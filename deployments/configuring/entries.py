@@ -1,11 +1,12 @@
 """The deployments of prefect.yaml: read, checked, and brought to the server.
 
 Prefect ignores misspelt keys and keeps deployments and schedules that left the file, so the file is checked first, and
-`prefect deploy --all` takes 0.2 s of CPU for each entry, changed or not, so what differs is written here, and that alone
+`prefect deploy --all` takes 0.2 s of CPU for each entry, changed or not; here what differs is written, and that alone
 (reference: prefect.md §8). What a person pauses stays paused.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,13 @@ def entry_problems(entry: Entry) -> list[str]:
 
 
 def flow_of(entry: Entry) -> Flow[..., Any]:
-    return load_flow_from_entrypoint(entry["entrypoint"], use_placeholder_flow=False)
+    return load_flow(entry["entrypoint"])
+
+
+@cache
+def load_flow(entrypoint: str) -> Flow[..., Any]:
+    """Once: Prefect reads and compiles the file again each time."""
+    return load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
 
 
 def schedule_problems(schedule: Mapping[str, Any], flow: Flow[..., Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect_aws import AwsCredentials
@@ -10,6 +11,8 @@ from pydantic import BaseModel
 
 from blocks.environment import Environment
 from deployments.configuring.server import Report
+
+INBOX = "miyabi-inbox"
 
 
 async def save_environments(environments: Sequence[Environment], report: Report) -> None:
@@ -29,6 +32,20 @@ async def save_environment(client: PrefectClient, environment: Environment, repo
     await environment.credentials.asave(block_name, overwrite=True)
     await environment.asave(environment.name, overwrite=True)
     report(f"{'changed' if saved else 'made'} environment {environment.name}")
+
+
+async def save_inbox(url: str, report: Report) -> None:
+    """The notification block of a laptop: an inbox of the embedded cloud."""
+    wanted = CustomWebhookNotificationBlock(
+        name=INBOX, url=url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
+    )
+    try:
+        saved = await CustomWebhookNotificationBlock.aload(INBOX)
+    except ValueError:
+        saved = None
+    if saved is None or saved.url != url:
+        await wanted.asave(INBOX, overwrite=True)
+        report(f"{'changed' if saved else 'made'} block custom-webhook/{INBOX}")
 
 
 async def saved_environment(name: str) -> Environment | None:

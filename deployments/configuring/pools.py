@@ -13,7 +13,7 @@ AGENT_POOL = "agents"
 
 
 def ensure_pools(server: Server, names: Collection[str], report: Report, *, agents: int) -> None:
-    """Make what is missing. Whatever a person has set in a pool stays; `agents` is the limit of theirs if it has none."""
+    """Make what is missing. What a person has set in a pool stays; `agents` is the limit of theirs if it has none."""
     for name in sorted(names):
         pool = server.request("GET", f"/work_pools/{name}")
         if pool is None:

@@ -6,6 +6,7 @@ moto does not have, or fails at, is answered as `SimulatorGap` with HTTP 501, wh
 
 import json
 import logging
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 FAULTS = TypeAdapter(list[Fault])
+KEPT = 100
+"""Messages of the inbox."""
 
 
 class Front:
@@ -32,6 +35,8 @@ class Front:
     def __init__(self, cloud: "Cloud", moto: Any) -> None:
         self.cloud = cloud
         self.moto = moto
+        self.inbox: deque[Any] = deque(maxlen=KEPT)
+        """What was sent to the webhook `/_cloud/inbox`: where Prefect's notifications go on a laptop."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -54,6 +59,11 @@ class Front:
                 return json_answer(self.cloud.services.status())
             case "GET", "calls":
                 return json_answer([asdict(call) for call in self.cloud.faults.calls])
+            case "POST", "inbox":
+                self.inbox.append(json.loads(environ["wsgi.input"].read()))
+                return json_answer([])
+            case "GET", "inbox":
+                return json_answer(list(self.inbox))
             case "GET", "faults":
                 return json_answer([asdict(fault) for fault in self.cloud.faults.active])
             case "POST", "faults":
