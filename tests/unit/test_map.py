@@ -12,7 +12,17 @@ from deployments.configuring.entries import BadDeployments, full_name, read_depl
 from deployments.environment_files import environment_names, read_file
 
 ROOT = Path(__file__).parents[2]
-SHARED = {"__init__", "excluding", "opening", "parameters", "recording", "smoke_history", "telling", "watching"}
+SHARED = {
+    "__init__",
+    "excluding",
+    "opening",
+    "parameters",
+    "recording",
+    "rollback_guard",
+    "smoke_history",
+    "telling",
+    "watching",
+}
 FLOWS = sorted(path.stem for path in (ROOT / "flows").glob("*.py") if path.stem not in SHARED)
 
 
