@@ -1,22 +1,27 @@
-"""Signing in: mock login outside production, and new tokens for a refresh token.
+"""Signing in, staying signed in and signing out; and for which organization one acts.
 
 Mock login makes an account, or opens the one it made before with the same number and address. It never changes an
 account, and never opens one that signs in with GitHub: the mission's backend did both, in production too.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api import PREFIX, tokens
+from api import PREFIX, sessions, tokens
 from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
-from api.permissions import Public
+from api.permissions import Bearer, CurrentCaller, Public, asked, current_caller
+from api.sessions import Tokens
+from api.tokens import Caller
+from database import sessions as session_store
 from database import users
+from database.sessions import Account
 from database.users import User
 
-router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"], dependencies=[Public])
+router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"])
 AVATAR = "https://avatars.githubusercontent.com/u/0"
 TERMINAL = 900_000_000_001
 """The mock account of `miyabi agents` (deployments/api_client.py): it operates the embedded cloud."""
@@ -30,17 +35,33 @@ class MockLogin(BaseModel):
 
 
 class Refresh(BaseModel):
-    refresh_token: str
+    refresh_token: str = Field(max_length=2000)
+
+
+class Logout(BaseModel):
+    refresh_token: str | None = Field(None, max_length=2000)
+
+
+class Switch(BaseModel):
+    organization_id: UUID | None
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """`expires_in` is in seconds and of the access token."""
+class Switched:
+    """The refresh token stays as it is, and gives tokens for this organization from now on."""
 
     access_token: str
-    refresh_token: str
     expires_in: int
-    user: User
+    organization_id: UUID | None
+    organization_role: str | None
+
+
+@dataclass(frozen=True)
+class Me(User):
+    """Who is signed in, and for which organization this token acts, if the membership is active."""
+
+    organization_id: UUID | None
+    organization_role: str | None
 
 
 @dataclass(frozen=True)
@@ -51,41 +72,69 @@ class Ways:
     mock: bool
 
 
-@router.get("", summary="The ways to sign in here")
+@router.get("", dependencies=[Public], summary="The ways to sign in here")
 async def ways_in(backend: CurrentBackend) -> Ways:
     settings = backend.settings
     return Ways(github=bool(settings.github_client_id), mock=not settings.is_production)
 
 
-@router.post("/mock", summary="Sign in without GitHub; not in production")
+@router.post("/mock", dependencies=[Public], summary="Sign in without GitHub; not in production")
 def mock_login(login: MockLogin, backend: CurrentBackend) -> Tokens:
     if backend.settings.is_production:
         raise ApiError("authorization_error", "Mock login is off in production")
     with backend.pool.connection() as connection:
         user = users.sign_in_mock(connection, login.github_id, login.email, name=login.name, avatar_url=AVATAR)
-    if user is None:
-        raise ApiError("authorization_error", "This number or address belongs to another account")
-    if backend.settings.environment == "local" and user.github_id == TERMINAL:
-        with backend.pool.connection() as connection:
+        if user is None:
+            raise ApiError("authorization_error", "This number or address belongs to another account")
+        if backend.settings.environment == "local" and user.github_id == TERMINAL:
             users.grant(connection, user.id, OPERATES)
-    return new_tokens(backend, user)
+        return sessions.begin(backend, connection, user)
 
 
-@router.post("/refresh", summary="New tokens for a refresh token")
+@router.post("/refresh", dependencies=[Public], summary="New tokens for a refresh token, which is good once")
 def refresh(body: Refresh, backend: CurrentBackend) -> Tokens:
-    caller = tokens.verify(backend.jwt_secret(), body.refresh_token, "refresh")
+    return sessions.renew(backend, body.refresh_token)
+
+
+@router.post(
+    "/logout",
+    status_code=204,
+    dependencies=[Public],
+    summary="End the session of a refresh token, or of the bearer token",
+)
+def logout(backend: CurrentBackend, credentials: Bearer, body: Logout | None = None) -> None:
+    """No refresh token of the session is good any more; its access tokens are, for the minutes that they live."""
+    session_id = current_caller(credentials, backend).session_id if credentials else None
+    hash = tokens.hashed(body.refresh_token) if body and body.refresh_token else None
     with backend.pool.connection() as connection:
-        user = users.get(connection, caller.user_id)
-    if user is None:
+        session_store.revoke(connection, hash=hash, session_id=session_id)
+
+
+@router.get("/me", summary="Who is signed in")
+def get_me(caller: CurrentCaller, backend: CurrentBackend) -> Me:
+    account = acting(backend, caller, caller.org_id)
+    organization, role = account.organization or (None, None)
+    return Me(**vars(account.user), organization_id=organization, organization_role=role)
+
+
+@router.post("/switch-organization", summary="A token for an organization that you are a member of, or for none")
+def switch_organization(body: Switch, caller: CurrentCaller, backend: CurrentBackend) -> Switched:
+    if body.organization_id:
+        asked(backend, caller, "organization.read", "organization", body.organization_id)
+    account = acting(backend, caller, body.organization_id)
+    if body.organization_id and not account.organization:
+        raise ApiError("authorization_error", "You are not an active member of this organization")
+    organization, role = account.organization or (None, None)
+    if caller.session_id:
+        with backend.pool.connection() as connection:
+            session_store.switch(connection, caller.session_id, caller.user_id, organization)
+    token = sessions.access_token(backend, account.user, caller.session_id, account.organization)
+    return Switched(token, backend.settings.access_s, organization, role)
+
+
+def acting(backend: Backend, caller: Caller, organization_id: UUID | None) -> Account:
+    with backend.pool.connection() as connection:
+        account = session_store.acting(connection, caller.user_id, organization_id)
+    if account is None:
         raise ApiError("authentication_error", "The account no longer exists")
-    return new_tokens(backend, user)
-
-
-def new_tokens(backend: Backend, user: User) -> Tokens:
-    secret, settings = backend.jwt_secret(), backend.settings
-    return Tokens(
-        tokens.issue(secret, user, "access", lifetime_s=settings.access_s),
-        tokens.issue(secret, user, "refresh", lifetime_s=settings.refresh_s),
-        settings.access_s,
-        user,
-    )
+    return account

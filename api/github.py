@@ -1,8 +1,8 @@
 """Signing in with GitHub: to GitHub with a signed state, and back with a code that is exchanged for an account.
 
 The mission's backend used the page to return to as the state: anybody could start a sign-in for somebody else, and
-`@evil.example` as the page sent the token to another host. Here the state is signed, expires, and counts only in the
-browser that holds its cookie; the page is a path of our own site. GitHub's token is used and forgotten.
+`@evil.example` as the page sent the token to another host. Here the state is signed, expires, counts only in the
+browser that holds its cookie, and only once; the page is a path of our own site. GitHub's token is kept sealed.
 """
 
 import secrets
@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api import PREFIX, github_client, tokens
-from api.auth import Tokens, new_tokens
+from api import PREFIX, github_client, sealing, sessions, tokens
 from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
 from api.permissions import Public
+from api.sessions import Tokens
 from database import users
+from database.sessions import use_state
 
 router = APIRouter(prefix=f"{PREFIX}/auth/github", tags=["auth"], dependencies=[Public])
 SCOPE = "read:user user:email"
@@ -69,6 +70,9 @@ def from_github(
     page = tokens.verify_state(backend.jwt_secret(), state, request.cookies.get(COOKIE, ""))
     if error or not code:
         raise ApiError("authentication_error", "GitHub did not sign you in; try again")
+    with backend.pool.connection() as connection:
+        if not use_state(connection, tokens.hashed(state), lifetime_s=LIFETIME_S):
+            raise tokens.not_begun_here()
     made = sign_in(backend, code)
     if not backend.settings.frontend_url:
         return made
@@ -81,11 +85,14 @@ def from_github(
 def sign_in(backend: Backend, code: str) -> Tokens:
     """The account of whom GitHub gave this code, made or brought up to date."""
     person = github_client.person_of(backend.settings, backend.github_secret(), code)
+    token = sealing.seal(backend.jwt_secret(), person.token, person.id)
     with backend.pool.connection() as connection:
-        user = users.sign_in_github(connection, person.id, person.email, name=person.name, avatar_url=person.avatar_url)
-    if user is None:
-        raise ApiError("authorization_error", "This number belongs to an account that was made for trying out")
-    return new_tokens(backend, user)
+        user = users.sign_in_github(
+            connection, person.id, person.email, name=person.name, avatar_url=person.avatar_url, token=token
+        )
+        if user is None:
+            raise ApiError("authorization_error", "This number belongs to an account that was made for trying out")
+        return sessions.begin(backend, connection, user)
 
 
 def is_https(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""What is asked of GitHub: a token for a code, and whose it is. Nothing of it is kept.
+"""What is asked of GitHub: a token for a code, and whose it is.
 
 urllib is imported when it is needed first: a cold start does without it.
 """
@@ -6,7 +6,7 @@ urllib is imported when it is needed first: a cold start does without it.
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ class Person:
     email: str
     name: str | None
     avatar_url: str | None
+    token: str = field(repr=False)
 
 
 def person_of(settings: Settings, secret: str, code: str) -> Person:
@@ -41,7 +42,7 @@ def person_of(settings: Settings, secret: str, code: str) -> Person:
     if email is None:
         raise ApiError("authentication_error", "Your GitHub account has no verified primary address")
     try:
-        return Person(int(user["id"]), email, user.get("name") or user.get("login"), user.get("avatar_url"))
+        return Person(int(user["id"]), email, user.get("name") or user.get("login"), user.get("avatar_url"), token)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise failed("its answer has no user") from None
 

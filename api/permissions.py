@@ -54,7 +54,7 @@ def current_caller(credentials: Bearer, backend: CurrentBackend) -> Caller:
     """The user of the request's bearer token."""
     if credentials is None:
         raise ApiError("authentication_error", "Send a bearer token in the Authorization header")
-    return tokens.verify(backend.jwt_secret(), credentials.credentials, "access")
+    return tokens.verify(backend.jwt_secret(), credentials.credentials)
 
 
 Public = Depends(public)

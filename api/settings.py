@@ -18,7 +18,7 @@ class Settings:
     database_url: str = field(default="", repr=False)
     jwt_secret: str = field(default="", repr=False)
     log_level: str = "INFO"
-    access_s: int = 3600
+    access_s: int = 15 * 60
     refresh_s: int = 7 * 24 * 3600
     connections: int = 5
     github_client_id: str = ""

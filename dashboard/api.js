@@ -82,6 +82,14 @@ export async function renew(refreshToken) {
   }
 }
 
+/** End the session here and in the backend; here also if the backend cannot be told. */
+export function signOut() {
+  const body = JSON.stringify({ refresh_token: session.refreshToken() });
+  const headers = { "Content-Type": "application/json" };
+  send("/auth/logout", { method: "POST", headers, body, keepalive: true }).catch(() => null);
+  session.end();
+}
+
 async function send(path, { signal, patience = TIMEOUT_MS, ...options }) {
   const late = AbortSignal.timeout(patience);
   let response;

@@ -96,7 +96,7 @@ const frame = () => html`
       <div class="account">
         <span class="initial" aria-hidden="true">${initial()}</span>
         <span class="who" title=${session.user.email}>${session.user.name ?? session.user.email}</span>
-        <button class="quiet" type="button" title="Sign out" aria-label="Sign out" @click=${() => session.end()}>
+        <button class="quiet" type="button" title="Sign out" aria-label="Sign out" @click=${() => api.signOut()}>
           ${icon("out")}</button>
       </div>
     </header>

@@ -2,7 +2,7 @@
 // browser's if the person asked to stay signed in. Only `authorized` in api.js sends either anywhere.
 
 const KEY = "miyabi.session";
-const EARLY_MS = 60_000;
+const EARLY_MS = 60_000; // an access token lives for minutes; it is renewed before it ends
 const listeners = new Set();
 let access = { token: null, until: 0 };
 let refreshing = null;
@@ -27,7 +27,7 @@ export const onChange = (listener) => listeners.add(listener);
 
 /** Take what the API gave at sign-in or refresh. */
 export function begin(tokens, { stay = Boolean(localStorage.getItem(KEY)) } = {}) {
-  access = { token: tokens.access_token, until: Date.now() + tokens.expires_in * 1000 - EARLY_MS };
+  access = { token: tokens.access_token, until: Date.now() + Math.max(tokens.expires_in * 1000 - EARLY_MS, tokens.expires_in * 500) };
   const isNew = !user;
   [user, notice] = [tokens.user, ""];
   const [kept, other] = stay ? [localStorage, sessionStorage] : [sessionStorage, localStorage];
@@ -48,9 +48,12 @@ export function end(why = "") {
 /** The access token. `renew(refreshToken)` asks for another when it is used up; many callers, one request. */
 export async function token(renew, { fresh = false } = {}) {
   if (!user || (access.token && !fresh && Date.now() < access.until)) return access.token;
-  refreshing ??= renew(stored()?.refresh_token)
-    .then(begin)
-    .finally(() => (refreshing = null));
+  refreshing ??= alone(() => renew(refreshToken()).then(begin)).finally(() => (refreshing = null));
   await refreshing;
   return access.token;
 }
+
+export const refreshToken = () => stored()?.refresh_token;
+
+/** One tab at a time: a refresh token is good once, and the next tab reads the one that this tab was given. */
+const alone = (work) => (navigator.locks ? navigator.locks.request(KEY, work) : work());

@@ -16,8 +16,7 @@ STANDING = {kind: f"WITH place AS ({SQL[kind]}) {SQL['standing']}" for kind in g
 
 @dataclass(frozen=True)
 class Standing:
-    """`role` is the user's in the organization, whatever the membership's state. `organization_id` is None for what
-    belongs to no organization."""
+    """`role` is that of an active membership. `organization_id` is None for what belongs to no organization."""
 
     organization_id: UUID | None
     role: str | None

@@ -28,7 +28,7 @@ WHERE w.id = %(id)s;
 -- standing --
 -- Of a user towards `place`, which is one of the above. What belongs to no organization is its owner's; in one
 -- has_permission decides. `seen`: whether a refusal may say that there is such a thing.
-SELECT place.organization_id, member.role::text AS role, may.permitted,
+SELECT place.organization_id, CASE WHEN member.status = 'active' THEN member.role::text END AS role, may.permitted,
     may.permitted
     OR place.user_id IS NOT DISTINCT FROM %(user_id)s::uuid
     OR (place.known_to_members AND member.user_id IS NOT NULL)

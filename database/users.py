@@ -11,8 +11,6 @@ from psycopg.rows import class_row
 from database.queries import load
 
 SQL = load("users.sql")
-GITHUB_TOKEN = "not-kept"
-"""In place of GitHub's token, which the mission's backend stored in clear: nothing here needs it."""
 MOCK_TOKEN = "mock-access-token"
 """What the mission's backend stores in place of a GitHub token; it marks an account made by mock login."""
 
@@ -55,9 +53,18 @@ def sign_in_mock(
 
 
 def sign_in_github(
-    connection: psycopg.Connection[Any], github_id: int, email: str, *, name: str | None, avatar_url: str | None
+    connection: psycopg.Connection[Any],
+    github_id: int,
+    email: str,
+    *,
+    name: str | None,
+    avatar_url: str | None,
+    token: str,
 ) -> User | None:
-    """Make the account of somebody on GitHub, or bring it up to date. None if it is a mock account's number."""
-    values = {"github_id": github_id, "email": email, "name": name, "avatar_url": avatar_url}
+    """Make the account of somebody on GitHub, or bring it up to date. `token` is GitHub's, sealed by the caller.
+
+    None if it is a mock account's number.
+    """
+    values = {"github_id": github_id, "email": email, "name": name, "avatar_url": avatar_url, "token": token}
     with connection.cursor(row_factory=class_row(User)) as cursor:
-        return cursor.execute(SQL["sign_in_github"], {**values, "token": GITHUB_TOKEN, "mock": MOCK_TOKEN}).fetchone()
+        return cursor.execute(SQL["sign_in_github"], values | {"mock": MOCK_TOKEN}).fetchone()

@@ -40,12 +40,16 @@ class Person:
 
     def __init__(self, site: Site, number: int, name: str) -> None:
         self.site, self.number, self.email, self.name = site, number, f"u{number}@example.com", name
-        account = {"github_id": number, "email": self.email, "name": name}
-        self.tokens = httpx.post(f"{site.api}/auth/mock", json=account).json()
+        self.account = {"github_id": number, "email": self.email, "name": name}
+        self.tokens = httpx.post(f"{site.api}/auth/mock", json=self.account).json()
         self.id, self.repository = self.tokens["user"]["id"], f"hana/garden-{number}"
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
         made = httpx.post(f"{site.api}/repositories", json={"full_name": self.repository}, headers=headers)
         self.repository_id = made.json()["id"]
+
+    def sign_in_again(self) -> str:
+        """Another sign-in's refresh token."""
+        return str(httpx.post(f"{self.site.api}/auth/mock", json=self.account).json()["refresh_token"])
 
     def is_in(self, page: Page) -> None:
         """Signed in as if before: what the page has kept of it."""

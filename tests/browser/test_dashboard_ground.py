@@ -49,9 +49,37 @@ def test_a_session_lasts_until_it_is_ended(site: Site, page: Page, person: Perso
     assert page.evaluate("sessionStorage['miyabi.session'] ?? localStorage['miyabi.session'] ?? null") is None
 
 
+def test_a_short_access_token_is_renewed_without_a_word(site: Site, page: Page, person: Person) -> None:
+    """Many requests at once wait for one renewal, and a page that is loaded again goes on with the newest token."""
+    renewals: list[str] = []
+    page.on("request", lambda request: "/auth/refresh" in request.url and renewals.append(request.url))
+    page.clock.install()
+    page.goto(site.url)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_text("No executions yet")).to_be_visible()
+    assert len(renewals) == 1
+    with page.expect_response(lambda response: "/auth/refresh" in response.url):
+        page.clock.fast_forward(15 * 60_000)
+    page.wait_for_timeout(300)
+    assert len(renewals) == 2
+    page.reload()
+    expect(page.get_by_text("No executions yet")).to_be_visible()
+    assert len(renewals) == 3
+
+
+def test_who_signs_out_is_out_in_the_backend_too(site: Site, page: Page, person: Person) -> None:
+    page.goto(site.url)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    with page.expect_response(lambda response: "/auth/logout" in response.url and response.status == 204):
+        page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to Miyabi")).to_be_visible()
+    over = person.sql("SELECT revoked_because FROM auth_sessions WHERE user_id = %s", person.id)
+    assert over == [("logout",)]
+
+
 def test_tokens_in_the_address_count_for_a_tab_that_asked_for_them(site: Site, page: Page, person: Person) -> None:
     """As the API's way back from GitHub hands them over. Nobody is signed in as somebody else by a link."""
-    back = f"{site.url}?back#access_token=x&refresh_token={person.tokens['refresh_token']}&expires_in=3600"
+    back = f"{site.url}?back#access_token=x&refresh_token={person.sign_in_again()}&expires_in=900"
     page.goto(site.url)
     page.get_by_role("button", name="Sign out").click()
     page.goto(back)

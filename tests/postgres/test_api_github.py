@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from api.sealing import unseal
 from api.tokens import issue_state, verify_state
 from tests.backend import JWT_SECRET, Client, make_backend, sql
 
@@ -110,8 +111,10 @@ def test_there_and_back(browser: Browser, github: GitHub, migrated: str) -> None
     form = parse_qs(github.asked[0][1])
     assert form == {"client_id": ["our-app"], "client_secret": ["hush-hush"], "code": ["good"]}
     assert [authorization for _, _, authorization in github.asked] == ["", "Bearer gho_hush", "Bearer gho_hush"]
-    row = (4242, "hana@example.com", "hana", "not-kept")
-    assert sql(migrated, "SELECT github_id, email, name, access_token FROM users") == [row]
+    ((*row, kept),) = sql(migrated, "SELECT github_id, email, name, access_token FROM users")
+    assert row == [4242, "hana@example.com", "hana"]
+    assert "hush" not in kept
+    assert unseal(JWT_SECRET, kept, 4242) == "gho_hush"
 
 
 def test_the_way_there(browser: Browser, github: GitHub) -> None:
@@ -165,6 +168,15 @@ def test_a_sign_in_counts_only_in_its_browser_signed_by_us_and_for_ten_minutes(b
         assert browser.come_back(bad).json()["error"] == "authentication_error"
     assert browser.come_back(state, more="&error=access_denied").status_code == 401
     assert browser.come_back(state).status_code == 302
+
+
+def test_a_sign_in_that_has_come_back_does_not_come_back_again(browser: Browser, github: GitHub) -> None:
+    state = browser.begin()
+    assert browser.come_back(state).status_code == 302
+    asked = len(github.asked)
+    replayed = browser.come_back(state)
+    assert (replayed.status_code, replayed.json()["error"]) == (401, "authentication_error")
+    assert len(github.asked) == asked
 
 
 @pytest.mark.parametrize(

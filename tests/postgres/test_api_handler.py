@@ -89,7 +89,7 @@ def test_a_stream_is_a_page(migrated: str) -> None:
         repository, _ = repositories.register(connection, user.id, "hana/garden")
         made = executions.create(connection, user.id, Request(repository.id, "review"))
         assert made
-    token = issue(JWT_SECRET, user, "access", lifetime_s=60)
+    token = issue(JWT_SECRET, user, lifetime_s=60)
     path = f"/api/v1/agents/executions/{made.id}/logs"
     wanted = event("GET", path, accept="text/event-stream", authorization=f"Bearer {token}")
     answers, _, _ = invoke(wanted, DATABASE_URL=migrated)
@@ -113,7 +113,7 @@ def test_it_starts_without_a_database_and_without_any_secret() -> None:
 def test_its_start_loads_what_it_needs_and_no_more() -> None:
     _, _, loaded = invoke(DATABASE_URL=NOWHERE)
     heavy = {"boto3", "botocore", "prefect", "sqlalchemy", "httpx", "blocks", "tasks", "flows", "deployments",
-             "localcloud", "email_validator", "uvicorn", "jinja2", "requests", "psycopg_pool", "database.queue",
+             "localcloud", "email_validator", "nacl", "uvicorn", "jinja2", "requests", "psycopg_pool", "database.queue",
              "database.recorder", "database.execution_log", "database.asking", "database.migrations"}  # fmt: skip
     assert heavy & set(loaded) == set()
 

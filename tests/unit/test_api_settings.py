@@ -43,7 +43,7 @@ class Vault:
 
 def test_defaults_outside_lambda() -> None:
     settings = read_settings({})
-    assert (settings.environment, settings.access_s, settings.refresh_s) == ("development", 3600, 604800)
+    assert (settings.environment, settings.access_s, settings.refresh_s) == ("development", 900, 604800)
     assert not settings.is_production
 
 

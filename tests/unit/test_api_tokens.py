@@ -1,4 +1,4 @@
-"""Tokens: the claims, the two kinds, expiry, and what is refused."""
+"""Tokens: the claims, expiry, what is refused, and what takes a refresh token's place."""
 
 import time
 from typing import Any
@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from api.errors import ApiError
-from api.tokens import Caller, TokenKind, issue, verify
+from api.tokens import Caller, issue, new_refresh_token, next_refresh_token, verify
 from database.users import User
 
 SECRET = "a key for the tests, and long enough for HS256"
@@ -20,15 +20,15 @@ def token(**changes: Any) -> str:
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, SECRET, algorithm="HS256")
 
 
-def refusal(text: str, kind: TokenKind = "access", *, secret: str = SECRET) -> str:
+def refusal(text: str, *, secret: str = SECRET) -> str:
     with pytest.raises(ApiError) as caught:
-        verify(secret, text, kind)
+        verify(secret, text)
     assert (caught.value.kind, caught.value.status) == ("jwt_error", 401)
     return caught.value.message
 
 
 def test_the_claims_are_the_mission_s_and_the_kind() -> None:
-    issued = issue(SECRET, USER, "access", lifetime_s=3600, now=1_700_000_000.9)
+    issued = issue(SECRET, USER, lifetime_s=3600, now=1_700_000_000.9)
     assert jwt.get_unverified_header(issued)["alg"] == "HS256"
     assert jwt.decode(issued, options={"verify_signature": False}) == {
         "sub": "00000000-0000-0000-0000-000000000007",
@@ -39,24 +39,33 @@ def test_the_claims_are_the_mission_s_and_the_kind() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["access", "refresh"])
-def test_a_token_is_read_back(kind: TokenKind) -> None:
-    assert verify(SECRET, issue(SECRET, USER, kind, lifetime_s=60), kind) == Caller(USER.id, 42)
+def test_a_token_is_read_back() -> None:
+    organization, session = (UUID(int=3), "owner"), UUID(int=4)
+    assert verify(SECRET, issue(SECRET, USER, lifetime_s=60)) == Caller(USER.id, 42)
+    told = issue(SECRET, USER, lifetime_s=60, organization=organization, session_id=session)
+    assert verify(SECRET, told) == Caller(USER.id, 42, *organization, session)
 
 
-def test_neither_kind_passes_for_the_other() -> None:
-    assert refusal(issue(SECRET, USER, "access", lifetime_s=60), "refresh") == "This is not a refresh token"
-    assert refusal(issue(SECRET, USER, "refresh", lifetime_s=60)) == "This is not an access token"
+@pytest.mark.parametrize("typ", ["refresh", "oauth-state", ""])
+def test_a_token_for_something_else_is_refused(typ: str) -> None:
+    assert refusal(token(typ=typ)) == "This is not an access token"
+
+
+def test_what_takes_a_refresh_token_s_place_is_always_the_same_and_known_to_us_alone() -> None:
+    first = new_refresh_token()
+    assert next_refresh_token(SECRET, first) == next_refresh_token(SECRET, first)
+    others = {next_refresh_token(SECRET + "x", first), next_refresh_token(SECRET, new_refresh_token()), first}
+    assert next_refresh_token(SECRET, first) not in others
+    assert len(next_refresh_token(SECRET, first)) == len(first) == 43
 
 
 def test_a_token_of_the_mission_s_backend_is_an_access_token() -> None:
-    caller = verify(SECRET, token(org_id=str(UUID(int=3)), org_role="owner"), "access")
+    caller = verify(SECRET, token(org_id=str(UUID(int=3)), org_role="owner"))
     assert (caller.org_id, caller.org_role) == (UUID(int=3), "owner")
-    assert refusal(token(), "refresh") == "This is not a refresh token"
 
 
 def test_expiry_has_a_minute_of_leeway() -> None:
-    assert verify(SECRET, token(exp=int(time.time()) - 50), "access").github_id == 42
+    assert verify(SECRET, token(exp=int(time.time()) - 50)).github_id == 42
     assert refusal(token(exp=int(time.time()) - 70)) == "The token has expired"
 
 
