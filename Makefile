@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help release test up down lint bench clean
+.PHONY: help release test up up-ha down lint bench clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 release: $(STAMP) ## Start the embedded cloud and release the backend to it
 	@$(BIN)/miyabi up
@@ -19,6 +19,9 @@ test: $(STAMP) ## Run the tests
 
 up: $(STAMP) ## Start the embedded cloud, Prefect and a worker
 	@$(BIN)/miyabi up
+
+up-ha: $(STAMP) ## The same with two of everything, Redis, and Prefect behind a password
+	@$(BIN)/miyabi up --ha
 
 down: $(STAMP) ## Stop them; the data stays under .miyabi/
 	@$(BIN)/miyabi down
@@ -39,9 +42,9 @@ clean: ## Remove the virtual environment and all local state
 $(STAMP): pyproject.toml constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
 	   uv venv --quiet --allow-existing --seed --python $(PYTHON) $(VENV) && \
-	   uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[local,browser,dev]'; \
+	   uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[local,ha,browser,dev]'; \
 	 else \
 	   $(PYTHON) -m venv $(VENV) && \
-	   $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,browser,dev]'; \
+	   $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,ha,browser,dev]'; \
 	 fi
 	@touch $@

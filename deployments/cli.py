@@ -82,14 +82,15 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
+@click.option("--ha", is_flag=True, help="Two of everything, Redis, and Prefect behind a password.")
+def up(ha: bool) -> None:
     """Start the embedded cloud: PostgreSQL, AWS, Prefect and a worker."""
     from deployments import stack
     from deployments.prefect_api import PrefectRefused
     from deployments.register import BadFiles, RegistrationFailed, make_ready
 
     try:
-        status = stack.up(click.echo, after_ready=make_ready)
+        status = (stack.up_scaled_out if ha else stack.up)(click.echo, after_ready=make_ready)
     except BadFiles as error:
         fail(f"the stack is up, with what was saved before:\n{error}", USAGE)
     except (stack.StackError, RegistrationFailed, PrefectRefused) as error:
@@ -128,10 +129,9 @@ def show_status(facts: Mapping[str, Any]) -> None:
         click.echo(f"  {'✓' if healthy else '✗'} {name}")
     if not any(facts["services"].values()):
         click.echo("nothing runs; start it with `miyabi up`")
-    for key in ("prefect_ui", "aws_endpoint", "api_url", "site_url"):
+    for key in ("prefect_ui", "prefect_auth", "aws_endpoint", "api_url", "site_url", "state"):
         if facts[key]:
             click.echo(f"{key:<14}{facts[key]}")
-    click.echo(f"{'state':<14}{facts['state']}")
 
 
 @main.command()
@@ -141,7 +141,7 @@ def configure(prune: bool) -> None:
     from deployments import stack
     from deployments.register import BadFiles, RegistrationFailed, register_anyway
 
-    prefect_url()
+    prefect_address()
     now = stack.status()
     try:
         register_anyway(click.echo, (now.home, now.ports) if now.prefect_api else None, prune=prune)
@@ -268,7 +268,7 @@ def run_flow(
     from deployments.runs import run_deployment
 
     show: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if as_json else click.echo
-    prefect = PrefectApi(prefect_url())
+    prefect = PrefectApi(*prefect_address())
     try:
         ended = run_deployment(
             prefect, flow, environment, parameters, artifact=artifact, others=others, show=show, gone=stopped
@@ -287,16 +287,16 @@ def run_flow(
     sys.exit(DONE if ended.done else FAILED)
 
 
-def prefect_url() -> str:
-    """PREFECT_API_URL, or the embedded cloud's server."""
+def prefect_address() -> tuple[str, str]:
+    """PREFECT_API_URL, or the embedded cloud's server, and what it asks of its clients."""
     if url := os.environ.get("PREFECT_API_URL"):
-        return url
+        return url, ""
     from deployments import stack
 
-    url = stack.status_json()["prefect_api"]
-    if not url:
+    now = stack.status()
+    if not now.prefect_api:
         fail("Prefect is not running here and PREFECT_API_URL is not set; start it with `miyabi up`", USAGE)
-    return str(url)
+    return now.prefect_api, stack.prefect_auth(now)
 
 
 def stopped() -> bool:

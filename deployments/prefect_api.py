@@ -15,10 +15,10 @@ class PrefectAway(PrefectRefused):
 
 
 class PrefectApi:
-    """A client of one Prefect server. `url` ends in /api."""
+    """A client of one Prefect server. `url` ends in /api; `auth` is `user:password`, else the environment's."""
 
-    def __init__(self, url: str) -> None:
-        auth = os.environ.get("PREFECT_API_AUTH_STRING", "")
+    def __init__(self, url: str, auth: str = "") -> None:
+        auth = auth or os.environ.get("PREFECT_API_AUTH_STRING", "")
         key = os.environ.get("PREFECT_API_KEY")
         self.url = url.rstrip("/")
         self._http = httpx.Client(

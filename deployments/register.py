@@ -53,7 +53,9 @@ def make_ready(home: Path, ports: Mapping[str, int], report: Report) -> None:
     from deployments.recovery import recover
 
     register(home, ports, report)
-    recover(PrefectApi(f"http://127.0.0.1:{ports['prefect']}/api"), load_state(home).started, report)
+    own = client_environment(home, ports)
+    prefect = PrefectApi(own["PREFECT_API_URL"], own.get("PREFECT_API_AUTH_STRING", ""))
+    recover(prefect, load_state(home).started, report)
 
 
 def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:

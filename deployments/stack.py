@@ -24,12 +24,14 @@ import psutil
 from localcloud.files import fresh_log, tail
 from localcloud.health import ask
 from localcloud.launch import launched
+from localcloud.prefect_settings import auth_file, auth_string, is_scaled_out
 from localcloud.processes import MARK, is_gone, kill_all, living, mark_of, remaining, wait_gone
 from localcloud.state import USABLE, Phase, ServiceState, State, load_state
 
 ROOT = Path(__file__).resolve().parent.parent
 API, DATABASE = "miyabi-api-local", "miyabi-postgres-local"
 SUPERVISOR = (sys.executable, "-m", "localcloud.supervisor")
+SCALED_OUT = (*SUPERVISOR, "--services", "scale_out")
 TOO_OFTEN = 3
 LONGEST_STOP_S = 40.0
 
@@ -102,6 +104,18 @@ def up(
     return status(home)
 
 
+def up_scaled_out(report: Report, **how: Any) -> Status:
+    """`up` with several of everything (localcloud/scale_out.py). Raises StackError, too, if this machine cannot."""
+    from localcloud.scale_out import missing
+
+    now = status()
+    if now.running and not is_scaled_out(now.ports):
+        raise StackError("the stack runs with one of each; stop it first: `miyabi down`")
+    if lacks := missing():
+        raise StackError(lacks)
+    return up(report, supervisor=SCALED_OUT, patience=300.0, **how)
+
+
 def down(report: Report, *, home: Path | None = None) -> None:
     """Stop everything, in order, and see that nothing of it is left. The data stay. Raises StackError."""
     home = home or state_folder()
@@ -134,8 +148,14 @@ def status_json() -> dict[str, Any]:
         "site_url": next((site.get("url") for site in known.get("sites", {}).values()), None),
         "database_url": database_url(now.home) if now.services.get("postgres") else None,
         "state": str(now.home),
+        "prefect_auth": str(auth_file(now.home)) if is_scaled_out(now.ports) else None,
         "services": now.services,
     }
+
+
+def prefect_auth(now: Status) -> str:
+    """What its Prefect asks of its clients, `user:password`: a secret. Empty if it asks for nothing."""
+    return auth_string(now.home) if is_scaled_out(now.ports) else ""
 
 
 def database_url(home: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The local agent worker and dispatcher: `python -m localcloud.agents`, run by the supervisor.
+"""The local agent worker and dispatcher: `python -m localcloud.agents [--roles ROLES]`, run by the supervisor.
 
 Becomes `deployments.agents` when `miyabi up` is through: its imports take 2 seconds of a processor, which `up` and the
 registration after it need themselves.
@@ -18,4 +18,4 @@ def wait_for_up(home: Path) -> None:
 
 if __name__ == "__main__":
     wait_for_up(Path(os.environ["MIYABI_HOME"]))
-    os.execv(sys.executable, [sys.executable, "-m", "deployments.agents", "--environment", "local"])
+    os.execv(sys.executable, [sys.executable, "-m", "deployments.agents", "--environment", "local", *sys.argv[1:]])

@@ -6,12 +6,15 @@ starts a second interpreter before it, only to prepare a workspace that a local 
 
 import os
 import runpy
+import sys
+from types import ModuleType
 
 from localcloud.imports import large_imports
 from localcloud.prefect_settings import FLOW_RUN
 
 if __name__ == "__main__":
     os.environ.update(FLOW_RUN)
+    sys.modules["prefect_redis"] = ModuleType("prefect_redis")  # for servers; Prefect loads what is installed, 0.3 s
     with large_imports():
         import prefect_aws  # noqa: F401
     runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)

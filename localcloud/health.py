@@ -1,5 +1,6 @@
 """Is a service well? Short questions over loopback, standard library only, since `miyabi status` asks them too."""
 
+import base64
 import json
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -12,12 +13,15 @@ def answers(port: int, path: str) -> bool:
     return ask(port, "GET", path) is not None
 
 
-def ask(port: int, method: str, path: str, body: Any = None) -> Any:
-    """The JSON (or text) of a 200 answer, else None."""
+def ask(port: int, method: str, path: str, body: Any = None, *, auth: str = "") -> Any:
+    """The JSON (or text) of a 200 answer, else None. `auth` is `user:password`."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+        headers = {"Content-Type": "application/json"} if content else {}
+        if auth:
+            headers["Authorization"] = "Basic " + base64.b64encode(auth.encode()).decode()
+        connection.request(method, path, content, headers)
         answer = connection.getresponse()
         text = answer.read()
     except (OSError, HTTPException):

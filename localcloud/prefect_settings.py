@@ -3,7 +3,7 @@
 The settings are there for speed (one-certificate bundle, no CSRF round trip, a pool without overflow: each measured),
 for silence (nothing is sent outside), for safety (own encryption key, nothing of the user's AWS or Prefect accounts)
 and for operation (vacuum, heartbeats). Secrets are in the server's environment alone, but for that of a role that owns
-nothing.
+nothing, and for the string by which clients of a stack with several servers are known (localcloud/scale_out.py).
 """
 
 import base64
@@ -54,7 +54,7 @@ def clean_environment(home: Path, environment: Mapping[str, str] = os.environ) -
 
 
 def prefect_settings(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    """What every client of the local server is told. No secret."""
+    """What every client of the local server is told."""
     return {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{ports['prefect']}/api",
@@ -71,6 +71,7 @@ def prefect_settings(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        **({"PREFECT_API_AUTH_STRING": auth_string(home)} if is_scaled_out(ports) else {}),
     }
 
 
@@ -118,6 +119,16 @@ def server_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def is_scaled_out(ports: Mapping[str, int]) -> bool:
+    """Whether these are the ports of a stack with several Prefect servers (`miyabi up --ha`)."""
+    return "redis" in ports
+
+
+def auth_string(home: Path) -> str:
+    """`user:password`, by which such a stack knows its clients. A person gives it to the UI."""
+    return f"miyabi:{secret_value(auth_file(home))}"
+
+
 def temporary_folder(home: Path) -> Path:
     folder = home / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +137,10 @@ def temporary_folder(home: Path) -> Path:
 
 def password_file(home: Path) -> Path:
     return home / "secrets" / "prefect-database"
+
+
+def auth_file(home: Path) -> Path:
+    return home / "secrets" / "prefect-auth"
 
 
 def scratch_file(home: Path) -> Path:

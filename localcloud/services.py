@@ -22,7 +22,9 @@ from localcloud.prefect_settings import (
     ROOT,
     SCRATCH,
     WORK_POOL,
+    auth_string,
     clean_environment,
+    is_scaled_out,
     password_file,
     scratch_environment,
     scratch_file,
@@ -38,10 +40,15 @@ PREFERRED_PORTS = {"prefect": 4200, "aws": 4566, "api": 4580, "site": 4590, "pos
 
 def services(home: Path, ports: dict[str, int]) -> list[Service]:
     """All of them, in the order in which they are started. Called when nothing of an earlier run is left running."""
-    shutil.rmtree(temporary_folder(home))  # what killed flow runs left
+    fresh(home)
     return [
         server(home, ports), cloud(home, ports), postgres(home, ports), worker(home, ports), agents(home, ports),
     ]  # fmt: skip
+
+
+def fresh(home: Path) -> None:
+    """Remove what killed flow runs left."""
+    shutil.rmtree(temporary_folder(home))
 
 
 def cloud(home: Path, ports: dict[str, int]) -> Service:
@@ -105,11 +112,12 @@ def server(home: Path, ports: dict[str, int]) -> Service:
     )
 
 
-def worker(home: Path, ports: dict[str, int]) -> Service:
+def worker(home: Path, ports: dict[str, int], name: str = "worker") -> Service:
+    auth = auth_string(home) if is_scaled_out(ports) else ""
     return Service(
-        "worker",
-        lambda: python("localcloud.worker", WORK_POOL, AGENT_POOL),
-        lambda process: is_polling(ports["prefect"], process),
+        name,
+        lambda: python("localcloud.worker", "--name", name, WORK_POOL, AGENT_POOL),
+        lambda process: is_polling(ports["prefect"], name, process, auth),
         scratch_environment(home, ports) | worker_environment(home, ports),
         needs=("prefect",),
         waits_itself=True,
@@ -117,11 +125,11 @@ def worker(home: Path, ports: dict[str, int]) -> Service:
     )
 
 
-def agents(home: Path, ports: dict[str, int]) -> Service:
+def agents(home: Path, ports: dict[str, int], name: str = "agents", roles: str = "work,dispatch") -> Service:
     """The agent worker and dispatcher. It counts as ready once it is there: what it works with comes with a release."""
     return Service(
-        "agents",
-        lambda: python("localcloud.agents"),
+        name,
+        lambda: python("localcloud.agents", "--roles", roles),
         lambda _: True,
         worker_environment(home, ports),
         needs=("prefect", "postgres"),
@@ -130,10 +138,11 @@ def agents(home: Path, ports: dict[str, int]) -> Service:
     )
 
 
-def is_polling(port: int, process: Identity) -> bool:
+def is_polling(port: int, name: str, process: Identity, auth: str) -> bool:
     """True if the server has heard from this worker since it was started, and lately."""
-    known = ask(port, "POST", f"/api/work_pools/{WORK_POOL}/workers/filter", {}) or []
-    heard = [datetime.datetime.fromisoformat(w["last_heartbeat_time"]) for w in known if w["status"] == "ONLINE"]
+    known = ask(port, "POST", f"/api/work_pools/{WORK_POOL}/workers/filter", {}, auth=auth) or []
+    online = [worker for worker in known if worker["name"] == name and worker["status"] == "ONLINE"]
+    heard = [datetime.datetime.fromisoformat(worker["last_heartbeat_time"]) for worker in online]
     return any(time.timestamp() >= process.created for time in heard)
 
 

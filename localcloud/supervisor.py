@@ -2,7 +2,8 @@
 
 One thread, one loop: each turn moves every service one step (waiting → starting → ready, or failed and again later).
 The services are given, so tests run it with tiny ones; the real ones are in localcloud/services.py, which is what
-`python -m localcloud.supervisor --home H` runs. `miyabi up` starts it detached and follows it through state.json.
+`python -m localcloud.supervisor --home H` runs, and in localcloud/scale_out.py. `miyabi up` starts it detached and
+follows it through state.json.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -237,13 +239,13 @@ def supervise(
 
 
 def main() -> None:
-    from localcloud.services import PREFERRED_PORTS, services
-
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
-    home = parser.parse_args().home.resolve()
+    parser.add_argument("--services", default="services", choices=["services", "scale_out"], help="a module of these")
+    given = parser.parse_args()
+    home, chosen = given.home.resolve(), import_module(f"localcloud.{given.services}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    supervise(home, PREFERRED_PORTS, lambda ports: services(home, ports))
+    supervise(home, chosen.PREFERRED_PORTS, lambda ports: chosen.services(home, ports))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
-"""The local process worker: `python -m localcloud.worker POOL...`, started by the supervisor.
+"""A local process worker: `python -m localcloud.worker [--name NAME] POOL...`, started by the supervisor.
 
 What `prefect worker start` does, with three differences: it may be started together with the server, and does its
 imports, 1 to 2 seconds, before it waits for it; it serves all the pools in one process; and they run flows through
 localcloud/engine.py.
 """
 
+import argparse
 import asyncio
 import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from localcloud.imports import large_imports
@@ -19,7 +21,7 @@ with large_imports():
     import prefect_aws  # noqa: F401  the worker loads Prefect's plugins when it starts
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
     from prefect.utilities.processutils import setup_signal_handlers_worker
     from prefect.workers.process import ProcessWorker
 
@@ -27,12 +29,12 @@ HEARTBEAT_S = 15
 ENGINE = shlex.join([sys.executable, "-m", "localcloud.engine"])
 
 
-async def work(pools: Sequence[str]) -> None:
+async def work(name: str, pools: Sequence[str]) -> None:
     """Poll until cancelled."""
     async with asyncio.TaskGroup() as group:
         for pool in pools:
             await ensure_pool(pool)
-            worker = ProcessWorker(work_pool_name=pool, name=pool, heartbeat_interval_seconds=HEARTBEAT_S)
+            worker = ProcessWorker(work_pool_name=pool, name=name, heartbeat_interval_seconds=HEARTBEAT_S)
             group.create_task(worker.start())
 
 
@@ -43,7 +45,8 @@ async def ensure_pool(pool: str) -> None:
             template = (await client.read_work_pool(pool)).base_job_template
         except ObjectNotFound:
             template = ProcessWorker.get_default_base_job_template()
-            await client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+            with suppress(ObjectAlreadyExists):  # another worker was quicker
+                await client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
         command = template["variables"]["properties"]["command"]
         if command.get("default") != ENGINE:
             command["default"] = ENGINE
@@ -51,10 +54,14 @@ async def ensure_pool(pool: str) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", default="worker")
+    parser.add_argument("pools", nargs="+")
+    given = parser.parse_args()
     wait_for(Path(os.environ["MIYABI_HOME"]), "prefect")
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     try:
-        asyncio.run(work(sys.argv[1:]))
+        asyncio.run(work(given.name, given.pools))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("stopped")
 

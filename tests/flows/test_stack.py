@@ -89,6 +89,7 @@ def test_every_service_is_healthy_and_status_names_it_all(status: stack.Status, 
     facts = stack.status_json()
     assert set(facts) == {
         "prefect_ui", "prefect_api", "aws_endpoint", "api_url", "site_url", "database_url", "state", "services",
+        "prefect_auth",
     }  # fmt: skip
     assert facts["prefect_api"] == f"http://127.0.0.1:{status.ports['prefect']}/api"
     assert facts["aws_endpoint"] == f"http://127.0.0.1:{status.ports['aws']}"
