@@ -25,7 +25,8 @@ SET name = excluded.name, host = excluded.host, pool = excluded.pool, capacity =
 DELETE FROM agent_processes WHERE heartbeat_at < now() - interval '7 days';
 
 -- workers --
--- With what each has at work. The oldest of it is told to whom may see it, and to no one else.
+-- With what each has at work. The oldest of it is told to whom may see it, and to no one else. What runs in a process of
+-- its own was started by one of Prefect's workers; by which of several nobody says.
 WITH running AS (
     SELECT e.id, e.lease_owner, e.agent_type, e.started_at, e.options, e.user_id, r.full_name, r.organization_id
     FROM agent_executions AS e
@@ -38,7 +39,11 @@ WITH running AS (
 )
 SELECT p.id AS worker_id, p.name, p.kind, p.environment, p.pool,
     CASE WHEN p.stopped_at IS NOT NULL OR p.heartbeat_at < now() - make_interval(secs => p.patience_s) THEN 'offline'
-         WHEN EXISTS (SELECT FROM running WHERE lease_owner = p.id) THEN 'busy'
+         WHEN EXISTS (
+             SELECT FROM running AS r
+             WHERE CASE p.kind WHEN 'worker' THEN r.lease_owner = p.id
+                 ELSE r.lease_owner NOT IN (SELECT id FROM agent_processes) END
+         ) THEN 'busy'
          ELSE 'idle' END AS status,
     task.id AS task_id, task.title, task.started_at, task.progress,
     p.cpu_usage, p.memory_usage, p.completed AS tasks_completed, p.failed AS tasks_failed, p.capacity,

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from blocks.environment import Environment
 from deployments.agent_runs import RunClient, quick_client
 from deployments.agent_worker import AgentWorker
+from deployments.beating import Beating
 from deployments.dispatcher import Dispatcher
 from tasks.agents.context import Runner
 from tasks.agents.desk import dsn_of, open_desk
@@ -96,7 +97,10 @@ async def serve(name: str, roles: Sequence[Role], stopping: asyncio.Event, runne
         async with open_desk(environment, dsn, runners=runners) as desk:
             players = [PLAYERS[role](desk, client, name) for role in roles]
             logger.info("%s is here, to %s", desk.owner, " and ".join(roles))
-            async with running(watch_address(environment, dsn, desk.store)):
+            async with (
+                running(watch_address(environment, dsn, desk.store)),
+                running(Beating(desk, client, roles).run()),
+            ):
                 await play(players, dsn, stopping)
 
 
