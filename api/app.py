@@ -21,6 +21,7 @@ from api import (
     github,
     health,
     invitations,
+    live_socket,
     members,
     organizations,
     processes,
@@ -33,6 +34,7 @@ from api import (
 )  # fmt: skip
 from api.backend import Backend, from_environment
 from api.etags import ETags
+from api.live import Hub
 from api.requests import Requests
 
 EXPOSED = ["ETag", "Location", "Retry-After", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
@@ -40,7 +42,7 @@ EXPOSED = ["ETag", "Location", "Retry-After", "X-Execution-Status", "X-Next-Curs
 
 PARTS = (
     health, auth, github, executions, agents, dashboard, releases, repositories, organizations, members, invitations,
-    teams, tasks, workflows, processes,
+    teams, tasks, workflows, processes, live_socket,
 )  # fmt: skip
 """/agents/{agent} comes after /agents/executions."""
 
@@ -64,6 +66,7 @@ def create_app(backend: Backend) -> FastAPI:
         responses={"default": {"model": errors.Problem}},
     )
     app.state.backend = backend
+    app.state.live = Hub(backend)
     for part in PARTS:
         app.include_router(part.router)
     errors.install(app)

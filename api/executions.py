@@ -1,7 +1,7 @@
 """Asking for an agent's work and watching it: one row in the database, and nobody has to be awake to take it.
 
 `Idempotency-Key` makes asking twice safe. A log is read on with `since`, the `sequence` of the last line seen, or as it
-is written with `Accept: text/event-stream` (api/streams.py).
+is written with `Accept: text/event-stream`, or with `wait` (api/streams.py).
 
 Who may: the owner of a repository that belongs to no organization may do everything with it, so a fresh account can
 start at once. In an organization its roles decide: agents.execute to ask and to retry, agents.stop to cancel,
@@ -24,7 +24,7 @@ from api.cursors import CurrentPaging, read_cursor
 from api.errors import ApiError
 from api.execution_requests import NewExecution
 from api.permissions import Access, Needs
-from api.streams import EventStream, is_wanted
+from api.streams import LONGEST_WAIT_S, EventStream, is_wanted, next_page, patience
 from database import executions
 from database.agents import AGENTS, find
 from database.execution_rows import Execution, ExecutionDetail, Filter, ListedExecution, Log, LogLine
@@ -90,7 +90,7 @@ def get_execution(execution_id: UUID, caller: Reads, backend: CurrentBackend) ->
     response_model=list[LogLine],
     responses={200: {"content": {"text/event-stream": {}}}},
 )
-def get_logs(
+async def get_logs(
     execution_id: UUID,
     caller: Reads,
     backend: CurrentBackend,
@@ -98,6 +98,7 @@ def get_logs(
     response: Response,
     since: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for a line, if there is none")] = 0,
     last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
 ) -> Response | list[LogLine]:
     """A page may be shorter than `limit`; an empty one is the end, so far. `X-Execution-Status` is the status before
@@ -108,9 +109,9 @@ def get_logs(
         with backend.pool.connection() as connection:
             return seen(executions.logs(connection, caller.user_id, execution_id, since=after, limit=limit))
 
-    start = max(since, last_event_id)
-    log = read(start)
-    if is_wanted(http):
+    start, streams = max(since, last_event_id), is_wanted(http)
+    log = await next_page(read, since=start, wait_s=0 if streams else patience(http, wait))
+    if streams:
         return EventStream(read, log, since=start)
     response.headers["X-Execution-Status"] = log.status
     return log.lines

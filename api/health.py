@@ -2,9 +2,10 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import psycopg
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from api import PREFIX, __version__
 from api.backend import Backend, CurrentBackend
@@ -17,6 +18,7 @@ from database.pool import Unavailable
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix=PREFIX, tags=["health"], dependencies=[Public])
 ANSWER_S = 2.0
+Live = Literal["websocket", "events", "polling"]
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,18 @@ class DatabaseHealth:
 
 @dataclass(frozen=True)
 class Health:
-    """`schema_version` is the newest migration's, or null if there is none or the database cannot be asked."""
+    """`schema_version` is the newest migration's, or null if there is none or the database cannot be asked. `live` are
+    the ways to follow what happens here, best first: `/ws`, a log as an event stream, and `wait`."""
 
     status: str
     version: str
     database: DatabaseHealth
     schema_version: int | None
+    live: list[Live]
 
 
 @router.get("/health", summary="Can the backend work?", responses={503: {"model": Health}})
-def get_health(backend: CurrentBackend, response: Response) -> Health:
+def get_health(backend: CurrentBackend, http: Request, response: Response) -> Health:
     version, status = ask(backend)
     usage = backend.pool.usage()
     response.status_code = 200 if status == "connected" else 503
@@ -47,6 +51,7 @@ def get_health(backend: CurrentBackend, response: Response) -> Health:
         version=__version__,
         database=DatabaseHealth(usage.active, usage.idle, usage.maximum, status),
         schema_version=version,
+        live=["polling"] if "aws.event" in http.scope else ["websocket", "events", "polling"],
     )
 
 

@@ -1,4 +1,5 @@
-"""A log as it is written, as server-sent events, until the execution has ended.
+"""A log as it is written: as server-sent events until the execution has ended, or with `wait`, page by page, where an
+answer has to be whole (Lambda behind API Gateway).
 
 Events: `log` (a line; its id is the `sequence`), `status` (when it changes), `end` (the last one). A stream that ends
 without `end` was cut off: a browser's EventSource then asks again by itself, with the last id it saw.
@@ -8,6 +9,7 @@ The table is asked, not listened to: no connection is held while nothing happens
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
@@ -25,6 +27,10 @@ MEDIA_TYPE = "text/event-stream"
 SHORTEST_S, LONGEST_S = 0.1, 1.0
 SIGN_OF_LIFE_S = 15.0
 MANY = 100
+LONGEST_WAIT_S = 25
+"""API Gateway gives up after 30 s."""
+SPARE_S = 3.0
+"""Of a Lambda function's time, to answer in."""
 LINE = TypeAdapter(LogLine)
 
 
@@ -71,3 +77,27 @@ async def events(
 
 def event(name: str, status: str) -> bytes:
     return f"event: {name}\ndata: {json.dumps({'status': status})}\n\n".encode()
+
+
+def patience(request: Request, wait_s: float) -> float:
+    """How long this answer may wait: a Lambda function is ended when its time is up."""
+    context = request.scope.get("aws.context")
+    return wait_s if context is None or not wait_s else min(wait_s, context.get_remaining_time_in_millis() / 1000 - SPARE_S)
+
+
+async def next_page(
+    read: Callable[[int], Log],
+    *,
+    since: int,
+    wait_s: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Log:
+    """The lines after `since` as soon as there are some; none when the status changes, or after `wait_s` seconds."""
+    until, pause = clock() + wait_s, SHORTEST_S
+    first = log = await run_in_threadpool(read, since)
+    while not log.lines and log.status == first.status and log.status not in ENDED and (left := until - clock()) > 0:
+        await sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_S)
+        log = await run_in_threadpool(read, since)
+    return log

@@ -33,6 +33,7 @@ def test_health_says_which_schema_there_is(visitor: Client, migrated: str) -> No
         "version": "0.1.0",
         "database": {"active_connections": 0, "idle_connections": 1, "max_connections": 5, "status": "connected"},
         "schema_version": newest,
+        "live": ["websocket", "events", "polling"],
     }
 
 
