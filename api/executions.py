@@ -98,7 +98,9 @@ async def get_logs(
     response: Response,
     since: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-    wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for a line, if there is none")] = 0,
+    wait: Annotated[
+        int, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for a line, if there is none")
+    ] = 0,
     last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
 ) -> Response | list[LogLine]:
     """A page may be shorter than `limit`; an empty one is the end, so far. `X-Execution-Status` is the status before

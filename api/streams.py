@@ -82,7 +82,11 @@ def event(name: str, status: str) -> bytes:
 def patience(request: Request, wait_s: float) -> float:
     """How long this answer may wait: a Lambda function is ended when its time is up."""
     context = request.scope.get("aws.context")
-    return wait_s if context is None or not wait_s else min(wait_s, context.get_remaining_time_in_millis() / 1000 - SPARE_S)
+    return (
+        wait_s
+        if context is None or not wait_s
+        else min(wait_s, context.get_remaining_time_in_millis() / 1000 - SPARE_S)
+    )
 
 
 async def next_page(

@@ -4,6 +4,7 @@ import { html, nothing, render } from "./vendor/lit-html/lit-html.js";
 import * as api from "./api.js";
 import * as session from "./session.js";
 import { ago } from "./format.js";
+import { listen } from "./live.js";
 import { icon } from "./parts.js";
 import { poll, pollNow } from "./polling.js";
 import { agentsPage } from "./pages/agents.js";
@@ -126,7 +127,8 @@ function skip(event) {
 function narrow() {
   const policy = document.createElement("meta");
   policy.httpEquiv = "Content-Security-Policy";
-  policy.content = `connect-src ${new URL(api.BASE, location.href).origin}`;
+  const { origin } = new URL(api.BASE, location.href);
+  policy.content = `connect-src ${origin} ${origin.replace("http", "ws")}`;
   document.head.append(policy);
 }
 
@@ -144,4 +146,5 @@ api.onLink(redraw);
 addEventListener("hashchange", navigate);
 setInterval(() => document.hidden || redraw(), 1000); // "12 s ago"
 poll(learnAgents, 2000);
+listen();
 navigate();

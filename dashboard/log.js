@@ -1,4 +1,5 @@
-// An execution's log while it is written: a stream where the server streams, pages where it does not (Lambda).
+// An execution's log while it is written: a stream where the server streams; where it does not (Lambda), pages, for each
+// of which the API waits until there is a line.
 // All lines are kept, as text; the page shows some hundreds of them, and follows until one scrolls up.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
@@ -9,7 +10,7 @@ import { ENDED, icon } from "./parts.js";
 import { poll } from "./polling.js";
 
 const PAGE = 1000, SHOWN = 400, MOST_SHOWN = 2000;
-const QUICK_MS = 250, QUIET_MS = 1500;
+const QUICK_MS = 250, QUIET_MS = 1500, WAIT_S = 20;
 const NEAR_PX = 40;
 const SAID_MS = 4000;
 const STREAM_MS = 24 * 3600 * 1000;
@@ -22,12 +23,12 @@ export function logViewer(executionId, { redraw }) {
 
   /** Ask for a stream; what comes tells whether this server has any. Returns how long to wait before the next time. */
   async function read(signal) {
-    const url = `${path}?since=${since}&limit=${PAGE}`, before = since;
+    const url = `${path}?since=${since}&limit=${PAGE}&wait=${WAIT_S}`, before = since, asked = Date.now();
     const headers = { Accept: "text/event-stream, application/json" };
     const response = await api.authorized(url, { signal, headers, patience: STREAM_MS });
     if (response.headers.get("Content-Type").startsWith("text/event-stream")) await stream(response);
     else take(await response.json(), response.headers.get("X-Execution-Status"));
-    return ended ? false : since > before ? QUICK_MS : QUIET_MS;
+    return ended ? false : since > before || Date.now() - asked > QUIET_MS ? QUICK_MS : QUIET_MS;
   }
 
   function take(page, status) {

@@ -1,4 +1,5 @@
-// Asking again and again: not while the tab is hidden, ever more seldom while it fails, at once when it may work again.
+// Asking again and again: not while the tab is hidden, ever more seldom while it fails, at once when it may work again
+// or when the API says that something has happened (live.js).
 
 const LONGEST_MS = 30_000;
 
@@ -9,6 +10,7 @@ export function poll(work, every) {
 
   async function turn() {
     clearTimeout(timer);
+    timer = null;
     if (running) {
       again = true;
       return;
@@ -34,9 +36,11 @@ export function poll(work, every) {
   }
 
   const soon = () => document.hidden || turn();
+  const sooner = () => timer && soon();
   document.addEventListener("visibilitychange", soon, { signal: stopped.signal });
   addEventListener("online", soon, { signal: stopped.signal });
   addEventListener("poll-now", soon, { signal: stopped.signal });
+  addEventListener("happened", sooner, { signal: stopped.signal });
   turn();
   return { now: turn, stop: () => (clearTimeout(timer), stopped.abort()) };
 }

@@ -32,9 +32,19 @@ def test_what_was_just_asked_for_is_seen(page: Page, site: Site) -> None:
     expect(page).to_have_title(re.compile("crm completed"))
 
 
+def test_what_happens_is_seen_at_once(page: Page, person: Person, go: Go) -> None:
+    """The API tells of it: a page that asks every eight seconds while nothing happens does not wait for its turn."""
+    with page.expect_websocket() as opened:
+        go("#/")
+    expect(page.get_by_text("No executions yet")).to_be_visible()
+    with opened.value.expect_event("framereceived"):
+        person.has("crm")
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(2, timeout=3000)
+
+
 @pytest.mark.parametrize("streams", [True, False])
 def test_a_log_is_read_while_it_grows(page: Page, person: Person, go: Go, streams: bool) -> None:
-    """As a stream, and page by page as from Lambda."""
+    """As a stream, and page by page as from Lambda, which waits for the next line."""
     if not streams:
         page.route("**/logs*", lambda route: route.continue_(headers={**route.request.headers, "accept": "*/*"}))
     running = person.has()

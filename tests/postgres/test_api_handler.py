@@ -26,7 +26,9 @@ from types import SimpleNamespace
 from api.handler import handler
 
 loaded = sorted({n if n.startswith("database.") else n.partition(".")[0] for n in sys.modules})
-context = SimpleNamespace(aws_request_id="c0ffee00-aaaa-bbbb-cccc-123456789abc")
+context = SimpleNamespace(
+    aws_request_id="c0ffee00-aaaa-bbbb-cccc-123456789abc", get_remaining_time_in_millis=lambda: 3200
+)
 answers = [handler(event, context) for event in json.load(sys.stdin)]
 print(json.dumps({"loaded": loaded, "answers": answers}))
 """
@@ -82,7 +84,7 @@ def test_a_body_in_base64_is_read(migrated: str) -> None:
     assert [problem["field"] for problem in json.loads(answers[0]["body"])["details"]] == ["body.email"]
 
 
-def test_a_stream_is_a_page(migrated: str) -> None:
+def test_a_stream_is_a_page_that_may_wait(migrated: str) -> None:
     with psycopg.connect(migrated, autocommit=True) as connection:
         user = users.sign_in_mock(connection, 42, "hana@example.com", name=None, avatar_url="")
         assert user
@@ -95,6 +97,8 @@ def test_a_stream_is_a_page(migrated: str) -> None:
     answers, _, _ = invoke(wanted, DATABASE_URL=migrated)
     assert (answers[0]["statusCode"], answers[0]["body"]) == (200, "[]")
     assert answers[0]["headers"]["x-execution-status"] == "pending"
+    answers, lines, _ = invoke(wanted | {"rawQueryString": "wait=25"}, DATABASE_URL=migrated)
+    assert (answers[0]["body"], lines[-1]["duration_ms"] > 150) == ("[]", True), "as long as the function has time"
 
 
 def test_a_function_that_is_told_no_environment_is_production() -> None:

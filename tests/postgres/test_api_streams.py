@@ -17,8 +17,10 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
-from api.streams import events
+from api.streams import events, next_page
 from database.execution_rows import Log, LogLine
 from database.pool import Unavailable
 from tests.backend import JWT_SECRET
@@ -90,6 +92,29 @@ def test_a_long_silence_is_interrupted_by_signs_of_life() -> None:
     assert [event.get("event", "comment") for event in told] == ["status", "comment", "status", "end"]
 
 
+def waited(*logs: Log, wait_s: float = 20) -> tuple[Log, list[float]]:
+    """What a page that waits gives when the table holds one after another, and the pauses between the looks."""
+    left, pauses, now = iter(logs), list[float](), [0.0]
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    page = next_page(lambda _after: next(left), since=0, wait_s=wait_s, sleep=pause, clock=lambda: now[0])
+    return asyncio.run(page), pauses
+
+
+def test_a_page_that_waits_comes_with_the_first_line_or_a_change() -> None:
+    nothing = Log("running", [])
+    assert waited(Log("running", [line(1)])) == (Log("running", [line(1)]), [])
+    assert waited(nothing, nothing, Log("running", [line(1)])) == (Log("running", [line(1)]), [0.1, 0.2])
+    assert waited(Log("pending", []), nothing) == (nothing, [0.1])
+    assert waited(Log("failed", [])) == (Log("failed", []), [])
+    assert waited(nothing, wait_s=0) == (nothing, [])
+    found, pauses = waited(*[nothing] * 9, wait_s=3)
+    assert (found, sum(pauses)) == (nothing, pytest.approx(3))
+
+
 @pytest.fixture
 def server(migrated: str) -> Iterator[httpx.Client]:
     """The API under uvicorn, and a client that is signed in."""
@@ -103,7 +128,9 @@ def server(migrated: str) -> Iterator[httpx.Client]:
             client.headers["Authorization"] = f"Bearer {login['access_token']}"
             yield client
         process.terminate()
-        assert "Traceback" not in process.stderr.read()
+        said = process.stderr.read()
+        assert "Traceback" not in said
+        assert "token=" not in said
 
 
 def test_a_server_streams_what_is_written_meanwhile(server: httpx.Client, migrated: str) -> None:
@@ -141,6 +168,16 @@ def write(dsn: str, execution_id: str) -> None:
         with connection.transaction():
             for status in ("running", "completed"):
                 connection.execute("UPDATE agent_executions SET status = %s WHERE id = %s", (status, execution_id))
+
+
+def test_a_token_in_the_address_is_not_in_the_server_s_log(server: httpx.Client) -> None:
+    """The fixture reads that log."""
+    token = server.headers["Authorization"].removeprefix("Bearer ")
+    url = str(server.base_url).replace("http", "ws")
+    with connect(f"{url}ws?token={token}") as socket:
+        assert socket.latency == 0
+    with pytest.raises(InvalidStatus):
+        connect(f"{url}ws?token={token}x")
 
 
 def test_a_server_refuses_ten_mebibytes_before_it_has_them(server: httpx.Client) -> None:

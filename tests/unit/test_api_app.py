@@ -41,6 +41,7 @@ def test_health_of_a_database_that_is_down(client: Client) -> None:
             "status": "error: not reachable",
         },
         "schema_version": None,
+        "live": ["websocket", "events", "polling"],
     }
 
 
