@@ -51,9 +51,12 @@ class SharedMemoryInUse(PostgresError):
 
 
 class Postgres:
-    """One server on `<home>/postgres/data`. `port` 0 takes a free one at each start."""
+    """One server on `<home>/postgres/data`. `port` 0 takes a free one at each start.
 
-    def __init__(self, home: Path, port: int = 0, binaries: Choice = "auto") -> None:
+    `dies_with_thread`: the thread that starts it lives as long as it should (the main thread always does).
+    """
+
+    def __init__(self, home: Path, port: int = 0, binaries: Choice = "auto", *, dies_with_thread: bool = False) -> None:
         self.home = home.resolve()
         self.data = self.home / "postgres" / "data"
         self.log = self.home / "logs" / "postgres.log"
@@ -61,6 +64,7 @@ class Postgres:
         self.tls = False
         self._choose_port = port == 0
         self._choice: Choice = binaries
+        self._dies_with_thread = dies_with_thread
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, patience: float = 60.0) -> None:
@@ -108,7 +112,8 @@ class Postgres:
         settings = SETTINGS | {"port": str(self.port), "ssl": "on" if self.tls else "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         server = [self.binaries.program("postgres"), "-D", str(self.data), *options]
-        watched = threading.current_thread() is threading.main_thread()  # another thread may end before the server
+        # another thread may end before the server
+        watched = self._dies_with_thread or threading.current_thread() is threading.main_thread()
         return launched(server, dies_with=signal.SIGINT if watched else None, account=self.account)
 
     def dsn(self, dbname: str = "postgres") -> str:

@@ -128,7 +128,8 @@ class Front:
                 chunks.close()
         status, headers = started
         kept = tuple((name, value) for name, value in headers if name.lower() not in DROPPED_HEADERS)
-        return Answer(int(status.split()[0]), body, kept)
+        length = dict(headers).get("Content-Length", "") if environ["REQUEST_METHOD"] == "HEAD" else ""
+        return Answer(int(status.split()[0]), body, kept, length)
 
 
 UNLOCKED = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})

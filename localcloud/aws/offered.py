@@ -25,7 +25,8 @@ WRITES: Mapping[str, re.Pattern[str]] = {
         "secretsmanager": r"(Create|Delete|Restore|Update)Secret|PutSecretValue|UpdateSecretVersionStage"
         r"|(Tag|Untag)Resource",
         "rds": r"(Add|Remove)Tags\w+Resource|(Create|Modify|Delete)DB(Instance|SubnetGroup|ParameterGroup)"
-        r"|(Create|Delete)DBSnapshot|(Reboot|Start|Stop)DBInstance|CopyDBParameterGroup",
+        r"|(Create|Delete)DBSnapshot|(Reboot|Start|Stop)DBInstance|RestoreDBInstance(FromDBSnapshot|ToPointInTime)"
+        r"|CopyDBParameterGroup",
         "logs": r"(Create|Delete)Log(Group|Stream)|PutLogEvents|(Put|Delete)(RetentionPolicy|ResourcePolicy)"
         r"|(Tag|Untag)(Resource|LogGroup)",
         "lambda": r"(Create|Delete)Function|UpdateFunction(Code|Configuration)|PublishVersion|Invoke"

@@ -15,11 +15,12 @@ from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 from moto.rds.responses import RDSResponse
 
 from localcloud.aws import rds_catalog as catalog
-from localcloud.aws import rds_groups
+from localcloud.aws import rds_groups, rds_restores
 from localcloud.aws import rds_rules as rules
 from localcloud.aws.patches import Patches
 from localcloud.aws.rds_life import Lifecycle
 from localcloud.aws.rds_postgres import Databases
+from localcloud.aws.rds_snapshots import Snapshots
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
@@ -41,7 +42,8 @@ DEFERRED = {
 def install(cloud: "Cloud") -> Lifecycle:
     """Close RDS's gaps; answers the lifecycle of the instances."""
     databases = Databases(cloud.postgres, cloud.home) if cloud.postgres else None
-    life = Lifecycle(databases, writing=cloud.state.writing, lasting=cloud.timings.database)
+    snapshots = Snapshots(databases, cloud.home) if databases else None
+    life = Lifecycle(databases, snapshots, writing=cloud.state.writing, lasting=cloud.timings.database)
     _install_catalog(cloud.patches)
     _install_create(cloud.patches, life)
     _install_modify(cloud.patches, life)
@@ -49,6 +51,7 @@ def install(cloud: "Cloud") -> Lifecycle:
     _install_power(cloud.patches, life)
     _install_endpoint(cloud.patches, databases)
     rds_groups.install(cloud.patches)
+    rds_restores.install(cloud.patches, life)
     return life
 
 
@@ -83,10 +86,13 @@ def _install_create(patches: Patches, life: Lifecycle) -> None:
         identifier = wanted["db_instance_identifier"]
         if identifier in backend.databases:
             return original(backend, wanted)  # which says that it exists
+        restore_from = wanted.pop("restore_from", None)
+        if restore_from:
+            rds_restores.settle(wanted)
         rules.check_create(backend, wanted)
-        _check_shared(backend, wanted)
         database = original(backend, _with_defaults(wanted, backend))
         _shape(database, wanted)
+        database.restore_from = restore_from
         life.begin(database, "creating")
         return database
 
@@ -99,24 +105,6 @@ def _install_create(patches: Patches, life: Lifecycle) -> None:
     @patches.wrap(MasterUserSecret, "_generate_secret_string")
     def master_secret(original: Any, secret: Any) -> str:
         return json.dumps({"username": secret.resource.master_username, "password": secrets.token_urlsafe(24)})
-
-    for name in ("restore_db_instance_from_db_snapshot", "restore_db_instance_to_point_in_time"):
-        patches.wrap(RDSBackend, name)(_no_restore)
-
-
-def _check_shared(backend: Any, wanted: Wanted) -> None:
-    """One PostgreSQL is behind all instances, so each needs a master user and a database of its own."""
-    for other in backend.databases.values():
-        for kind, name in (("master user", "master_username"), ("database", "db_name")):
-            if wanted.get(name) and getattr(other, name) == wanted[name]:
-                raise NotImplementedError(
-                    f"one PostgreSQL is behind all DB instances, and {kind} {wanted[name]!r} "
-                    f"is that of {other.db_instance_identifier!r}"
-                )
-
-
-def _no_restore(original: Any, *args: Any, **kwargs: Any) -> Any:
-    raise NotImplementedError("snapshots are recorded here, but hold no data to restore")
 
 
 def _with_defaults(wanted: Wanted, backend: Any) -> Wanted:
@@ -237,13 +225,6 @@ def _install_power(patches: Patches, life: Lifecycle) -> None:
         life.begin(database, "rebooting")
         return database
 
-    @patches.wrap(RDSBackend, "create_db_snapshot")
-    def snapshot(original: Any, backend: Any, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
-        database = backend.databases.get(db_instance_identifier)
-        if database and kwargs.get("snapshot_type") != "automated":
-            rules.check_available(database)
-        return original(backend, db_instance_identifier, *args, **kwargs)
-
 
 def _install_endpoint(patches: Patches, databases: Databases | None) -> None:
     moto_endpoint = vars(DBInstance)["endpoint"]
@@ -254,6 +235,7 @@ def _install_endpoint(patches: Patches, databases: Databases | None) -> None:
             return None
         if databases is None:
             return moto_endpoint.fget(database)
-        return {"Address": "127.0.0.1", "Port": databases.server.port, "HostedZoneId": "Z2R2ITUGPM61AM"}
+        port = databases.servers.of(database.db_instance_identifier).port
+        return {"Address": "127.0.0.1", "Port": port, "HostedZoneId": "Z2R2ITUGPM61AM"}
 
     patches.replace(DBInstance, "endpoint", property(endpoint))

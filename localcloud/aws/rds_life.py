@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from localcloud.aws.rds_postgres import DEFAULT_DATABASE, Databases
+from localcloud.aws.rds_snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +28,13 @@ Writing = Callable[[str], AbstractContextManager[None]]
 class Lifecycle:
     """The transitions of the instances of one cloud. `lasting` is in seconds."""
 
-    def __init__(self, databases: Databases | None, *, writing: Writing, lasting: float) -> None:
-        self.databases, self._writing, self._lasting = databases, writing, lasting
+    def __init__(
+        self, databases: Databases | None, snapshots: Snapshots | None, *, writing: Writing, lasting: float
+    ) -> None:
+        self.databases, self.snapshots = databases, snapshots
+        self._writing, self._lasting = writing, lasting
         self._work: dict[str, Callable[[Any], None]] = {
-            "creating": self._ensure,
+            "creating": self._create,
             "resetting-master-credentials": self._ensure,
             "rebooting": self._reboot,
             "starting": self._start,
@@ -46,8 +50,23 @@ class Lifecycle:
     def begin(self, database: Any, status: str) -> None:
         """Start a transition."""
         database.status = status
+        self._start_thread(f"rds-{status}", self._run, database, status)
+
+    def take(self, snapshot: Any) -> None:
+        """Take what a snapshot holds, at once: it is of the moment of the call. It is available a little later."""
+        if self.snapshots:
+            with self._one_at_a_time:
+                self.snapshots.take(snapshot.db_snapshot_identifier, snapshot.db_instance_identifier)
+        snapshot.status = "creating"
+        self._start_thread("rds-snapshot", self._finish, snapshot)
+
+    def _finish(self, snapshot: Any) -> None:
+        if not self._interrupted.wait(self._lasting):
+            self._move(snapshot, "creating", "available")
+
+    def _start_thread(self, name: str, work: Callable[..., None], *arguments: Any) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=self._run, args=(database, status), name=f"rds-{status}", daemon=True)
+        thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -59,6 +78,8 @@ class Lifecycle:
                 self.begin(database, status)
             elif status == "available":
                 self._make_sure(database)
+        for snapshot in list(backend.database_snapshots.values()):
+            self._move(snapshot, "creating", "available")
 
     def _make_sure(self, database: Any) -> None:
         """An instance that was there stays `available`, also while PostgreSQL itself is away."""
@@ -115,6 +136,12 @@ class Lifecycle:
                 password=password_of(database),
                 dbname=database.db_name or DEFAULT_DATABASE,
             )
+
+    def _create(self, database: Any) -> None:
+        """Make it; then, where it is restored, put the snapshot's data into it."""
+        self._ensure(database)
+        if self.snapshots and (snapshot := vars(database).get("restore_from")):
+            self.snapshots.put_back(snapshot, database.db_instance_identifier)
 
     def _start(self, database: Any) -> None:
         self._ensure(database)

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 
 from localcloud.aws.rds_postgres import Databases, Login
+from localcloud.aws.rds_servers import Server
 from localcloud.meters import gauge_kind, metrics_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Gauges:
 
     def __init__(self, cloud: "Cloud", databases: Databases) -> None:
         self._cloud, self._databases = cloud, databases
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connections: dict[str, psycopg.Connection[Any]] = {}
         self._before: dict[int, float] = {}
         self._looked_at = 0.0
 
@@ -44,7 +45,7 @@ class Gauges:
             if database.status == "available" and database.db_instance_identifier in logins
         ]
         try:
-            levels = {name: self._levels(logins[name]) for name in available}
+            levels = {name: self._levels(name, logins[name]) for name in available}
             cpu = self._cpu(now) if available else None
         except psycopg.OperationalError as error:
             logger.info("PostgreSQL cannot be measured: %s", error)
@@ -54,12 +55,12 @@ class Gauges:
             self._note(now, name, level if cpu is None else level | {("CPUUtilization", "Percent"): cpu})
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        while self._connections:
+            self._connections.popitem()[1].close()
 
-    def _levels(self, login: Login) -> dict[tuple[str, str], float]:
-        found = self._admin().execute(CONNECTIONS, [login.username, login.dbname]).fetchone()
+    def _levels(self, name: str, login: Login) -> dict[tuple[str, str], float]:
+        admin = self._admin(self._databases.servers.of(name))
+        found = admin.execute(CONNECTIONS, [login.username, login.dbname]).fetchone()
         return {
             ("DatabaseConnections", "Count"): found[0] if found else 0,
             ("FreeStorageSpace", "Bytes"): psutil.disk_usage(str(self._cloud.home)).free,
@@ -81,10 +82,9 @@ class Gauges:
         return min(share, 100.0) if known else None
 
     def _cpu_seconds(self) -> dict[int, float]:
-        """Processor time of the server's processes."""
-        server = psutil.Process(self._admin().info.backend_pid).parent()
+        """Processor time of the servers' processes."""
         used = {}
-        for process in [server, *server.children()] if server else []:
+        for process in [process for server in self._databases.servers.all() for process in self._processes(server)]:
             try:
                 times = process.cpu_times()
             except psutil.Error:
@@ -92,7 +92,12 @@ class Gauges:
             used[process.pid] = times.user + times.system
         return used
 
-    def _admin(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._databases.server.dsn(), autocommit=True, connect_timeout=2)
-        return self._connection
+    def _processes(self, server: Server) -> list[psutil.Process]:
+        main = psutil.Process(self._admin(server).info.backend_pid).parent()
+        return [main, *main.children()] if main else []
+
+    def _admin(self, server: Server) -> psycopg.Connection[Any]:
+        dsn = server.dsn()
+        if dsn not in self._connections or self._connections[dsn].closed:
+            self._connections[dsn] = psycopg.connect(dsn, autocommit=True, connect_timeout=2)
+        return self._connections[dsn]

@@ -63,7 +63,7 @@ def corrected_text(text: str, logins: Collection[Login]) -> str:
         return text
     after = {key: _corrected_url(value, logins) if isinstance(value, str) else value for key, value in parts.items()}
     who = [parts.get(key) for key in ("host", "username", "password", "dbname")]
-    if "port" in parts and (port := _port_of(who, logins)):
+    if "port" in parts and (port := _port_of(who, str(parts["port"]), logins)):
         after["port"] = str(port) if isinstance(parts["port"], str) else port
     return text if after == parts else json.dumps(after)
 
@@ -77,15 +77,20 @@ def _corrected_url(text: str, logins: Collection[Login]) -> str:
     if url.scheme not in ("postgres", "postgresql") or port is None:
         return text
     who = [host, unquote(url.username or ""), unquote(url.password or ""), unquote(url.path.removeprefix("/"))]
-    today = _port_of(who, logins)
+    today = _port_of(who, str(port), logins)
     if today is None or today == port:
         return text
     return url._replace(netloc=f"{url.netloc.rpartition(':')[0]}:{today}").geturl()
 
 
-def _port_of(who: list[Any], logins: Collection[Login]) -> int | None:
-    """Today's port of the login with this host, user, password and database; None if it is nobody's."""
+def _port_of(who: list[Any], port: str, logins: Collection[Login]) -> int | None:
+    """Today's port of the login with this host, user, password and database; None if it is nobody's.
+
+    An instance that was restored from another's snapshot has the same login: then the port says which is meant.
+    """
     host, *login = map(str, who)
     if host not in HERE:
         return None
-    return next((known.port for known in logins if [known.username, known.password, known.dbname] == login), None)
+    known = [known for known in logins if [known.username, known.password, known.dbname] == login]
+    meant = [one for one in known if str(one.moved_from) == port] if len(known) > 1 else known
+    return meant[0].port if meant else None

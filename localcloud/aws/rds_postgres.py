@@ -1,4 +1,4 @@
-"""The real database behind an RDS instance: a role and a database on the one embedded PostgreSQL.
+"""The real database behind an RDS instance: a role and a database on the embedded PostgreSQL, or on its own server.
 
 Which instance owns which is in `<home>/secrets/rds.json`, with the password. Every step may be done again, so that a
 cloud that died in the middle goes on where it was.
@@ -7,29 +7,23 @@ cloud that died in the middle goes on where it was.
 import json
 import logging
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from localcloud.aws.rds_servers import Server, Servers
 from localcloud.files import write_whole
+from localcloud.postgres_binaries import PostgresError
 
 logger = logging.getLogger(__name__)
 
 SUPERUSER_ROLE = "rds_superuser"
 """The group of RDS's master users: no superuser, and what RDS grants it that PostgreSQL has."""
 DEFAULT_DATABASE = "postgres"
-
-
-class Server(Protocol):
-    """The embedded PostgreSQL."""
-
-    @property
-    def port(self) -> int: ...
-
-    def dsn(self, dbname: str = "postgres") -> str: ...
+OWNED = "SELECT datname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE rolname = %s"
 
 
 @dataclass(frozen=True)
@@ -41,16 +35,20 @@ class Login:
     username: str
     password: str
     dbname: str
+    own: bool = False
+    """The instance has a server of its own."""
+    moved_from: int = field(default=0, compare=False)
+    """The port of the last time."""
 
     def __repr__(self) -> str:
         return f"Login({self.username!r} on {self.dbname!r} at {self.host}:{self.port})"
 
 
 class Databases:
-    """Roles and databases of RDS instances on one server."""
+    """Roles and databases of RDS instances on their servers."""
 
     def __init__(self, server: Server, home: Path) -> None:
-        self.server = server
+        self.servers = Servers(server, home)
         self._file = home / "secrets" / "rds.json"
 
     def logins(self) -> dict[str, Login]:
@@ -60,27 +58,48 @@ class Databases:
         return {identifier: Login(**login) for identifier, login in json.loads(self._file.read_text()).items()}
 
     def move(self) -> list[Login]:
-        """Every login, with the port that the server has today; remembered so."""
-        logins = {name: replace(login, port=self.server.port) for name, login in self.logins().items()}
-        if logins != self.logins():
+        """Every login, with the port that its server has today; remembered so."""
+        before = self.logins()
+        for name in (name for name, login in before.items() if login.own):
+            try:
+                self.servers.start_own(name)
+            except PostgresError as error:
+                logger.warning("DB instance %r has no PostgreSQL behind it: %s", name, error)
+        logins = {
+            name: replace(login, port=self.servers.of(name).port, moved_from=login.port)
+            for name, login in before.items()
+        }
+        if logins != before:
             self._write(logins)
         return list(logins.values())
 
     def ensure(self, identifier: str, *, username: str, password: str, dbname: str) -> None:
         """Make the role and the database, or bring them up to date."""
-        with self._admin() as admin:
+        own = self._needs_own(identifier, username, dbname)
+        server = self.servers.start_own(identifier) if own else self.servers.shared
+        with self._admin(identifier) as admin:
             self._ensure_role(admin, username, password)
             if dbname != DEFAULT_DATABASE:
                 self._ensure_database(admin, dbname, username)
-        login = Login("127.0.0.1", self.server.port, username, password, dbname)
+        login = Login("127.0.0.1", server.port, username, password, dbname, own)
         self._write({**self.logins(), identifier: login})
+
+    def _needs_own(self, identifier: str, username: str, dbname: str) -> bool:
+        """True if another instance has a role or a database of that name on the shared server."""
+        logins = self.logins()
+        if known := logins.get(identifier):
+            return known.own
+        return any(
+            not other.own and (other.username == username or other.dbname == dbname != DEFAULT_DATABASE)
+            for other in logins.values()
+        )
 
     def open(self, identifier: str, *, allowed: bool) -> None:
         """Let the master user in, or shut it out and end its connections (a stopped instance)."""
         login = self.logins().get(identifier)
         if login is None:
             return
-        with self._admin() as admin:
+        with self._admin(identifier) as admin:
             word = sql.SQL("LOGIN" if allowed else "NOLOGIN")
             admin.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(login.username), word))
             if not allowed:
@@ -92,8 +111,7 @@ class Databases:
         login = logins.pop(identifier, None)
         if login is None:
             return
-        with self._admin() as admin:
-            self._drop(admin, login)
+        self._drop(identifier, login)
         self._write(logins)
 
     def drop_all(self) -> None:
@@ -101,17 +119,36 @@ class Databases:
         logins = self.logins()
         if not logins:
             return
-        with self._admin() as admin:
-            for login in logins.values():
-                self._drop(admin, login)
+        for identifier, login in logins.items():
+            self._drop(identifier, login)
         self._write({})
 
-    def _drop(self, admin: psycopg.Connection[Any], login: Login) -> None:
+    def owned(self, identifier: str) -> list[str]:
+        """The databases that belong to the instance's master user."""
+        if (login := self.logins().get(identifier)) is None:
+            return []
+        with self._admin(identifier) as admin:
+            return [str(name) for (name,) in admin.execute(OWNED, [login.username]).fetchall()]
+
+    def empty(self, identifier: str, dbname: str) -> None:
+        """Have an empty database of the master user's, whatever was in it."""
+        username = self.logins()[identifier].username
+        with self._admin(identifier) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(dbname)))
+            self._ensure_database(admin, dbname, username)
+
+    def _drop(self, identifier: str, login: Login) -> None:
+        if login.own:
+            self.servers.end_own(identifier)
+            return
+        with self._admin(identifier) as admin:
+            self._drop_role(admin, login)
+
+    def _drop_role(self, admin: psycopg.Connection[Any], login: Login) -> None:
         role = sql.Identifier(login.username)
         if login.dbname != DEFAULT_DATABASE:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(login.dbname)))
-        owned = "SELECT datname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE rolname = %s"
-        for (name,) in admin.execute(owned, [login.username]).fetchall():
+        for (name,) in admin.execute(OWNED, [login.username]).fetchall():
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         if _exists(admin, "pg_roles", "rolname", login.username):
             self._end_connections(admin, login)
@@ -142,12 +179,16 @@ class Databases:
             [login.username, login.dbname, DEFAULT_DATABASE],
         )
 
-    def _admin(self) -> AbstractContextManager[psycopg.Connection[Any]]:
-        return psycopg.connect(self.server.dsn(), autocommit=True)
+    def _admin(self, identifier: str) -> AbstractContextManager[psycopg.Connection[Any]]:
+        return psycopg.connect(self.servers.of(identifier).dsn(), autocommit=True)
 
     def _write(self, logins: dict[str, Login]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._file, json.dumps({name: asdict(login) for name, login in logins.items()}, indent=1))
+        write_whole(self._file, json.dumps({name: _kept(login) for name, login in logins.items()}, indent=1))
+
+
+def _kept(login: Login) -> dict[str, Any]:
+    return {name: value for name, value in asdict(login).items() if name != "moved_from"}
 
 
 def _exists(admin: psycopg.Connection[Any], catalog: str, column: str, value: str) -> bool:

@@ -61,12 +61,16 @@ class Services:
     def stop(self) -> None:
         """Leave everything where it is, and empty moto: it is global, and the next cloud starts from what was saved."""
         self.interrupt()
+        if self._databases.databases:
+            self._databases.databases.servers.stop()
         _forget()
 
     def reset(self) -> None:
         """Empty the account, databases included; nothing may be in progress."""
         if self._databases.databases:
             self._databases.databases.drop_all()
+        if self._databases.snapshots:
+            self._databases.snapshots.forget_all()
         _forget()
 
     def status(self) -> dict[str, Any]:

@@ -18,9 +18,12 @@ class Answer:
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = field(default=())
+    length: str = ""
+    """Of the body that a HEAD request does not get."""
 
     def send(self, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(status_line(self.status), [*self.headers, ("Content-Length", str(len(self.body)))])
+        length = self.length or str(len(self.body))
+        start_response(status_line(self.status), [*self.headers, ("Content-Length", length)])
         return [self.body]
 
 

@@ -289,16 +289,6 @@ def test_deletion_protection_protects(rds):
     assert "protected" in words
 
 
-def test_a_snapshot_is_recorded_and_cannot_be_restored_here(rds):
-    available(rds)
-    rds.create_db_snapshot(DBInstanceIdentifier=INSTANCE["DBInstanceIdentifier"], DBSnapshotIdentifier="before")
-    assert rds.describe_db_snapshots(DBSnapshotIdentifier="before")["DBSnapshots"][0]["Status"] == "available"
-    assert (
-        refusal(rds.restore_db_instance_from_db_snapshot, DBInstanceIdentifier="copy", DBSnapshotIdentifier="before")[0]
-        == "SimulatorGap"
-    )
-
-
 def subnets(aws, zones):
     found = aws("ec2").describe_subnets()["Subnets"]
     return [subnet["SubnetId"] for subnet in found if subnet["AvailabilityZone"][-1] in zones]
