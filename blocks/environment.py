@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from blocks.agents import AgentSettings
 from blocks.aws import Aws
+from blocks.backup import BackupSettings
 from blocks.canary import CanarySettings
 from blocks.operating import NotifySettings, RollbackSettings
 from blocks.reporting import ReportSettings
@@ -194,6 +195,7 @@ class Environment(Block):
     agents: AgentSettings = AgentSettings()
     load_test: LoadSettings = LoadSettings()
     report: ReportSettings = ReportSettings()
+    backup: BackupSettings = BackupSettings()
     log_retention_days: int = 7
     approval: bool = Field(False, description="suspend before the first write and show the plan")
     approval_hours: float = Field(24, gt=0, le=168, description="so long a plan waits; then its run has failed")
@@ -274,6 +276,8 @@ class Names:
         self.dashboard = f"miyabi-{name}"
         self.site = f"miyabi-site-{name}"
         self.site_bucket = environment.site.bucket or f"miyabi-site-{name}-{environment.account_id}"
+        self.backups_bucket = f"miyabi-backups-{name}-{environment.account_id}"
+        self.verified_database = f"miyabi-verified-{name}"
         self.artifacts_bucket = f"miyabi-artifacts-{name}-{environment.account_id}"
 
 

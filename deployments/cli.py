@@ -59,7 +59,12 @@ site_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on standard output.")
 
 
-ELSEWHERE = ("agents", "diagnose", "investigate", "report", "runbook")
+ELSEWHERE = {
+    **{name: name for name in ("agents", "backup", "diagnose", "investigate", "report", "runbook")},
+    "restore": "backup",
+    "verify-backup": "backup",
+}
+"""Commands, and the file `cli_<name>.py` that each is in."""
 
 
 class Commands(click.Group):
@@ -70,7 +75,8 @@ class Commands(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name in ELSEWHERE:
-            found: click.Command = getattr(import_module(f"deployments.cli_{name}"), name)
+            file = import_module(f"deployments.cli_{ELSEWHERE[name]}")
+            found: click.Command = getattr(file, name.replace("-", "_"))
             return found
         return super().get_command(context, name)
 

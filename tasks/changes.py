@@ -4,6 +4,7 @@
 far through a flow's steps; `Rollout.converge` alone decides between planning, doing nothing and applying.
 """
 
+import copy
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +70,7 @@ class Rollout:
         self.release = release
         self.adopt = adopt
         self.approver: str | None = None
+        self.more_tags: dict[str, str] = {}
         self.changes: list[Change] = []
         self.findings: list[Finding] = []
         self.facts: dict[str, Any] = {}
@@ -78,10 +80,19 @@ class Rollout:
     def planning(self) -> bool:
         return self.aws.planning
 
+    def at(self, environment: Environment, **tags: str) -> "Rollout":
+        """The same run's work on the environment in another form: with its database under another name, say.
+
+        `tags` are for what is made there, besides the usual ones.
+        """
+        other = copy.copy(self)
+        other.environment, other.more_tags = environment, {**self.more_tags, **tags}
+        return other
+
     @property
     def tags(self) -> dict[str, str]:
         """The tags of everything we make. `Release` is the release that created the thing; it is not compared later."""
-        return {**self.environment.tags, **({"Release": self.release} if self.release else {})}
+        return {**self.environment.tags, **({"Release": self.release} if self.release else {}), **self.more_tags}
 
     @property
     def tag_list(self) -> list[dict[str, str]]:

@@ -59,8 +59,11 @@ def observe_snapshot(rollout: Rollout, name: str) -> SeenSnapshot | None:
     return SeenSnapshot.of(found["DBSnapshots"][0])
 
 
-def observe_snapshots(rollout: Rollout) -> list[SeenSnapshot]:
-    """Those of this environment's database that a release of ours has taken and that are whole, oldest first."""
+def observe_snapshots(rollout: Rollout, *, ends: str = NAME_ENDS) -> list[SeenSnapshot]:
+    """Those of this environment's database that we have taken and that are whole, oldest first.
+
+    `ends` is how their names end: without it, those before migrations.
+    """
     database = rollout.environment.names.database
     pages = (
         rollout.aws("rds")
@@ -68,7 +71,7 @@ def observe_snapshots(rollout: Rollout) -> list[SeenSnapshot]:
         .paginate(DBInstanceIdentifier=database, SnapshotType="manual")
     )
     found = [SeenSnapshot.of(snapshot) for page in pages for snapshot in page["DBSnapshots"]]
-    name = re.compile(re.escape(database) + NAME_ENDS)
+    name = re.compile(re.escape(database) + ends)
     ours = [snapshot for snapshot in found if name.fullmatch(snapshot.identifier)]
     whole = [s for s in ours if s.status == "available" and s.taken and rollout.environment.owns(dict(s.tags))]
     return sorted(whole, key=lambda snapshot: (snapshot.taken, snapshot.identifier))
@@ -91,6 +94,11 @@ def apply_snapshot(rollout: Rollout, name: str) -> Snapshot:
     wanted = {"DBInstanceIdentifier": database, "DBSnapshotIdentifier": name, "Tags": rollout.tag_list}
     when_settled(lambda: unless_exists(lambda: rds.create_db_snapshot(**wanted)))
     return _wait_available(rollout, name)
+
+
+def delete_snapshot(rollout: Rollout, name: str) -> None:
+    """Delete a snapshot; nothing happens if it is gone already."""
+    absent_as_none(lambda: rollout.aws("rds").delete_db_snapshot(DBSnapshotIdentifier=name))
 
 
 @step("Snapshot database")

@@ -7,6 +7,7 @@ has succeeded: the next one tries again.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from database import releases
 from tasks.changes import Change, Rollout
-from tasks.database_snapshots import SeenSnapshot, observe_snapshots, plan_old_snapshots
+from tasks.database_snapshots import delete_snapshot, observe_snapshots, plan_old_snapshots
 from tasks.errors import MiyabiError, absent_as_none
 from tasks.functions import FunctionVersion
 from tasks.releases import Store
@@ -94,10 +95,7 @@ def prune_snapshots(rollout: Rollout) -> None:
     planned = sum(is_new_snapshot(change) for change in rollout.changes) if rollout.planning else 0
     changes = plan_old_snapshots(observe_snapshots(rollout), keep=keep, planned=planned)
     for snapshot, change in changes.items():
-
-        def delete(snapshot: SeenSnapshot = snapshot) -> None:
-            absent_as_none(lambda: rollout.aws("rds").delete_db_snapshot(DBSnapshotIdentifier=snapshot.identifier))
-
+        delete = partial(delete_snapshot, rollout, snapshot.identifier)
         rollout.converge(change.resource, [change], apply=delete, planned=lambda: None)
     if changes:
         rollout.find(

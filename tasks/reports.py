@@ -279,3 +279,33 @@ def publish_load(environment: str, page: str, outcome: str) -> None:
         create_markdown_artifact(
             markdown=fit_text(page), key=f"load-{environment}", description=f"{environment}: {outcome}"
         )
+
+
+def publish_verification(environment: str, page: str, outcome: str) -> None:
+    """The page of a backup's verification, from inside a synchronous task; its picture is in it."""
+    if not in_run():
+        return
+    with courtesy("the verification's page"):
+        create_markdown_artifact(
+            markdown=fit_text(page), key=f"backup-verified-{environment}", description=f"{environment}: {outcome}"
+        )
+
+
+def publish_backup(environment: str, page: str, outcome: str) -> None:
+    """What was backed up and what there is, from inside a synchronous task."""
+    if not in_run():
+        return
+    with courtesy("the backup's page"):
+        create_markdown_artifact(
+            markdown=fit_text(page), key=f"backup-{environment}", description=f"{environment}: {outcome}"
+        )
+
+
+def publish_restore(environment: str, page: str, outcome: str) -> None:
+    """Where a restored database is and how to go over to it, from inside a synchronous task."""
+    if not in_run():
+        return
+    with courtesy("the restore's page"):
+        create_markdown_artifact(
+            markdown=fit_text(page), key=f"restore-{environment}", description=f"{environment}: {outcome}"
+        )

@@ -44,6 +44,8 @@ class FunctionTable(Table):
     """How Lambda calls the code, and what goes into a Python package."""
 
     handler: str = Field("lambda_function.lambda_handler", pattern=r"^[\w./-]+\.\w+$")
+    asgi: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
+    """The same as an ASGI application, which a verified backup is asked through: `api.app:app`."""
     packages: tuple[str, ...] = ()
     """Folders put at the root of the zip under their own names; none: the source folder's content itself."""
     requirements: str | None = None
