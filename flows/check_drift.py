@@ -14,25 +14,27 @@ from prefect.states import Completed
 from flows.deploy_backend import package_of
 from flows.deploy_frontend import DASHBOARD, site_of
 from flows.opening import ROOT, opened, run_name
-from flows.parameters import EnvironmentName, SiteSpec, SourceSpec
+from flows.parameters import EnvironmentName, ReleasedSource
 from flows.release import roll_out
 from tasks.changes import PENDING, Change
 from tasks.events import tell
 from tasks.migrations import read_migrations
+from tasks.releases import last_released
 from tasks.reports import publish_drift
 
+DEFAULT = "python:api"
 NEW = ("migration ", "snapshot ", "version ")
 """What a release of a new source makes, or removes after one, begins so."""
 
 
 @flow(name="check-drift", flow_run_name=run_name)
-async def check_drift(
-    environment: EnvironmentName = "local", source: SourceSpec = "python:api", site: SiteSpec = DASHBOARD
-) -> State[None]:
+async def check_drift(environment: EnvironmentName = "local", source: ReleasedSource = "") -> State[None]:
     """Compare what stands with what a release would make of it."""
     async with opened(environment, plan_only=True) as rollout:
-        files = read_migrations(ROOT / "migrations")
-        await roll_out(rollout, package_of(rollout, source), files, (site, site_of(rollout, site)))
+        released, published = last_released(rollout)
+        bundle = package_of(rollout, source or released or DEFAULT)
+        site = DASHBOARD if published else ""
+        await roll_out(rollout, bundle, read_migrations(ROOT / "migrations"), (site, site_of(rollout, site)))
         return await concluded(environment, rollout.changes)
 
 

@@ -39,6 +39,11 @@ SourceSpec = Annotated[
     Field(pattern=r"^(python|rust|zip):.+$"),
     Shown("What: python:FOLDER, rust:FOLDER or zip:FILE; a relative one counts from the repository."),
 ]
+ReleasedSource = Annotated[
+    str,
+    Field(pattern=r"^((python|rust|zip):.+)?$"),
+    Shown("Whose checks: python:FOLDER, rust:FOLDER or zip:FILE. Empty: what was released last."),
+]
 SiteSpec = Annotated[
     str,
     Shown("The site: site:FOLDER, from the repository unless it is a whole path. Empty: none."),

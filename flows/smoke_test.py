@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 from prefect import flow
 
 from flows.opening import ROOT, WORK, opened, run_name
-from flows.parameters import EnvironmentName, Shown, SourceSpec
+from flows.parameters import EnvironmentName, ReleasedSource, Shown
 from flows.recording import Record
 from flows.smoke_history import remembered
 from tasks.bundling.bundle import Bundle
 from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Rollout
 from tasks.gateway import inspect_api
+from tasks.releases import last_released
 from tasks.smoke import checks_for, smoke_api
 from tasks.smoke_browser import browser_problem
 from tasks.smoke_suites import Target, smoke_suites
@@ -26,7 +27,7 @@ from tasks.suites import SUITE, Suite, load_suite
 
 logger = logging.getLogger(__name__)
 SHOTS = WORK.parent / "screenshots"
-SITE = ROOT / "dashboard"
+SITE, DEFAULT = ROOT / "dashboard", "python:api"
 Which = Annotated[Literal["all", "api", "site"], Shown("Which suites.", ("all", "api", "site"))]
 Quick = Annotated[bool, Shown("Only the checks that a release asks at once; they make nothing.")]
 
@@ -34,21 +35,27 @@ Quick = Annotated[bool, Shown("Only the checks that a release asks at once; they
 @flow(name="smoke-test", flow_run_name=run_name)
 async def smoke_test(
     environment: EnvironmentName = "local",
-    source: SourceSpec = "python:api",
+    source: ReleasedSource = "",
     suite: Which = "all",
     quick: Quick = False,
 ) -> None:
     """Ask the running API and the site whether they are well."""
-    place = parse_source(source, root=ROOT)
-    load_manifest(place)
-    suites = {"api": load_suite(place.folder), "site": load_suite(SITE)}
+    suites = suites_of(source) if source else {}
     async with opened(environment, writes=False) as rollout, remembered(rollout):
+        suites = suites or suites_of(last_released(rollout)[0] or DEFAULT)
         api, differences = inspect_api(rollout)
         if quick:
             smoke_api(rollout, api.url, checks_for(rollout.environment, suites["api"]), suspects=differences)
             return
         targets = targets_of(rollout, api.url, {name: suites[name] for name in suites if suite in ("all", name)})
         smoke_suites(rollout, environment, targets, suspects=differences, shots=SHOTS)
+
+
+def suites_of(source: str) -> dict[str, Suite]:
+    """The checks of a source, and those of the site. Raises Rejected."""
+    place = parse_source(source, root=ROOT)
+    load_manifest(place)
+    return {"api": load_suite(place.folder), "site": load_suite(SITE)}
 
 
 def smoke(rollout: Rollout, record: Record, bundle: Bundle) -> None:

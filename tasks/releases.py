@@ -5,6 +5,7 @@ The flow asks `open_release` for a `Journal` and hands it on: `journal.undoable`
 Manager when it is needed and is in no field of anything.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,11 +18,15 @@ from pydantic import SecretStr
 from database import releases
 from database.migration_connect import PATIENCE, connect
 from database.migration_errors import BadConnectionString, CannotConnect
+from database.release_history import page
 from database.releases import Connection, NotRunning, Outcome, Request
+from database.sites import latest_manifests
 from tasks.changes import Rollout
-from tasks.errors import Permanent, Temporary
+from tasks.errors import MiyabiError, Permanent, Temporary
 from tasks.secrets import database_dsn
 from tasks.steps import step
+
+logger = logging.getLogger(__name__)
 
 
 class Store:
@@ -93,6 +98,20 @@ def require_none_running(rollout: Rollout) -> None:
             f"release {last.id} is running, since {last.started_at:%H:%M} UTC: wait for its end. If it has died,"
             " release again, which goes on from there"
         )
+
+
+def last_released(rollout: Rollout) -> tuple[str, bool]:
+    """The source that was released last, `python:api`, and whether a site is published; ('', False) if that is not
+    known now. For who looks at what is released: its checks are those of its source."""
+    try:
+        with Store(rollout, patience=1.0).connection() as connection:
+            found = page(connection, rollout.environment.name, limit=50)
+            sites = latest_manifests(connection, rollout.environment.names.site_bucket)
+    except MiyabiError as error:
+        logger.info("the record does not say what was released: %s", error)
+        return "", False
+    sources = [one.source for one in found if one.status == "succeeded" and one.source]
+    return next((source for source in sources if not source.startswith("site:")), ""), bool(sites)
 
 
 @step("Open the release record")

@@ -126,8 +126,7 @@ def ensure(
     if have is None:
         return create(server, name, wanted, entry.get("schedules", []), report)
     if differs := differing(wanted, comparable(have)):
-        body = {**wanted, "name": entry["name"], "flow_id": have["flow_id"], "paused": have["paused"]}
-        server.request("POST", "/deployments/", body)
+        server.request("PATCH", f"/deployments/{have['id']}", wanted)  # POST would drop its schedules
         report(f"changed deployment {name}: {', '.join(differs)}")
     ensure_schedules(server, name, have, entry.get("schedules", []), report)
     return str(have["id"])
