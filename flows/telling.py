@@ -24,12 +24,13 @@ def tell_end(rollout: Rollout, failure: BaseException | None = None) -> None:
     if rollout.planning or not in_run() or not (failure is None or isinstance(failure, Exception)):
         return
     flow, verdict = str(runtime.flow_run.flow_name), "failed" if failure else "completed"
-    where, reason = rollout.environment.name, masked(str(failure or ""))
+    where, changed = rollout.environment.name, "\n".join(map(str, rollout.changes))
+    reason = masked(str(failure or "")) or changed
     tell(
         where,
         f"{NAMES.get(flow, flow)}.{verdict}",
         f"{flow} {where} {verdict}" + (f": {shorten(reason, 200, placeholder=' …')}" if reason else ""),
-        reason or "\n".join(map(str, rollout.changes)) or "nothing had to be changed",
+        reason or "nothing had to be changed",
         run=str(runtime.flow_run.name or ""),
         changes=len(rollout.changes),
         findings=len(rollout.findings),
