@@ -64,6 +64,7 @@ def create_app(backend: Backend) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         responses={"default": {"model": errors.Problem}},
+        generate_unique_id_function=lambda route: route.name,  # the client's methods have these names
     )
     app.state.backend = backend
     app.state.live = Hub(backend)

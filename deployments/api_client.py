@@ -1,4 +1,4 @@
-"""The product's HTTP API, as the `miyabi agents` commands call it.
+"""The product's HTTP API for Python: the calls of `api_calls.py`, made with patience, and a log followed to its end.
 
 Where it is and who calls: MIYABI_API_URL and MIYABI_API_TOKEN, or else the backend released on the embedded cloud and a
 mock login, which needs no account. A call whose answer was lost is made again, if that does no harm.
@@ -7,20 +7,24 @@ mock login, which needs no account. A call whose answer was lost is made again, 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from deployments.api_calls import Calls, Given
+from deployments.api_types import LogLine, MockLogin
+
 PREFIX = "/api/v1"
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Before each further try; together longer than a cold start, or a restart of the local database."""
+KEY = "idempotency-key"
+WAIT_S = 20
+"""For a line of a log, in one request."""
 ENDED = ("completed", "failed", "cancelled")
-WHO = {"github_id": 900_000_000_001, "email": "terminal@localhost", "name": "Terminal"}
+WHO: MockLogin = {"github_id": 900_000_000_001, "email": "terminal@localhost", "name": "Terminal"}
 """The mock account of the terminal: a number that GitHub will not give for a long time."""
-
-Body = dict[str, Any]
 
 
 class ApiRefused(Exception):
@@ -31,8 +35,11 @@ class ApiFailed(ApiRefused):
     """It could not, whoever asks: it does not answer, failed inside, or the execution's state is against it."""
 
 
-class Api:
-    """`url` may end in /api/v1. Without a token the first call that needs one signs in."""
+class Api(Calls):
+    """`url` may end in /api/v1. Without a token the first call that needs one signs in. `next` is the `cursor` of the
+    page after the one that was answered last; None if there is none."""
+
+    next: str | None = None
 
     def __init__(
         self,
@@ -46,72 +53,59 @@ class Api:
         self._token, self._is_mock, self._sleep = token, False, sleep
         self._http = httpx.Client(base_url=self.url, timeout=35, transport=transport)  # Lambda's 30 s and the way
 
-    def agents(self) -> list[Body]:
-        return list(self._json("GET", "/agents", signed=False))
-
-    def agent(self, name: str) -> Body:
-        return dict(self._json("GET", f"/agents/{name}", signed=False))
-
-    def repositories(self) -> list[Body]:
-        return list(self._json("GET", "/repositories"))
-
-    def register(self, full_name: str) -> Body:
-        """The repository owner/name, made if it is not there."""
-        return dict(self._json("POST", "/repositories", {"full_name": full_name}, safe=True))
-
-    def execute(self, request: Body) -> Body:
-        """Ask an agent to work, once, also if the call has to be made twice."""
-        return dict(self._json("POST", "/agents/execute", request, safe=True, key=str(uuid4())))
-
-    def executions(self, **wanted: Any) -> list[Body]:
-        """The newest that are `wanted` (status, agent_type, parent_id, limit), of all that this account may look at."""
-        given = {name: value for name, value in wanted.items() if value is not None} | {"visible": True}
-        return list(self._json("GET", "/agents/executions", params=given))
-
-    def execution(self, execution_id: str) -> Body:
-        return dict(self._json("GET", f"/agents/executions/{execution_id}"))
-
-    def cancel(self, execution_id: str) -> Body:
-        return dict(self._json("POST", f"/agents/executions/{execution_id}/cancel"))
-
-    def retry(self, execution_id: str) -> Body:
-        return dict(self._json("POST", f"/agents/executions/{execution_id}/retry"))
-
-    def logs(self, execution_id: str, *, follow: bool) -> Iterator[Body]:
+    def logs(self, execution_id: str, *, follow: bool) -> Iterator[LogLine]:
         """Its lines; with `follow` as they come, until it has ended."""
-        since, pause, path = 0, 0.2, f"/agents/executions/{execution_id}/logs"
+        since, path = 0, f"/agents/executions/{execution_id}/logs"
         while True:
-            answer = self._send("GET", path, params={"since": since})
-            lines = answer.json()
+            asked = time.monotonic()
+            answer = self._send("GET", path, params={"since": since, "wait": WAIT_S if follow else 0})
+            lines: list[LogLine] = answer.json()
             yield from lines
             if not lines and (not follow or answer.headers.get("x-execution-status") in ENDED):
                 return
             since = lines[-1]["sequence"] if lines else since
-            if follow and len(lines) < 100:
-                pause = 0.2 if lines else min(1.5 * pause, 1.0)
-                self._sleep(pause)
+            if len(lines) < 100 and time.monotonic() - asked < 1.0:  # small pages come together, and some do not wait
+                self._sleep(0.2 if lines else 1.0)
 
-    def _json(self, method: str, path: str, body: Body | None = None, **how: Any) -> Any:
-        return self._send(method, path, body, **how).json()
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Given = None,
+        headers: Given = None,
+        signed: bool = True,
+    ) -> Any:
+        """A call that makes something has a key, and so can be made again."""
+        headers = dict(headers or {})
+        if KEY in headers:
+            headers[KEY] = headers[KEY] or str(uuid4())
+        answer = self._send(method, path, body, params=params, headers=headers, safe=KEY in headers, signed=signed)
+        self.next = answer.headers.get("x-next-cursor")
+        if answer.is_redirect:
+            return answer.headers["location"]
+        return answer.json() if answer.content else None
 
     def _send(
         self,
         method: str,
         path: str,
-        body: Body | None = None,
+        body: Any = None,
         *,
-        params: Mapping[str, Any] | None = None,
-        safe: bool | None = None,
-        key: str | None = None,
+        params: Given = None,
+        headers: Given = None,
+        safe: bool = False,
         signed: bool = True,
     ) -> httpx.Response:
-        """The answer, if it is a success. `safe`: to call it twice does no harm; without it, a GET is."""
-        safe = method == "GET" if safe is None else safe
+        """The answer, if it is a success. `safe`: to call it twice does no harm, as of a GET."""
+        safe = safe or method == "GET"
+        params = {name: value for name, value in (params or {}).items() if value is not None}
+        given = {name: str(value) for name, value in (headers or {}).items() if value is not None}
         for pause in (*PAUSES_S, None):
-            headers = {"Authorization": f"Bearer {self._signed_in()}"} if signed else {}
-            headers |= {"Idempotency-Key": key} if key else {}
+            signature = {"Authorization": f"Bearer {self._signed_in()}"} if signed else {}
             try:
-                answer = self._http.request(method, path, json=body, params=params, headers=headers)
+                answer = self._http.request(method, path, json=body, params=params, headers=given | signature)
             except httpx.TransportError as error:
                 if pause is None or not (safe or isinstance(error, httpx.ConnectError)):
                     raise ApiFailed(f"the API does not answer at {self.url}: {error}") from error
@@ -127,7 +121,8 @@ class Api:
         if self._token is None:
             self._is_mock = True
             try:
-                self._token = str(self._json("POST", "/auth/mock", WHO, safe=True, signed=False)["access_token"])
+                answer = self._send("POST", "/auth/mock", WHO, safe=True, signed=False)
+                self._token = str(answer.json()["access_token"])
             except ApiFailed:
                 raise
             except ApiRefused as error:
@@ -148,8 +143,8 @@ def connect() -> Api:
 
 
 def checked(answer: httpx.Response) -> httpx.Response:
-    """A success, or ApiRefused with the API's own words and all problems that it lists."""
-    if answer.is_success:
+    """A success, or a redirection; or ApiRefused with the API's own words and all problems that it lists."""
+    if answer.is_success or answer.is_redirect:
         return answer
     try:
         body = answer.json()

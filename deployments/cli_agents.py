@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 from uuid import UUID
 
 import click
@@ -19,8 +19,11 @@ from deployments.cli import DONE, FAILED, USAGE, fail, json_option
 
 if TYPE_CHECKING:
     from deployments.api_client import Api
+    from deployments.api_types import NewExecution
 
-STATUSES = ("pending", "running", "completed", "failed", "cancelled")
+Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+STATUSES = get_args(Status)
+Priority = Literal["P0", "P1", "P2", "P3"]
 SHORTEST = 4
 """Of an id that is cut short."""
 
@@ -71,7 +74,7 @@ def types(agent: str | None, as_json: bool) -> None:
     from deployments import agent_text as text
 
     with api() as backend:
-        found: Any = backend.agent(agent) if agent else backend.agents()
+        found: Any = backend.get_agent(agent) if agent else backend.list_agents()
     click.echo(dumped(found) if as_json else text.agent_page(found) if agent else text.agents_table(found))
 
 
@@ -81,13 +84,13 @@ def types(agent: str | None, as_json: bool) -> None:
 @click.option("--parent", default=None, help="Only what this execution asked for.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
 @json_option
-def list_executions(status: str | None, agent: str | None, parent: str | None, limit: int, as_json: bool) -> None:
+def list_executions(status: Status | None, agent: str | None, parent: str | None, limit: int, as_json: bool) -> None:
     """Executions, newest first: yours, and others' that your account may look at. On local that is everybody's."""
     from deployments import agent_text as text
 
     with api() as backend:
         parent = parent and whole_id(backend, parent)
-        found = backend.executions(status=status, agent_type=agent, parent_id=parent, limit=limit)
+        found = backend.list_executions(visible=True, status=status, agent_type=agent, parent_id=parent, limit=limit)
     if as_json:
         click.echo(dumped(found))
     elif found:
@@ -101,17 +104,21 @@ def list_executions(status: str | None, agent: str | None, parent: str | None, l
 @click.option("--repository", "-r", required=True, help="owner/name; registered if it is not.")
 @click.option("--issue", "-i", type=click.IntRange(1, 2**31 - 1), default=None, help="The issue's number.")
 @click.option("--input", "given", type=Input(), default=None, help="What else to tell it: a JSON object, @file or @-.")
-@click.option("--priority", "-p", type=click.Choice(["P0", "P1", "P2", "P3"]), default="P2", show_default=True)
+@click.option("--priority", "-p", type=click.Choice(get_args(Priority)), default="P2", show_default=True)
 @click.option("--follow", "-f", is_flag=True, help="Show its log until it has ended; exit by its outcome.")
 @json_option
-def run(agent: str, repository: str, issue: int | None, given: Any, priority: str, follow: bool, as_json: bool) -> None:
+def run(
+    agent: str, repository: str, issue: int | None, given: Any, priority: Priority, follow: bool, as_json: bool
+) -> None:
     """Ask AGENT to work on a repository."""
     from deployments import agent_text as text
 
     with api() as backend:
-        known = backend.register(repository)
-        request = {"repository_id": known["id"], "agent_type": agent, "issue_number": issue, "priority": priority,
-                   "input": given or {}}  # fmt: skip
+        known = backend.register_repository({"full_name": repository})
+        request: NewExecution = {
+            "repository_id": known["id"], "agent_type": agent, "issue_number": issue, "input": given or {},
+            "priority": priority,
+        }  # fmt: skip
         asked = backend.execute(request)
         if follow:
             follow_to_the_end(backend, asked["id"], as_json=as_json)
@@ -130,7 +137,7 @@ def show(execution: str, as_json: bool) -> None:
     from deployments import agent_text as text
 
     with api() as backend:
-        found = backend.execution(whole_id(backend, execution))
+        found = backend.get_execution(whole_id(backend, execution))
     click.echo(dumped(found) if as_json else text.execution_page(found, text.now_utc(), run_url(found["flow_run_id"])))
 
 
@@ -145,7 +152,7 @@ def logs(execution: str, follow: bool, as_json: bool) -> None:
         if follow and not as_json:
             follow_to_the_end(backend, whole, as_json=False)
         show_log(backend, whole, follow=follow, as_json=as_json, err=False)
-        ended = backend.execution(whole)["status"] if follow else None
+        ended = backend.get_execution(whole)["status"] if follow else None
     sys.exit(FAILED if ended in ("failed", "cancelled") else DONE)
 
 
@@ -155,7 +162,7 @@ def logs(execution: str, follow: bool, as_json: bool) -> None:
 def cancel(execution: str, as_json: bool) -> None:
     """Cancel what waits, stop what runs; with what it asked of other agents."""
     with api() as backend:
-        moved = backend.cancel(whole_id(backend, execution))
+        moved = backend.cancel_execution(whole_id(backend, execution))
     still = "it was asked to stop" if moved["status"] == "running" else moved["status"]
     click.echo(dumped(moved) if as_json else f"{moved['id']}: {still}")
 
@@ -166,7 +173,7 @@ def cancel(execution: str, as_json: bool) -> None:
 def retry(execution: str, as_json: bool) -> None:
     """Try a failed one again. Its finished steps are not repeated."""
     with api() as backend:
-        moved = backend.retry(whole_id(backend, execution))
+        moved = backend.retry_execution(whole_id(backend, execution))
     click.echo(dumped(moved) if as_json else f"{moved['id']}: {moved['status']}")
 
 
@@ -178,7 +185,7 @@ def follow_to_the_end(backend: "Api", execution_id: str, *, as_json: bool) -> No
         show_log(backend, execution_id, follow=True, as_json=False, err=as_json)
     except KeyboardInterrupt:
         fail(f"\nno longer watching; the execution goes on (`miyabi agents cancel {execution_id[:8]}`)", FAILED)
-    ended = backend.execution(execution_id)
+    ended = backend.get_execution(execution_id)
     click.echo(dumped(ended) if as_json else "\n" + text.outcome(ended, text.now_utc()))
     sys.exit(DONE if ended["status"] == "completed" else FAILED)
 
@@ -195,7 +202,9 @@ def whole_id(backend: "Api", text: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        found = [row["id"] for row in backend.executions(limit=100) if row["id"].startswith(text.lower())]
+        found = [
+            row["id"] for row in backend.list_executions(visible=True, limit=100) if row["id"].startswith(text.lower())
+        ]
     if len(text) < SHORTEST or not found:
         fail(f"{text!r}: give {SHORTEST} letters or more of an id, of one of the newest 100 executions", USAGE)
     if len(found) > 1:

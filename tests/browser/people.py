@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import psycopg
 from playwright.sync_api import Page, expect
+
+from deployments.api_client import Api
+from deployments.api_types import MockLogin
 
 POLL_NOW = "dispatchEvent(new Event('poll-now'))"
 """Ask now: what happens when somebody presses "try now"."""
@@ -40,16 +42,15 @@ class Person:
 
     def __init__(self, site: Site, number: int, name: str) -> None:
         self.site, self.number, self.email, self.name = site, number, f"u{number}@example.com", name
-        self.account = {"github_id": number, "email": self.email, "name": name}
-        self.tokens = httpx.post(f"{site.api}/auth/mock", json=self.account).json()
+        self.account: MockLogin = {"github_id": number, "email": self.email, "name": name}
+        self.tokens = Api(site.api).mock_login(self.account)
         self.id, self.repository = self.tokens["user"]["id"], f"hana/garden-{number}"
-        headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        made = httpx.post(f"{site.api}/repositories", json={"full_name": self.repository}, headers=headers)
-        self.repository_id = made.json()["id"]
+        self.api = Api(site.api, token=self.tokens["access_token"])
+        self.repository_id = self.api.register_repository({"full_name": self.repository})["id"]
 
     def sign_in_again(self) -> str:
         """Another sign-in's refresh token."""
-        return str(httpx.post(f"{self.site.api}/auth/mock", json=self.account).json()["refresh_token"])
+        return Api(self.site.api).mock_login(self.account)["refresh_token"]
 
     def is_in(self, page: Page) -> None:
         """Signed in as if before: what the page has kept of it."""

@@ -172,7 +172,9 @@ def test_following_shows_the_log_and_exits_by_the_outcome(api: CannedApi, end: s
     assert lines[2].startswith(" " * 17)
     assert lines[3].startswith("\x1b[31m")
     assert lines[-2].endswith(f"{end}\x1b[0m after 3.2 s")
-    assert [asked.partition("since=")[2] for asked, _, _ in api.asked if "/logs" in asked] == ["0", "5", "9"]
+    assert [asked.partition("since=")[2] for asked, _, _ in api.asked if "/logs" in asked] == [
+        "0&wait=20", "5&wait=20", "9&wait=20",
+    ]  # fmt: skip
 
 
 def test_for_machines_the_outcome_is_one_object_and_the_log_stays_out_of_it(api: CannedApi) -> None:
@@ -246,16 +248,16 @@ def test_the_agents_and_what_one_can_be_told(api: CannedApi) -> None:
         api.on(f"GET /agents/{name}", asdict(asyncio.run(get_agent(name))))
         assert miyabi(api, "types", name).exit_code == 0
     told = miyabi(api, "types", "coordinator").output
-    assert "{title, body, labels}" in told
+    assert "{title, body, labels" in told
     assert not [headers for _, _, headers in api.asked if "authorization" in headers], "these need nobody to sign in"
 
 
 def test_without_a_token_the_terminal_has_an_account(api: CannedApi) -> None:
-    assert Api(api.url + "/api/v1/").register("hana/garden") == GARDEN
+    assert Api(api.url + "/api/v1/").register_repository({"full_name": "hana/garden"}) == GARDEN
     assert [asked for asked, _, _ in api.asked] == ["POST /api/v1/auth/mock", "POST /api/v1/repositories"]
     api.on("POST /auth/mock", {"error": "authorization_error", "message": "Mock login is off"}, status=403)
     with pytest.raises(ApiRefused, match=r"set MIYABI_API_TOKEN.*Mock login is off"):
-        Api(api.url).repositories()
+        Api(api.url).list_repositories()
 
 
 @pytest.mark.parametrize(("said", "shown"), [

@@ -34,7 +34,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key() -> None:
 def test_what_must_not_be_done_twice_is_not_asked_for_twice() -> None:
     wire, seen = transport(httpx.ReadError("lost"))
     with pytest.raises(ApiFailed, match="does not answer at http://api/api/v1: lost"):
-        Api("http://api", token="t", transport=wire).retry(ID)
+        Api("http://api", token="t", transport=wire).retry_execution(ID)
     assert len(seen) == 1
 
 
@@ -42,7 +42,7 @@ def test_an_expired_mock_token_is_renewed() -> None:
     login = [httpx.Response(200, json={"access_token": str(n)}) for n in (1, 2)]
     expired = httpx.Response(401, json={"error": "jwt_error", "message": "The token has expired"})
     wire, seen = transport(login[0], expired, login[1], httpx.Response(200, json=[GARDEN]))
-    assert Api("http://api", transport=wire, sleep=lambda _s: None).repositories() == [GARDEN]
+    assert Api("http://api", transport=wire, sleep=lambda _s: None).list_repositories() == [GARDEN]
     assert seen[-1].headers["authorization"] == "Bearer 2"
 
 
