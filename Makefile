@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help release test up up-ha down lint bench clean
+.PHONY: help release test test-db up up-ha down lint bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -16,6 +16,9 @@ release: $(STAMP) ## Start the embedded cloud and release the backend to it
 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-db: $(STAMP) ## Run a PostgreSQL to throw away; its URL is the first line, Ctrl-C ends it
+	@exec $(BIN)/python -m localcloud.throwaway
 
 up: $(STAMP) ## Start the embedded cloud, Prefect and a worker
 	@$(BIN)/miyabi up

@@ -2,7 +2,8 @@
 
 Woken by NOTIFY, and by itself every few seconds. A flow run is asked for with a key that stays the same until one has
 claimed the row or has died, so a request whose answer was lost, or a second dispatcher, makes no second run. It reaps
-what dead owners left, and keeps Prefect in line with Postgres (tasks/agents/refreshing.py). Any number may run.
+what dead owners left, keeps Prefect in line with Postgres (tasks/agents/refreshing.py), and puts back the runs of other
+flows that a dead worker had taken (stranded.py). Any number may run.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from database import queue
 from database.agents import AGENTS
+from database.alone import STRANDED, alone
 from database.queue import Reservation
 from deployments.agent_runs import RunClient, parameters_of
+from deployments.stranded import put_back
 from tasks.agents.execution import Desk
 from tasks.agents.refreshing import FLOW, Reconciler
 from tasks.agents.showing import name_of_claim, tags_of
@@ -53,7 +56,7 @@ class Dispatcher:
         self._look = asyncio.Event()
         self._stopping = False
         self._deployment: UUID | None = None
-        self._due = {self._reap: 0.0, self._reconcile: 0.0, self._reconcile_thoroughly: 0.0}
+        self._due = {self._reap: 0.0, self._reconcile: 0.0, self._reconcile_thoroughly: 0.0, self._put_back: 0.0}
 
     def look(self) -> None:
         self._look.set()
@@ -144,6 +147,12 @@ class Dispatcher:
         _checked, findings = await self._reconciler.look(window_s=window_s)
         for finding in findings:
             await self._reconciler.repair(finding)
+
+    async def _put_back(self) -> None:
+        """Runs of other flows whose worker died before they began."""
+        async with self._desk.store.connection() as connection, alone(connection, STRANDED) as mine:
+            if mine:
+                await put_back(self._client, of_others={FLOW})
 
     async def _reconcile_thoroughly(self) -> None:
         """Also what ended of late: runs that were killed between the end of their row and their own."""

@@ -28,6 +28,9 @@ class PrefectApi:
             timeout=30,
         )
 
+    def close(self) -> None:
+        self._http.close()
+
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON answer. Raises PrefectRefused with the server's own reason."""
         try:
@@ -50,9 +53,14 @@ class PrefectApi:
         return list(self.request("POST", "/deployments/filter", {"flows": {"name": {"any_": [flow]}}}))
 
     def run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Create a flow run of `flow/environment`; parameters are laid over the deployment's own."""
+        """Create a flow run of `flow/environment`; parameters are laid over the deployment's own.
+
+        MIYABI_WORK_QUEUE names another queue of its work pool, such as that of a worker that has the package.
+        """
         found = self.deployment(deployment)
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED", "name": "Scheduled"}}
+        body: dict[str, Any] = {"parameters": parameters, "state": {"type": "SCHEDULED", "name": "Scheduled"}}
+        if queue := os.environ.get("MIYABI_WORK_QUEUE"):
+            body["work_queue_name"] = queue
         return dict(self.request("POST", f"/deployments/{found['id']}/create_flow_run", body))
 
     def flow_run(self, run_id: str) -> dict[str, Any]:
