@@ -20,6 +20,7 @@ from deployments.configuring.automations import Automation, Ids, ensure_automati
 from deployments.configuring.entries import BadDeployments, Entry, ensure_deployments, read_deployments
 from deployments.configuring.environments import save_environments, save_inbox
 from deployments.configuring.leftovers import tell_leftovers
+from deployments.configuring.pool_files import BadPool, check_pools
 from deployments.configuring.pools import ensure_pools
 from deployments.configuring.server import PrefectServer, Refused, Report, Server
 from deployments.environment_files import BadEnvironment, environment_names
@@ -31,6 +32,7 @@ def apply(cloud: LocalCloud | None, report: Report, *, prune: bool) -> None:
     names = [name for name in environment_names() if name != "local" or cloud is not None]
     environments = read_environments(names, cloud)
     entries, automations = read_deployments(), read_automations(environments)
+    check_pools(entry["work_pool"]["name"] for entry in entries)
     asyncio.run(save_blocks(environments, cloud, report))
     with get_client(sync_client=True) as client:
         configure(PrefectServer(client), environments, entries, automations, report, prune=prune)
@@ -69,7 +71,7 @@ def main() -> int:
     cloud = LocalCloud(*given.cloud) if given.cloud else None
     try:
         apply(cloud, lambda line: print(line, flush=True), prune=given.prune)
-    except (BadDeployments, BadEnvironment) as error:
+    except (BadDeployments, BadEnvironment, BadPool) as error:
         print(error, file=sys.stderr)
         return 2
     except Refused as error:

@@ -1,14 +1,11 @@
 """The work pools that the deployments name."""
 
-import json
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
+from deployments.configuring.pool_files import pool_names, work_pool
 from deployments.configuring.server import Report, Server
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "work_pools"
-"""`<pool>.json`: type and base job template of a pool that is not of plain processes."""
 AGENT_POOL = "agents"
 
 
@@ -17,18 +14,17 @@ def ensure_pools(server: Server, names: Collection[str], report: Report, *, agen
     for name in sorted(names):
         pool = server.request("GET", f"/work_pools/{name}")
         if pool is None:
-            pool = server.request("POST", "/work_pools/", {"name": name, **template_of(name)})
+            pool = server.request("POST", "/work_pools/", wanted(name))
             report(f"made work pool {name} ({pool['type']})")
         if name == AGENT_POOL and pool["concurrency_limit"] is None:
             server.request("PATCH", f"/work_pools/{name}", {"concurrency_limit": agents})
             report(f"work pool {name} runs {agents} at a time")
 
 
-def template_of(name: str, folder: Path = TEMPLATES) -> dict[str, Any]:
-    """Type and base job template of a new pool."""
-    path = folder / f"{name}.json"
-    if path.is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+def wanted(name: str) -> dict[str, Any]:
+    """A new pool: as its file says, else of plain processes."""
+    if name in pool_names():
+        return work_pool(name)
     from prefect.workers.process import ProcessWorker  # 0.3 s, and mostly the pool is there
 
-    return {"type": "process", "base_job_template": ProcessWorker.get_default_base_job_template()}
+    return {"name": name, "type": "process", "base_job_template": ProcessWorker.get_default_base_job_template()}

@@ -12,7 +12,8 @@ import yaml
 
 from deployments.agents import roles_of
 from deployments.cli import main
-from deployments.pool_templates import FOLDER, BadPool, base_template, pool_names, work_pool
+from deployments.configuring.pool_files import BadPool, base_template, check_pools, pool_names, work_pool
+from deployments.configuring.pools import ensure_pools
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -204,4 +205,21 @@ def test_a_pool_with_what_its_worker_has_not_is_refused_with_all_problems(tmp_pa
         work_pool("odd", tmp_path)
     for problem in ("has no 'memroy'", "cpu: 'much'", "launch_type: 'MOON' is not one of"):
         assert problem in str(refused.value)
-    assert FOLDER.is_dir()
+    with pytest.raises(BadPool, match="memroy"):
+        check_pools(["local", "odd"], tmp_path)
+
+
+def test_a_pool_that_is_missing_is_made_as_its_file_says() -> None:
+    asked: list[tuple[str, str, Any]] = []
+
+    class Prefect:
+        def request(self, method: str, path: str, body: Any = None) -> Any:
+            asked.append((method, path, body))
+            return None if method == "GET" else {**body, "concurrency_limit": body.get("concurrency_limit")}
+
+    said: list[str] = []
+    ensure_pools(Prefect(), ["ecs", "local"], said.append, agents=4)
+    assert said == ["made work pool ecs (ecs)", "made work pool local (process)"]
+    made = [body for method, _, body in asked if method == "POST"]
+    assert made[0] == work_pool("ecs")
+    assert made[1]["name"] == "local"

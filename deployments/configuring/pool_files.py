@@ -5,6 +5,7 @@ type does not have, or of a wrong kind, is refused: Prefect would take it and no
 """
 
 import json
+from collections.abc import Iterable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict
 
-FOLDER = Path(__file__).resolve().parent / "work_pools"
+FOLDER = Path(__file__).resolve().parents[1] / "work_pools"
 SHIPPED = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
 """The templates of Prefect's own integrations, for one that is not installed here."""
 Kind = Literal["process", "docker", "ecs"]
@@ -59,6 +60,12 @@ def work_pool(name: str, folder: Path = FOLDER) -> dict[str, Any]:
         template["variables"]["properties"][variable]["default"] = value
     said = pool.model_dump(include={"type", "description", "concurrency_limit"})
     return {"name": name, **said, "base_job_template": template}
+
+
+def check_pools(names: Iterable[str], folder: Path = FOLDER) -> None:
+    """Raise BadPool if a file of one of these is wrong; a pool without one is of plain processes."""
+    for name in sorted(set(names) & set(pool_names(folder))):
+        work_pool(name, folder)
 
 
 def problems(pool: PoolFile, template: dict[str, Any]) -> list[str]:
