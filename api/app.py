@@ -33,6 +33,7 @@ from api import (
     workflows,
 )  # fmt: skip
 from api.backend import Backend, from_environment
+from api.description import Described
 from api.etags import ETags
 from api.live import Hub
 from api.requests import Requests
@@ -55,7 +56,7 @@ def create_app(backend: Backend) -> FastAPI:
         yield
         backend.pool.close()
 
-    app = FastAPI(
+    app = Described(
         title="Miyabi",
         version=__version__,
         openapi_url=f"{PREFIX}/openapi.json",
