@@ -11,6 +11,8 @@ from database.agents import AGENTS, find
 LARGEST = 64 * 1024
 """Bytes of a value that is kept as it is, as JSON."""
 T = TypeVar("T")
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
+Description = Annotated[str, Field(max_length=60_000)]
 
 
 @dataclass(frozen=True)

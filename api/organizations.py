@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Done, Object, changes, not_null
+from api.bodies import Description, Done, Name, Object, changes, not_null
 from api.cursors import CurrentPaging
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
@@ -18,8 +18,6 @@ from database import organizations
 from database.organizations import Membership, Organization
 
 router = APIRouter(prefix=f"{PREFIX}/organizations", tags=["organizations"])
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
-Description = Annotated[str, Field(max_length=10_000)]
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://\S+$")]
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from api import PREFIX
 from api.backend import Backend, CurrentBackend
-from api.bodies import AgentName, Done, Object, changes, not_null, small
+from api.bodies import AgentName, Description, Done, Name, Object, changes, not_null, small
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs, demand
@@ -23,8 +23,6 @@ router = APIRouter(prefix=f"{PREFIX}/tasks", tags=["tasks"])
 Reads = Annotated[Access, Needs("tasks.read")]
 ReadsOne = Annotated[Access, Needs("tasks.read", on="task")]
 UpdatesOne = Annotated[Access, Needs("tasks.update", on="task")]
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
-Description = Annotated[str, Field(max_length=60_000)]
 DEEPEST_PAGE = 10_000
 
 

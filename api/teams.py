@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Done, Object, changes, not_null
+from api.bodies import Description, Done, Name, Object, changes, not_null
 from api.cursors import CurrentPaging, read_cursor
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
@@ -18,8 +18,6 @@ from database import teams
 from database.teams import ListedTeamMember, Place, Team, TeamMember, TeamRole
 
 router = APIRouter(prefix=f"{PREFIX}/organizations/{{organization_id}}/teams", tags=["teams"])
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
-Description = Annotated[str, Field(max_length=10_000)]
 Reads = Annotated[Access, Needs("teams.read")]
 Updates = Annotated[Access, Needs("teams.update")]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Done, changes, not_null
+from api.bodies import Description, Done, Name, changes, not_null
 from api.cursors import CurrentPaging, read_cursor
 from api.etags import IfMatch, tag, unchanged
 from api.executions import refusals
@@ -28,8 +28,6 @@ router = APIRouter(prefix=f"{PREFIX}/workflows", tags=["workflows"])
 Reads = Annotated[Access, Needs("workflows.read")]
 ReadsOne = Annotated[Access, Needs("workflows.read", on="workflow")]
 ExecutesOne = Annotated[Access, Needs("workflows.execute", on="workflow")]
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
-Description = Annotated[str, Field(max_length=60_000)]
 
 
 class NewWorkflow(BaseModel):

@@ -124,13 +124,13 @@ def page(
         "user_id": user_id, "organization_id": organization_id, "limit": limit, "offset": (number - 1) * limit,
     }  # fmt: skip
     with connection.cursor(row_factory=class_row(Task)) as cursor:
-        return cursor.execute(SQL["page"], values, prepare=False).fetchall()
+        return cursor.execute(SQL["wanted"] + SQL["page"], values, prepare=False).fetchall()
 
 
 def stats(connection: Connection, user_id: UUID, organization_id: UUID | None, wanted: Filter = Filter()) -> Stats:
     values = asdict(wanted) | {"user_id": user_id, "organization_id": organization_id}
     with connection.cursor(row_factory=class_row(Stats)) as cursor:
-        row = cursor.execute(SQL["stats"], values, prepare=False).fetchone()
+        row = cursor.execute(SQL["wanted"] + SQL["stats"], values, prepare=False).fetchone()
     assert row is not None, "an aggregate has always one row"
     return row
 

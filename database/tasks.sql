@@ -1,43 +1,39 @@
+-- wanted --
+-- The user's own, or all of an organization; `page` and `stats` go on from here.
+WITH wanted AS (
+    SELECT t.*
+    FROM tasks AS t
+    LEFT JOIN repositories AS r ON r.id = t.repository_id
+    WHERE (
+            CASE WHEN %(organization_id)s::uuid IS NULL THEN t.user_id = %(user_id)s
+                ELSE r.organization_id = %(organization_id)s::uuid END
+        )
+        AND (r.organization_id IS NULL OR r.organization_id = %(organization_id)s::uuid
+            OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'tasks.read')))
+        AND (%(status)s::text IS NULL OR t.status = %(status)s::text)
+        AND (%(priority)s::text IS NULL OR t.priority = %(priority)s::text)
+        AND (%(agent_type)s::text IS NULL OR t.agent_type = %(agent_type)s::text)
+        AND (%(repository_id)s::uuid IS NULL OR t.repository_id = %(repository_id)s::uuid)
+)
+
 -- page --
--- The user's own, or all of an organization; urgent ones first, of these the newest.
-SELECT t.id, t.user_id, t.repository_id, t.name, t.description, t.status, t.priority, t.agent_type, t.issue_number,
-    t.execution_id, t.started_at, t.completed_at, t.failed_at, t.cancelled_at, t.retry_count, t.max_retries,
-    t.timeout_seconds, t.metadata, t.result, t.error_message, t.created_at, t.updated_at
-FROM tasks AS t
-LEFT JOIN repositories AS r ON r.id = t.repository_id
-WHERE (
-        CASE WHEN %(organization_id)s::uuid IS NULL THEN t.user_id = %(user_id)s
-            ELSE r.organization_id = %(organization_id)s::uuid END
-    )
-    AND (r.organization_id IS NULL OR r.organization_id = %(organization_id)s::uuid
-        OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'tasks.read')))
-    AND (%(status)s::text IS NULL OR t.status = %(status)s::text)
-    AND (%(priority)s::text IS NULL OR t.priority = %(priority)s::text)
-    AND (%(agent_type)s::text IS NULL OR t.agent_type = %(agent_type)s::text)
-    AND (%(repository_id)s::uuid IS NULL OR t.repository_id = %(repository_id)s::uuid)
-ORDER BY t.priority, t.created_at DESC, t.id
+-- Urgent ones first, of these the newest.
+SELECT id, user_id, repository_id, name, description, status, priority, agent_type, issue_number, execution_id,
+    started_at, completed_at, failed_at, cancelled_at, retry_count, max_retries, timeout_seconds, metadata, result,
+    error_message, created_at, updated_at
+FROM wanted
+ORDER BY priority, created_at DESC, id
 LIMIT %(limit)s OFFSET %(offset)s;
 
 -- stats --
--- Of the same tasks. A status that the Rust backend let through counts in the total alone.
+-- A status that the Rust backend let through counts in the total alone.
 SELECT count(*) AS total,
-    count(*) FILTER (WHERE t.status = 'pending') AS pending,
-    count(*) FILTER (WHERE t.status = 'running') AS running,
-    count(*) FILTER (WHERE t.status = 'completed') AS completed,
-    count(*) FILTER (WHERE t.status = 'failed') AS failed,
-    count(*) FILTER (WHERE t.status = 'cancelled') AS cancelled
-FROM tasks AS t
-LEFT JOIN repositories AS r ON r.id = t.repository_id
-WHERE (
-        CASE WHEN %(organization_id)s::uuid IS NULL THEN t.user_id = %(user_id)s
-            ELSE r.organization_id = %(organization_id)s::uuid END
-    )
-    AND (r.organization_id IS NULL OR r.organization_id = %(organization_id)s::uuid
-        OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'tasks.read')))
-    AND (%(status)s::text IS NULL OR t.status = %(status)s::text)
-    AND (%(priority)s::text IS NULL OR t.priority = %(priority)s::text)
-    AND (%(agent_type)s::text IS NULL OR t.agent_type = %(agent_type)s::text)
-    AND (%(repository_id)s::uuid IS NULL OR t.repository_id = %(repository_id)s::uuid);
+    count(*) FILTER (WHERE status = 'pending') AS pending,
+    count(*) FILTER (WHERE status = 'running') AS running,
+    count(*) FILTER (WHERE status = 'completed') AS completed,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'cancelled') AS cancelled
+FROM wanted;
 
 -- get --
 SELECT id, user_id, repository_id, name, description, status, priority, agent_type, issue_number, execution_id,

@@ -43,18 +43,20 @@ def test_who_makes_an_organization_owns_it(hana: Client, migrated: str) -> None:
     assert (listed["organization_id"], listed["role"], listed["status"]) == (found["id"], "owner", "active")
 
 
-@pytest.mark.parametrize(("name", "slug", "wanted"), [
+SLUGS = [
     ("Green Garden", None, "green-garden"), ("緑の 庭", None, "緑の-庭"), ("x", "a-b-2", "a-b-2"),
-    ("  A__b ", None, "a-b"),
-    ("!!!", None, 400), ("x", "Upper", 400), ("x", "a--b", 400), ("x", "-", 400), ("", None, 422), ("  ", None, 422),
-    ("x" * 256, None, 422),
-])  # fmt: skip
-def test_a_slug_is_never_empty(hana: Client, name: str, slug: str | None, wanted: str | int) -> None:
-    answer = hana.post("/organizations", json={"name": name} | ({"slug": slug} if slug else {}))
-    if isinstance(wanted, int):
-        assert told(answer) == (wanted, "validation_error")
-    else:
-        assert (answer.status_code, answer.json()["organization"]["slug"]) == (201, wanted)
+    ("  A__b ", None, "a-b"), ("!!!", None, 400), ("x", "Upper", 400), ("x", "a--b", 400), ("x", "-", 400),
+    ("", None, 422), ("  ", None, 422), ("x" * 256, None, 422),
+]  # fmt: skip
+
+
+def test_a_slug_is_never_empty(hana: Client) -> None:
+    for name, slug, wanted in SLUGS:
+        answer = hana.post("/organizations", json={"name": name} | ({"slug": slug} if slug else {}))
+        if isinstance(wanted, int):
+            assert told(answer) == (wanted, "validation_error"), name
+        else:
+            assert (answer.status_code, answer.json()["organization"]["slug"]) == (201, wanted)
 
 
 def test_a_slug_that_is_taken(hana: Client, kenji: Client, garden: str) -> None:

@@ -48,7 +48,7 @@ def test_a_workflow_is_kept_as_it_was_sent(hana: Client, repository_id: str) -> 
     assert hana.get("/workflows").json()["workflows"] == [found]
 
 
-@pytest.mark.parametrize(("nodes", "problem"), [
+BAD_GRAPHS: list[tuple[list[Any], str]] = [
     ([], "at least 1"),
     ([{"id": "a", "agent_type": "nobody"}], "no such agent"),
     ([{"id": "a", "agent_type": "coordinator"}], "starts no other"),
@@ -59,11 +59,14 @@ def test_a_workflow_is_kept_as_it_was_sent(hana: Client, repository_id: str) -> 
     ([{"id": id, "agent_type": "sales", "depends_on": [on]} for id, on in ("ab", "bc", "ca")], "a -> b -> c -> a"),
     ([{"id": "a", "agent_type": "review", "input": {"treshold": 1}}], "node 'a': input.treshold"),
     ([{"id": "a", "agent_type": "sales", "secret": 1}], "Extra inputs"),
-])  # fmt: skip
-def test_a_graph_that_cannot_run_is_refused(hana: Client, nodes: list[Any], problem: str) -> None:
-    answer = hana.post("/workflows", json={"name": "x", "dag_definition": {"nodes": nodes}})
-    assert told(answer) == (422, "validation_error")
-    assert problem in answer.text
+]  # fmt: skip
+
+
+def test_a_graph_that_cannot_run_is_refused(hana: Client) -> None:
+    for nodes, problem in BAD_GRAPHS:
+        answer = hana.post("/workflows", json={"name": "x", "dag_definition": {"nodes": nodes}})
+        assert told(answer) == (422, "validation_error")
+        assert problem in answer.text
     assert hana.get("/workflows").json()["workflows"] == []
 
 
