@@ -23,7 +23,7 @@ CAUSES = (
     Cause("silent", "Nothing answers at the URL", gateway.silent, follows=("nothing", "api")),
     Cause("stage", "The API has no stage, route or deployment for this request", gateway.stage, 12),
     Cause("throttle", "The API's stage throttles all requests", gateway.throttle),
-    Cause("target", "The API calls a function, version or alias that is not there", gateway.target, 2,
+    Cause("target", "The function, version or alias that is called is not there", gateway.target, 2,
           follows=("nothing",)),
     Cause("permission", "API Gateway may not invoke the function", gateway.permission, 1, follows=("target",)),
     Cause("payload", "The API sends events in another form than the backend reads", gateway.payload, 8),

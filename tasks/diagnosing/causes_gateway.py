@@ -114,7 +114,8 @@ def without_api(facts: Facts) -> Judgement:
     assert facts.function is not None
     if facts.function.exists:
         return ruled_out(facts.function.says)
-    return certain(facts.function.says)
+    fix = Fix("name one that there is; these are", "aws lambda list-functions --query 'Functions[].FunctionName'")
+    return certain(facts.function.says, fixes=(fix,))
 
 
 def fixes_of(facts: Facts) -> tuple[Fix, ...]:

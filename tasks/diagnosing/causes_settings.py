@@ -96,8 +96,8 @@ def secret(facts: Facts) -> Judgement:
     role = Fix("give the role its rights back", "miyabi diagnose -e {environment} --fix", safe="role")
     if gone and failing:
         return breaking(facts, *gone, quoted(facts), fixes=(provision,))
-    if gone:
-        return possible(*gone, against=(well(facts) or "the function does not complain",), fixes=(provision,))
+    if gone:  # what runs may still hold its value: the next start has none
+        return likely(*gone, against=(well(facts) or "the function does not complain",), fixes=(provision,))
     if unreadable and failing:
         return likely(*unreadable, quoted(facts), fixes=(role, RELEASE))
     if unreadable:

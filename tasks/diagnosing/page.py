@@ -3,12 +3,13 @@
 import json
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from blocks.commands import typed
 from blocks.environment import Environment
 from tasks.diagnosing.facts import Facts
-from tasks.diagnosing.judging import well
+from tasks.diagnosing.judging import RELEASE, well
 from tasks.diagnosing.model import Diagnosis, Fix, Judged, Probed
 from tasks.reports import fit_rows, masked, table
 
@@ -68,7 +69,7 @@ def causes(found: Diagnosis, environment: Environment) -> Iterator[str]:
         yield "\n".join(lines_of(one))
         if one.judgement.fixes:
             yield "**To mend it**"
-            yield "\n".join(fix_line(fix, found, environment) for fix in one.judgement.fixes)
+            yield "\n".join(fix_line(fix, found, environment) for fix in fixes_of(one))
 
 
 def lines_of(one: Judged) -> Iterator[str]:
@@ -83,6 +84,13 @@ def lines_of(one: Judged) -> Iterator[str]:
 def plain(text: str) -> str:
     """Text of others that cannot become a heading, a link or a tag."""
     return " ".join(text.split()).replace("<", "&lt;").replace("`", "'").replace("__", r"\_\_")
+
+
+def fixes_of(one: Judged) -> list[Fix]:
+    """Each once. `--fix` does nothing about what is only possible: there a release puts the part back."""
+    if one.verdict == "possible":
+        return list(dict.fromkeys(replace(RELEASE, says=fix.says) if fix.safe else fix for fix in one.judgement.fixes))
+    return list(dict.fromkeys(one.judgement.fixes))
 
 
 def fix_line(fix: Fix, found: Diagnosis, environment: Environment) -> str:
@@ -128,9 +136,11 @@ def rows_of(found: Diagnosis, environment: Environment) -> list[dict[str, str]]:
                 "for": "\n".join(one.judgement.evidence),
                 "against": "\n".join(one.judgement.against),
                 "fix": "\n".join(
-                    command_of(fix, found, environment) or typed(fix.says, environment) for fix in one.judgement.fixes
+                    dict.fromkeys(
+                        command_of(fix, found, environment) or typed(fix.says, environment) for fix in fixes_of(one)
+                    )
                 ),
-                "fixed by --fix": "yes" if any(fix.safe for fix in one.judgement.fixes) else "no",
+                "fixed by --fix": "yes" if any(fix.safe for fix in fixes_of(one)) else "no",
             }
             for one in found.judged
         ]

@@ -54,6 +54,8 @@ def headline(facts: Facts, judged: Sequence[Judged]) -> str:
     asked = [one for one in judged if one.verdict == "possible"]
     if asked:
         return f"No cause is certain; possible: {asked[0].cause.title}"
+    if why := facts.why_not.get("subject"):
+        return f"Nothing could be looked at: {why}"
     return f"No cause was found{'; much could not be asked' if unasked(judged) else ''}"
 
 

@@ -149,7 +149,7 @@ def test_what_is_not_seen_itself_is_at_most_likely(case: str) -> None:
         ({"contract": {"absent": ("X",), "required": {"X": "a.py:1"}}}, "variable"),
         ({"gateway": {"payload": "1.0"}}, "payload"),
         ({"figures": {"throttles": 9}}, "concurrency"),
-        ({"secrets": {"gone": {"A": "gone"}}}, "secret"),
+        ({"secrets": {"unreadable": ("A",)}}, "secret"),
         ({"database": {"trouble": "silent", "problem": "timeout"}}, "database-unreachable"),
         ({"database": {"used": 95}}, "database-full"),
     ],
@@ -204,7 +204,7 @@ def test_without_facts_nothing_is_said() -> None:
     nothing = Facts(why_not={name: "AWS cannot be asked" for name in ("subject", "function", "gateway", "policy")})
     found = judge_all(CAUSES, nothing)
     assert {one.verdict for one in found} == {"unknown"}
-    assert headline(nothing, found) == "No cause was found; much could not be asked"
+    assert headline(nothing, found) == "Nothing could be looked at: AWS cannot be asked"
 
 
 def test_every_cause_has_a_place_of_its_own() -> None:
@@ -259,3 +259,10 @@ def test_a_pool_that_gives_none_is_no_proof_of_a_silent_database() -> None:
     found = judged(**failing("Runtime.ExitError", "pool timed out while waiting for an open connection"))
     assert having(found, "likely") == ["database-unreachable"]
     assert having(found, "certain") == ["start"]
+
+
+def test_a_deleted_secret_is_mended_while_what_runs_still_holds_its_value() -> None:
+    found = judged(secrets={"gone": {"A": "is deleted, and can still be restored"}})
+    assert having(found, "likely") == ["secret"]
+    assert found[0].judgement.against == ("yet the URL answers 200",)
+    assert found[0].judgement.fixes[0].safe == "secrets"

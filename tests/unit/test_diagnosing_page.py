@@ -90,3 +90,11 @@ def test_what_is_anothers_is_not_mended() -> None:
     assert diagnosis(**changes).remedies == ()
     assert "--fix" not in render(diagnosis(**changes), make_environment(ENDPOINT))
     assert diagnosis(answer=OWN_500, policy={"allowed": False}).remedies == ("permission",)
+
+
+def test_fix_is_not_recommended_where_it_would_do_nothing() -> None:
+    """What is only possible it leaves alone."""
+    found = diagnosis(secrets={"unreadable": ("A",)})
+    page, row = render(found, make_environment(ENDPOINT)), rows_of(found, make_environment(ENDPOINT))[0]
+    assert "- give the role its rights back: `miyabi release -e local`" in page
+    assert (row["verdict"], row["fix"], row["fixed by --fix"]) == ("possible", "miyabi release -e local", "no")
