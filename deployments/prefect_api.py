@@ -76,8 +76,9 @@ class PrefectApi:
         return list(self.request("POST", "/logs/filter", body))
 
     def artifact(self, run_id: str, key: str) -> dict[str, Any] | None:
-        """The run's artifact of this key, if it left one."""
-        body = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}, "limit": 1}
+        """The newest artifact of this key that the run left, if it left any: a diagnosis that mends leaves two."""
+        wanted = {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}
+        body = {"artifacts": wanted, "sort": "CREATED_DESC", "limit": 1}
         found = list(self.request("POST", "/artifacts/filter", body))
         return found[0] if found else None
 

@@ -88,6 +88,7 @@ def test_further_tables_of_a_report_are_there_for_machines() -> None:
                 return RUN
             if path != "/artifacts/filter":
                 return []
+            assert body["sort"] == "CREATED_DESC"  # without it: any of several
             (key,) = body["artifacts"]["key"]["any_"]
             table = {"type": "table", "data": json.dumps([{"key": key}])}
             return [] if key.startswith("drift") else [table]
