@@ -8,7 +8,7 @@ import re
 
 from blocks.environment import Environment
 
-AWS = re.compile(r"(?<![\w./-])aws (?=[a-z0-9-]+ [a-z][a-z0-9-]+)")
+AWS = re.compile(r"(?<![\w./-])aws (?=[a-z0-9-]+ [a-z]+-[a-z-]+)")
 LOCAL_KEYS = "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
 
 
@@ -17,6 +17,14 @@ def typed(text: str, environment: Environment) -> str:
     filled = text.replace("{environment}", environment.name).replace("{database}", environment.names.database)
     keys = f"{LOCAL_KEYS} " if environment.endpoint else ""
     return AWS.sub(lambda _: f"{keys}{aws_command(environment)} ", filled)
+
+
+def log_command(group: str, minutes: int) -> str:
+    """What a log group holds of the last minutes; `aws logs tail` is of version 2 of the command alone."""
+    since = f"$(($(date +%s) - {60 * minutes}))000"
+    return (
+        f"logs filter-log-events --log-group-name {group} --start-time {since} --query 'events[].message' --output text"
+    )
 
 
 def aws_command(environment: Environment) -> str:

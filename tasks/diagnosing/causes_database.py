@@ -71,7 +71,10 @@ def full(facts: Facts) -> Judgement:
     seen = facts.database
     fix = Fix("end idle connections, lower the pool or the reserved concurrency, or take a larger instance")
     if seen is not None and not seen.trouble and seen.crowded and not told(facts, TOLD["full"]):
-        return possible(f"{seen.used} of {seen.allowed} connections are in use", fixes=(fix,))
+        says = f"{seen.used} of {seen.allowed} connections are in use"
+        if (seen.used or 0) >= (seen.allowed or 1):  # who has one goes on; who starts gets none
+            return likely(says, against=(well(facts) or "the function itself does not fail",), fixes=(fix,))
+        return possible(says, fixes=(fix,))
     return by_trouble(facts, "full", fix)
 
 

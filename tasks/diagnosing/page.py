@@ -50,7 +50,8 @@ def verdict(found: Diagnosis) -> Iterator[str]:
 def mark(found: Diagnosis) -> str:
     if found.having("certain", "likely"):
         return STANDINGS["odd"]
-    return STANDINGS["well" if isinstance(found.facts, Facts) and well(found.facts) else "unknown"]
+    nothing = all(one.verdict == "ruled out" for one in found.judged)
+    return STANDINGS["well" if nothing or (isinstance(found.facts, Facts) and well(found.facts)) else "unknown"]
 
 
 def mended(lines: Sequence[str]) -> Iterator[str]:

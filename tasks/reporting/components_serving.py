@@ -74,12 +74,21 @@ def api_component(environment: Environment, seen: Any) -> Iterator[Component]:
         "CORS origins": ", ".join(api.cors.get("AllowOrigins", [])),
         "requests a second": f"{throttle.get('ThrottlingRateLimit', 0):g}" if throttle else "unlimited",
         "burst": str(throttle.get("ThrottlingBurstLimit", "")),
+        "may invoke the function": ", ".join(sorted(invokers(*api.statements, *api.other_statements))),
         "access log": str(((api.stage or {}).get("AccessLogSettings") or {}).get("DestinationArn", "none")),
     }
     says = f"lacks {' and '.join(missing)}" if missing else f"answers at {url}"
     settings = {name: value for name, value in shown.items() if value}
     standing = "attention" if missing else "working"
     yield Component("API", environment.names.api, standing, says, api.id, settings)  # type: ignore[arg-type]
+
+
+def invokers(*statements: Mapping[str, Any]) -> Iterator[str]:
+    """Whom each statement of the function's policy lets in: `apigateway.amazonaws.com (apigateway-abc)`."""
+    for one in statements:
+        principal = one.get("Principal")
+        who = ", ".join(map(str, principal.values())) if isinstance(principal, Mapping) else str(principal)
+        yield f"{who} ({one.get('Sid', 'no id')})"
 
 
 def bucket_component(environment: Environment, seen: Any) -> Iterator[Component]:

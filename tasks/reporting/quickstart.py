@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from blocks.commands import LOCAL_KEYS, aws_command
+from blocks.commands import LOCAL_KEYS, aws_command, log_command
 from blocks.environment import Environment
 from tasks.reporting.model import Scene
 
@@ -78,8 +78,8 @@ def watching(environment: Environment, place: Place) -> Iterator[str]:
     yield "## Watch it"
     yield shell(
         *([f"export {LOCAL_KEYS}    # the embedded cloud takes any keys"] if environment.endpoint else []),
-        f"{aws} logs tail {names.function_logs} --follow",
-        f"{aws} logs tail {names.api_logs} --since 1h    # why the gateway answered as it did",
+        f"{aws} {log_command(names.function_logs, 10)}",
+        f"{aws} {log_command(names.api_logs, 60)}    # why the gateway answered as it did",
         f"{aws} cloudwatch describe-alarms --alarm-name-prefix miyabi- --state-value ALARM",
         f"{aws} lambda get-alias --function-name {names.function} --name {names.alias}",
     )

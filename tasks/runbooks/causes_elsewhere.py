@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from blocks.commands import log_command
 from tasks.diagnosing.judging import not_seen
 from tasks.diagnosing.model import Fix, Judgement, certain, likely, possible, ruled_out
 from tasks.runbooks.facts import RunbookFacts
@@ -134,7 +135,7 @@ def exits(facts: RunbookFacts) -> Judgement:
     if not ended:
         return ruled_out("no container ended by itself with an error")
     group = ended[0].partition(" of ")[2].partition(":")[2].partition(":")[0]
-    return likely(*ended, fixes=(Fix("read what it printed", f"aws logs tail /aws/ecs/{group} --since 1h"),))
+    return likely(*ended, fixes=(Fix("read what it printed", f"aws {log_command(f'/aws/ecs/{group}', 60)}"),))
 
 
 def no_table(facts: RunbookFacts) -> Judgement:

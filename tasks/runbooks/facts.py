@@ -1,6 +1,7 @@
 """What the runbooks' own probes find out, beside what a diagnosis does. Each fact says itself; none holds a secret."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from tasks.diagnosing.facts import Facts
 from tasks.runbooks.facts_elsewhere import DefinitionsSeen, ServicesSeen, StoppedSeen, TablesSeen, ThrottlesSeen
@@ -24,11 +25,15 @@ class StartsSeen:
 
     @property
     def median_ms(self) -> float:
-        return self.starts_ms[len(self.starts_ms) // 2] if self.starts_ms else 0.0
+        return self.within(0.5)
 
     @property
     def p95_ms(self) -> float:
-        return self.starts_ms[int(0.95 * (len(self.starts_ms) - 1))] if self.starts_ms else 0.0
+        return self.within(0.95)
+
+    def within(self, share: float) -> float:
+        """The least time within which so many of the starts were done; 0 if there was none."""
+        return self.starts_ms[ceil(share * len(self.starts_ms)) - 1] if self.starts_ms else 0.0
 
     @property
     def odd(self) -> bool:

@@ -7,7 +7,7 @@ from tasks.reporting.components import components_of
 from tasks.reporting.drift import Facts, drift_between, fact_rows, facts_in, facts_of
 from tasks.reporting.model import Unseen
 from tests.support import make_environment
-from tests.unit.reporting import function, network, scene
+from tests.unit.reporting import api, function, network, scene
 
 BEFORE: Facts = {"function f": {"id": "1", "memory": "512 MB"}, "bucket b": {"id": "2"}}
 
@@ -54,3 +54,18 @@ def test_what_is_out_of_sight_is_not_gone_and_is_compared_when_it_is_back() -> N
     (one,) = drift_between(between, after)
     assert (one.change, one.setting) == ("changed", "lets in")
     assert "0.0.0.0/0" in one.after
+
+
+def test_a_right_and_a_component_that_is_no_longer_as_it_should_be_are_drift() -> None:
+    environment = make_environment()
+    before = facts_of(components_of(scene(environment)))
+    everybody = {"Effect": "Allow", "Principal": "*", "Sid": "all"}
+    now = facts_of(
+        components_of(scene(environment, API=(api(statements=(), other_statements=[everybody]), "https://x")))
+    )
+    changed = [one for one in drift_between(before, now) if one.component.startswith("API")]
+    assert [(one.setting, one.after) for one in changed if one.setting != "url"] == [
+        ("standing", "attention"), ("may invoke the function", "* (all)"),
+    ]  # fmt: skip
+    older = {name: {k: v for k, v in settings.items() if k != "standing"} for name, settings in before.items()}
+    assert drift_between(older, before) == []

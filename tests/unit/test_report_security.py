@@ -54,7 +54,7 @@ BROKEN: list[tuple[str, str, dict[str, Any], str]] = [
     ("further policies", "medium", {"role": role(attached=("arn:aws:iam::aws:policy/ReadOnlyAccess",))}, "attached"),
     ("open trust", "high", {"role": role(trust=policy(Principal={"AWS": "*"}))}, '{"AWS": "*"}'),
     ("open trust", "low", {"role": role(trust=policy(Principal={"Service": "lambda.amazonaws.com"}))}, "any account"),
-    ("open invocation", "critical", {"API": (api(statements=[{"Principal": "*", "Sid": "s"}]), URL)}, "anybody"),
+    ("open invocation", "critical", {"API": (api(other_statements=[{"Principal": "*", "Sid": "s"}]), URL)}, "anybody"),
     ("open invocation", "medium", {"API": (api(statements=[{"Principal": {"Service": "x"}}]), URL)}, "whichever API"),
     ("plain secrets", "high", {"function": function(variables={"JWT_SECRET": "hush"})}, "variable JWT_SECRET"),
     ("plain secrets", "high", {"function": function(variables={"URL": "postgres://me:hush@db/x"})}, "variable URL"),

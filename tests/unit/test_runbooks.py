@@ -282,3 +282,11 @@ def test_starts_are_read_from_the_log() -> None:
     function = FunctionSeen("f", "live", True, memory_mb=512, log_group="/aws/lambda/f")
     seen = see_starts(look, RunbookFacts(function=function))
     assert seen == StartsSeen(24, (300.0, 812.5), 512, 96, 4.8, 2)
+
+
+@pytest.mark.parametrize(("starts", "median", "p95"), [((5.0, 9.0), 5.0, 9.0), ((7.0,), 7.0, 7.0), ((), 0.0, 0.0)])
+def test_of_few_starts_95_percent_are_not_faster_than_half(
+    starts: tuple[float, ...], median: float, p95: float
+) -> None:
+    seen = replace(STARTS, starts_ms=starts)
+    assert (seen.median_ms, seen.p95_ms) == (median, p95)
