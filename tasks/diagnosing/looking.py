@@ -47,6 +47,8 @@ class Look:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What cannot change between two looks: of a package, by its content."""
 
     def hide_if_possible(self, text: str) -> str:
         """For what everybody is answered: shown also where the secrets cannot be read, with which to compare it."""

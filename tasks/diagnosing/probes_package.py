@@ -43,8 +43,17 @@ def function_of(facts: Facts) -> FunctionSeen:
 
 
 def inspect(look: Look, facts: Facts) -> PackageSeen:
-    """Download what is deployed and look at it as the release's own check does."""
+    """Look at what is deployed as the release's own check does; at the same content once."""
     function = function_of(facts)
+    key = f"package {function.code} {function.runtime} {function.handler} {function.architecture}"
+    if key not in look.kept or not function.code:
+        look.kept[key] = inspected(look, function)
+    found: PackageSeen = look.kept[key]
+    return found
+
+
+def inspected(look: Look, function: FunctionSeen) -> PackageSeen:
+    """Download it, and open it."""
     named = {"FunctionName": function.name, **({"Qualifier": function.qualifier} if function.qualifier else {})}
     location = look.rollout.aws("lambda").get_function(**named)["Code"].get("Location")
     if not location:
