@@ -89,7 +89,7 @@ def worker_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
     environment = {k: v for k, v in client_environment(home, ports).items() if k not in PROFILES}
     return environment | {
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "MIYABI_STRANDED_S": "90",  # here a flow run's process starts at once, or in a minute on a very busy machine
+        "MIYABI_STRANDED_S": "300",  # here a flow run's process starts at once, or in a minute on a very busy machine
         "TMPDIR": str(temporary_folder(home)),
     }
 

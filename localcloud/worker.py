@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud.imports import large_imports
+from localcloud.prefect_settings import WORK_POOL
 from localcloud.state import wait_for
 
 with large_imports():
@@ -26,6 +27,8 @@ with large_imports():
     from prefect.workers.process import ProcessWorker
 
 HEARTBEAT_S = 15
+AT_ONCE = 8
+"""Flow runs of the work pool `local`: thirty that start at once take minutes. A person may set another limit."""
 ENGINE = shlex.join([sys.executable, "-m", "localcloud.engine"])
 
 
@@ -45,8 +48,12 @@ async def ensure_pool(pool: str) -> None:
             template = (await client.read_work_pool(pool)).base_job_template
         except ObjectNotFound:
             template = ProcessWorker.get_default_base_job_template()
+            made = WorkPoolCreate(
+                name=pool, type="process", base_job_template=template,
+                concurrency_limit=AT_ONCE if pool == WORK_POOL else None,
+            )  # fmt: skip
             with suppress(ObjectAlreadyExists):  # another worker was quicker
-                await client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+                await client.create_work_pool(made)
         command = template["variables"]["properties"]["command"]
         if command.get("default") != ENGINE:
             command["default"] = ENGINE
