@@ -85,7 +85,7 @@ def summary(lines: Sequence[str]) -> list[str]:
 def endpoints(ports: Mapping[str, int]) -> list[str]:
     """The arguments of `deployments.apply` that describe the embedded cloud."""
     aws, api, site = (f"http://127.0.0.1:{ports[name]}" for name in ("aws", "api", "site"))
-    return [aws, api, f"127.0.0.1:{ports['postgres']}", site]
+    return [aws, api, site]
 
 
 def fingerprint(ports: Mapping[str, int], root: Path = ROOT) -> str:

@@ -23,11 +23,10 @@ from localcloud.postgres import certificate_of
 
 @dataclass(frozen=True)
 class LocalCloud:
-    """Where the embedded cloud listens. `postgres` is host:port, the others are URLs."""
+    """Where the embedded cloud listens. Its databases are where RDS says."""
 
     aws_endpoint: str
     api_endpoint: str
-    postgres: str
     site_endpoint: str = ""
 
     def overlay(self, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +39,6 @@ class LocalCloud:
         return {
             **settings,
             "endpoint_url": self.aws_endpoint,
-            "database_address": self.postgres,
             "database": {"ca_bundle": str(certificate_of(state_folder())), **settings.get("database", {})},
             "api_url": f"{self.api_endpoint}/_api/{{api_id}}",
             **({"site_url": self.site_endpoint} if self.site_endpoint else {}),

@@ -19,6 +19,8 @@ from flows.opening import WORK, planning_twin, reading, run_name
 from flows.parameters import EnvironmentName, Shown
 from tasks.alarms import observe_alarms
 from tasks.aliases import Alias, observe_alias
+from tasks.backups.archive import Archive
+from tasks.backups.proof import observe_backups
 from tasks.changes import Rollout
 from tasks.dashboards import observe_dashboard
 from tasks.database_snapshots import observe_snapshots
@@ -145,6 +147,7 @@ def observers(rollout: Rollout) -> Observers:
         "topic": lambda: observe_topic(rollout, topic_of(rollout).arn),
         "alarms": lambda: observe_alarms(rollout) or None,
         "dashboard": partial(observe_dashboard, rollout),
+        "backups": lambda: observe_backups(Archive(rollout), datetime.now(UTC)),
         "bucket": partial(bucket_of, rollout),
         "distribution": partial(observe_distribution, rollout),
         "releases": partial(releases_of, rollout),

@@ -35,6 +35,9 @@ class Database(Protocol):
     """The embedded PostgreSQL as the cloud needs it (`localcloud.postgres.Postgres`)."""
 
     @property
+    def home(self) -> Path: ...
+
+    @property
     def port(self) -> int: ...
 
     def dsn(self, dbname: str = "postgres") -> str: ...

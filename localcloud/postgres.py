@@ -54,9 +54,18 @@ class Postgres:
     """One server on `<home>/postgres/data`. `port` 0 takes a free one at each start.
 
     `dies_with_thread`: the thread that starts it lives as long as it should (the main thread always does).
+    `certified_as`: the home of a server whose certificate it shows, too.
     """
 
-    def __init__(self, home: Path, port: int = 0, binaries: Choice = "auto", *, dies_with_thread: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        port: int = 0,
+        binaries: Choice = "auto",
+        *,
+        dies_with_thread: bool = False,
+        certified_as: Path | None = None,
+    ) -> None:
         self.home = home.resolve()
         self.data = self.home / "postgres" / "data"
         self.log = self.home / "logs" / "postgres.log"
@@ -64,7 +73,7 @@ class Postgres:
         self.tls = False
         self._choose_port = port == 0
         self._choice: Choice = binaries
-        self._dies_with_thread = dies_with_thread
+        self._dies_with_thread, self._certified_as = dies_with_thread, certified_as
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, patience: float = 60.0) -> None:
@@ -100,10 +109,18 @@ class Postgres:
         self._clear_stale_lock()
         self.tls = bool(self._ask("ssl_library"))
         if self.tls and not (self.data / "server.key").exists():
-            write_self_signed(certificate_of(self.home), self.data / "server.key")
+            self._certify()
             give_to(self.account, self.data)
         if not self._password_file.exists():
             self._reset_password()
+
+    def _certify(self) -> None:
+        own, known = certificate_of(self.home), certificate_of(self._certified_as) if self._certified_as else None
+        if known is None or not known.exists():
+            write_self_signed(own, self.data / "server.key")
+            return
+        for name in (own.name, "server.key"):
+            shutil.copy(known.with_name(name), self.data / name)
 
     def command(self) -> list[str]:
         """The server's command line, after `prepare`. It holds no secret."""

@@ -167,7 +167,7 @@ class Ground:
             EventsWorker.drain_all()  # or they would try to reach the server when this process ends
 
     async def _save_environment(self) -> None:
-        cloud = LocalCloud("http://127.0.0.1:1", "http://127.0.0.1:1", f"127.0.0.1:{self.ports['postgres']}")
+        cloud = LocalCloud("http://127.0.0.1:1", "http://127.0.0.1:1")
         block = build_environment("local", cloud.overlay({"account_id": "211234825975", "region": "us-east-1"}))
         await block.credentials.asave("miyabi-local", overwrite=True)
         await block.asave("local", overwrite=True)

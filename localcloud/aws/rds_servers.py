@@ -19,6 +19,9 @@ class Server(Protocol):
     """A PostgreSQL that runs."""
 
     @property
+    def home(self) -> Path: ...
+
+    @property
     def port(self) -> int: ...
 
     def dsn(self, dbname: str = "postgres") -> str: ...
@@ -42,7 +45,7 @@ class Servers:
     def start_own(self, identifier: str) -> Server:
         """The instance's own server, running; its data are made, or are those of before."""
         if identifier not in self._own:
-            server = Postgres(self._folder / identifier, dies_with_thread=True)
+            server = Postgres(self._folder / identifier, dies_with_thread=True, certified_as=self.shared.home)
             self._starter.submit(server.start).result()
             self._own[identifier] = server
         return self._own[identifier]

@@ -128,6 +128,18 @@ def newest_verified(entries: Sequence[Verified]) -> Verified | None:
     return max((entry for entry in last.values() if entry.passed), key=lambda entry: entry.backup, default=None)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What is proven now. `rpo_s` is None if nothing is."""
+
+    rpo_s: float | None
+
+
+def observe_backups(archive: Archive, at: datetime) -> Standing:
+    """By the last verifications. Reads only."""
+    return Standing(rpo_s(history(archive), at))
+
+
 def rpo_s(entries: Sequence[Verified], at: datetime) -> float | None:
     """Seconds of work that a disaster would cost; None if all of it."""
     newest = newest_verified(entries)

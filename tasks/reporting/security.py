@@ -38,6 +38,7 @@ CHECKS = (
     Check("deleted secrets", ("secrets",), security_keeping.deleted_secrets),
     Check("unencrypted storage", ("database",), security_keeping.unencrypted_storage),
     Check("no backups", ("database",), security_keeping.no_backups),
+    Check("unproven backup", ("database", "backups"), security_keeping.unproven_backup),
     Check("unprotected database", ("database",), security_keeping.unprotected_database),
     Check("unverified database", (), security_keeping.unverified_database),
     Check("endless logs", ("log groups",), security_keeping.endless_logs),

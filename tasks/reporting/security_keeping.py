@@ -69,6 +69,20 @@ def no_backups(scene: Scene, today: date) -> Iterator[Flaw]:
         yield Flaw("low", f"database {name}", f"backups go back {kept} day(s)", fix)
 
 
+def unproven_backup(scene: Scene, today: date) -> Iterator[Flaw]:
+    """What a disaster would cost, by the newest backup that was restored and found whole."""
+    backups, wanted = scene.get("backups"), scene.environment.backup.rpo_hours
+    if not database_of(scene) or backups is None:
+        return
+    fix = "`miyabi backup`, then `miyabi verify-backup`: both have a schedule, paused until the first release"
+    subject = f"database {scene.environment.names.database}"
+    if backups.rpo_s is None:
+        yield Flaw("medium", subject, "no backup is proven to be restorable", fix)
+    elif backups.rpo_s > wanted * 3600:
+        evidence = f"the newest proven backup is {backups.rpo_s / 3600:.0f} hours old; backup.rpo_hours is {wanted:g}"
+        yield Flaw("medium", subject, evidence, fix)
+
+
 def unprotected_database(scene: Scene, today: date) -> Iterator[Flaw]:
     if (found := database_of(scene)) and not found[1].settings["DeletionProtection"]:
         fix = "`deletion_protection = true` in [database], and release"

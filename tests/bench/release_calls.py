@@ -134,7 +134,7 @@ def exchanged(value: Any, ids: dict[str, str]) -> Any:
 
 
 def main() -> None:
-    environment = local(LocalCloud(*sys.argv[1:4]))
+    environment = local(LocalCloud(*sys.argv[1:3]))
     source = parse_source("python:tests/fixtures/python-lambda", root=ROOT)
     bundle = build_bundle(source, environment.function, root=ROOT, work=Path(sys.argv[4]))
     recorder, door = Recorder(), environment.aws()

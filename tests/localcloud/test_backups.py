@@ -29,6 +29,7 @@ from tasks.backups.comparing import Check
 from tasks.backups.dumping import dump_database
 from tasks.backups.instances import dsn_of, proving
 from tasks.backups.manifest import Manifest, manifest_key
+from tasks.backups.points import find_point, source_of
 from tasks.backups.proof import Proof
 from tasks.backups.restoring import contents_of
 from tasks.backups.snapshots import plan_expired, prune_backup_snapshots, take_backup_snapshot
@@ -300,6 +301,35 @@ def test_the_bucket_is_private_and_keeps_backups_as_long_as_is_asked(ground: Gro
     planning = make_rollout(longer, planning=True)
     ensure_backup_bucket.fn(planning)
     assert changes_of(planning) == [f"update bucket {bucket} kept daily: 7 days, then 30 more → 14 days, then 30 more"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"snapshot": "nothing", "to_time": "latest"}, "give one of a backup, a snapshot and a time"),
+        ({"backup": "20200101T000000Z"}, "there is no backup '20200101T000000Z'"),
+        ({"snapshot": "nothing"}, "there is no snapshot 'nothing'"),
+        ({"to_time": "yesterday"}, "'yesterday' is no time"),
+        ({"to_time": "2999-01-01T00:00:00Z"}, "has not come yet"),
+        ({"into": "miyabi-postgres-local"}, "it is the environment's own database"),
+        ({"into": "miyabi-verified-local"}, "it exists already and is not from backup 2"),
+        ({"into": "No_Name"}, "an instance's name has at most 63 small letters"),
+    ],
+)
+def test_what_cannot_be_restored_is_refused(ground: Ground, wish: dict[str, str], said: str) -> None:
+    planning = make_rollout(ground.rollout.environment, planning=True)
+    with pytest.raises(Permanent, match=said):
+        find_point.fn(planning, **{"backup": "", "snapshot": "", "to_time": "", "into": "", **wish})
+
+
+def test_a_time_is_a_point_of_the_log_of_changes(ground: Ground) -> None:
+    find = {"backup": "", "snapshot": "", "into": ""}
+    point = find_point.fn(ground.rollout, to_time="2026-11-27T05:15:00+02:00", **find)
+    assert (point.name, point.into) == ("2026-11-27T03:15:00Z", "miyabi-postgres-local-at-20261127-031500")
+    told = source_of(ground.rollout, point)
+    assert told == {"SourceDBInstanceIdentifier": "miyabi-postgres-local", "RestoreTime": point.at}
+    latest = find_point.fn(ground.rollout, to_time="latest", **find)
+    assert source_of(ground.rollout, latest)["UseLatestRestorableTime"] is True
 
 
 def test_snapshots_are_kept_as_long_as_dumps(ground: Ground) -> None:

@@ -67,8 +67,7 @@ def prefect_api() -> Iterator[str]:
 def zygote(prefect_api: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     """The process that flows are forked from, with environment `local` saved in Prefect."""
     home = tmp_path_factory.mktemp("runs")
-    postgres = f"127.0.0.1:{cloud.postgres.port}" if cloud.postgres else ""
-    asyncio.run(save_local(LocalCloud(cloud.aws_endpoint, cloud.api_endpoint, postgres)))
+    asyncio.run(save_local(LocalCloud(cloud.aws_endpoint, cloud.api_endpoint)))
     write_self_signed(home / "loopback.pem", home / "loopback.key")
     environment = {
         **os.environ,

@@ -11,6 +11,7 @@ from database.release_story import Story
 from database.releases import Release
 from tasks.alarms import SeenAlarm
 from tasks.aliases import Alias
+from tasks.backups.proof import Standing
 from tasks.configuration import Configuration
 from tasks.dashboards import SeenDashboard
 from tasks.database_settings import SeenDatabase
@@ -71,6 +72,7 @@ def standing(environment: Environment) -> dict[str, Any]:
             }),
         },
         "dashboard": SeenDashboard({"widgets": [{}] * 12}, True),
+        "backups": Standing(20 * 3600.0),
         "bucket": (names.site_bucket, SeenBucket(tags, WANTED)),
         "distribution": distribution(),
         "releases": Story(release(), 4),

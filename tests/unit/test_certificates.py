@@ -105,7 +105,7 @@ def test_the_worker_verifies_by_its_own_file_and_the_function_by_the_packages(wo
 
 def test_local_trusts_its_own_server_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIYABI_HOME", str(tmp_path))
-    cloud = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580", "127.0.0.1:15432")
+    cloud = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580")
 
     def bundle(**database: str) -> str:
         settings = {"account_id": "211234825975", "region": "us-east-1", "database": database}

@@ -12,7 +12,7 @@ from deployments.configuring.environments import merged
 from deployments.prefect_api import PrefectRefused
 from deployments.settings import LocalCloud, read_environment
 
-CLOUD = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580", "127.0.0.1:54329")
+CLOUD = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580")
 FILE = 'account_id = "111111111111"\nregion = "us-east-1"\nprofile = "mine"\n[function]\nmemory_mb = 512\n'
 LOCAL = 'account_id = "111111111111"\nregion = "us-east-1"\n'
 

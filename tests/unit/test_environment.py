@@ -8,7 +8,7 @@ from blocks.environment import is_loopback
 from deployments.environment_files import BadEnvironment, environment_names
 from deployments.settings import LocalCloud, build_environment, read_environment, read_environments
 
-CLOUD = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580", "127.0.0.1:54329")
+CLOUD = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_local_is_laid_over_with_what_the_machine_knows() -> None:
     local = read_environment("local", CLOUD)
     assert local.credentials.aws_client_parameters.endpoint_url == "http://127.0.0.1:4566"
     assert local.api_url == "http://127.0.0.1:4580/_api/{api_id}"
-    assert local.database_address == "127.0.0.1:54329"
+    assert local.database_address is None  # RDS says where its databases are
 
 
 def test_local_on_aws_is_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from blocks.environment import DatabaseSettings, Environment
 from tasks.alarms import SeenAlarm
+from tasks.backups.proof import Standing
 from tasks.logs import SeenLogGroup
 from tasks.network_groups import tcp
 from tasks.reporting.model import Scene, Unseen
@@ -60,6 +61,8 @@ BROKEN: list[tuple[str, str, dict[str, Any], str]] = [
     ("plain secrets", "high", {"function": function(variables={"URL": "postgres://me:hush@db/x"})}, "variable URL"),
     ("deleted secrets", "high", {"secrets": {NAMES.jwt_secret: SeenSecret("arn", {}, True)}}, "gone for good"),
     ("unencrypted storage", "high", {"database": database(encrypted=False)}, "not encrypted"),
+    ("unproven backup", "medium", {"backups": Standing(None)}, "no backup is proven"),
+    ("unproven backup", "medium", {"backups": Standing(30 * 3600.0)}, "30 hours old; backup.rpo_hours is 26"),
     ("no backups", "high", {"database": database(BackupRetentionPeriod=0)}, "no automatic backups"),
     ("no backups", "low", {"database": database(BackupRetentionPeriod=1)}, "1 day"),
     ("unprotected database", "low", {"database": database(DeletionProtection=False)}, "one call"),
