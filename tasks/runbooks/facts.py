@@ -159,6 +159,33 @@ class LedgerSeen:
 
 
 @dataclass(frozen=True)
+class BackupsSeen:
+    """The instance, and what it could be restored from."""
+
+    status: str
+    """'' if there is no instance."""
+    latest: str
+    """The latest time that RDS can go back to."""
+    dump: str
+    """The newest one's id."""
+    snapshot: str
+    rpo_s: float | None
+    """Age of the newest backup that is proven; None if none is."""
+    rpo_hours: float
+
+    @property
+    def odd(self) -> bool:
+        return self.rpo_s is None or self.rpo_s > self.rpo_hours * 3600
+
+    @property
+    def says(self) -> str:
+        proven = "none is proven" if self.rpo_s is None else f"the proven one is {self.rpo_s / 3600:.1f} hours old"
+        kept = [f"a dump {self.dump}" if self.dump else "no dump", self.snapshot or "no snapshot"]
+        there = f"the database is {self.status}" if self.status else "there is no database"
+        return f"{there}; of backups there is {' and '.join(kept)}; {proven}"
+
+
+@dataclass(frozen=True)
 class RunbookFacts(Facts):
     """All that a runbook can find out."""
 
@@ -171,3 +198,4 @@ class RunbookFacts(Facts):
     definitions: DefinitionsSeen | None = None
     tables: TablesSeen | None = None
     throttles: ThrottlesSeen | None = None
+    backups: BackupsSeen | None = None

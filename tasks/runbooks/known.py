@@ -4,8 +4,10 @@ from tasks.diagnosing.causes import CAUSES
 from tasks.diagnosing.looking import Probe
 from tasks.diagnosing.model import Cause
 from tasks.diagnosing.probes import PROBES
+from tasks.runbooks import causes_backups as backups
 from tasks.runbooks import causes_database as database
 from tasks.runbooks import causes_elsewhere as elsewhere
+from tasks.runbooks.probes_backups import see_backups
 from tasks.runbooks.probes_database import see_engine, see_ledger, see_terms
 from tasks.runbooks.probes_ecs import see_definitions, see_services, see_stopped
 from tasks.runbooks.probes_starts import see_starts
@@ -22,6 +24,7 @@ OWN_PROBES = (
     Probe("task definitions", "definitions", see_definitions),
     Probe("DynamoDB tables", "tables", see_tables),
     Probe("throttled requests", "throttles", see_throttles),
+    Probe("backups", "backups", see_backups),
 )
 OWN_CAUSES = (
     Cause("slow-start", "Starts of the function take long", elsewhere.slow_start, hinders="speed"),
@@ -50,6 +53,10 @@ OWN_CAUSES = (
     Cause("ecs-exits", "The program itself ends", elsewhere.exits),
     Cause("no-table", "The table is not there, or not ready", elsewhere.no_table),
     Cause("throttled", "DynamoDB refuses more than the table is paid for", elsewhere.throttled),
+    Cause("database-gone", "The database is not there any more, or broken for good", backups.database_gone),
+    Cause("data-wrong", "What is in it is not what it should be", backups.data_wrong, hinders="releases"),
+    Cause("backup-unproven", "No backup is known to be restorable, or only an old one", backups.unproven,
+          hinders="releases"),
     Cause("nearly-throttled", "The table is used nearly to its capacity", elsewhere.nearly, hinders="speed"),
 )  # fmt: skip
 KNOWN_PROBES = {one.fact: one for one in (*PROBES, *OWN_PROBES)}

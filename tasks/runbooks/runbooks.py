@@ -7,6 +7,7 @@ without importing anything that looks.
 from dataclasses import dataclass
 
 GUIDE, SUMMARY, STATUS = "implementation guide", "session summary", "infrastructure status"
+BACKUPS = "backup-postgres.sh, dr_test.sh"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ RUNBOOKS = (
         "database ledger",
         "database-stopped database-unreachable database-password ledger-files ledger-dirty ledger-changed "
         "ledger-missing ledger-held ledger-waiting", "a folder of migrations",
+    ),
+    Runbook(
+        "restore-database", "The database is gone, or what is in it is wrong", BACKUPS,
+        "backups", "database-gone data-wrong backup-unproven",
     ),
     Runbook(
         "package", "The build for Lambda went wrong: OpenSSL, another processor, a library that is not there",

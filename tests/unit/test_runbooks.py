@@ -17,7 +17,7 @@ from tasks.changes import Rollout
 from tasks.diagnosing.facts_function import FunctionSeen
 from tasks.diagnosing.looking import Look
 from tasks.diagnosing.model import Diagnosis, Verdict
-from tasks.runbooks.facts import EngineSeen, LedgerSeen, RunbookFacts, StartsSeen, TermsSeen
+from tasks.runbooks.facts import BackupsSeen, EngineSeen, LedgerSeen, RunbookFacts, StartsSeen, TermsSeen
 from tasks.runbooks.facts_elsewhere import (
     DefinitionsSeen,
     Load,
@@ -66,6 +66,7 @@ ENGINE = EngineSeen("15.15", ("15.12", "15.15"), "15.15")
 TERMS = TermsSeen("require", True, "rds-ca-rsa2048-g1", 900, "", False, "no pg_hba.conf entry, no encryption", "")
 LEDGER = LedgerSeen("migrations", 7, 7)
 WORKER = Service("main", "worker", 2, 0, 1, "arn:definition")
+BACKUPS = BackupsSeen("available", "2026-11-27T03:15:00Z", "20261127T012000Z", "db-backup-daily-1", 3600.0, 26.0)
 SERVICES = ServicesSeen((WORKER,))
 DEFINITIONS = DefinitionsSeen(1)
 TABLE = Table("tasks", "ACTIVE", 5, 5)
@@ -129,6 +130,14 @@ CASES: list[tuple[str, Verdict, Mapping[str, Any]]] = [
     ("no-table", "ruled out", tables()),
     ("throttled", "certain", tables(Load("tasks", 0, 12, 1.0, 5.0))),
     ("throttled", "ruled out", tables()),
+    ("database-gone", "certain", {"backups": replace(BACKUPS, status="")}),
+    ("database-gone", "certain", {"backups": replace(BACKUPS, status="storage-full", dump="")}),
+    ("database-gone", "ruled out", {"backups": BACKUPS}),
+    ("data-wrong", "possible", {"backups": BACKUPS}),
+    ("data-wrong", "ruled out", {"backups": replace(BACKUPS, status="")}),
+    ("backup-unproven", "likely", {"backups": replace(BACKUPS, rpo_s=None, dump="")}),
+    ("backup-unproven", "likely", {"backups": replace(BACKUPS, rpo_s=27 * 3600.0)}),
+    ("backup-unproven", "ruled out", {"backups": BACKUPS}),
     ("nearly-throttled", "possible", tables(Load("tasks", 0, 0, 4.5, 1.0))),
     ("nearly-throttled", "ruled out", tables()),
     ("nearly-throttled", "ruled out", tables(table=replace(TABLE, reads=None, writes=None))),
