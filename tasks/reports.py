@@ -281,31 +281,11 @@ def publish_load(environment: str, page: str, outcome: str) -> None:
         )
 
 
-def publish_verification(environment: str, page: str, outcome: str) -> None:
-    """The page of a backup's verification, from inside a synchronous task; its picture is in it."""
+def publish_page(environment: str, kind: str, page: str, outcome: str) -> None:
+    """A page of a flow's own, `backup` say, from inside a synchronous task."""
     if not in_run():
         return
-    with courtesy("the verification's page"):
+    with courtesy(f"the page {kind!r}"):
         create_markdown_artifact(
-            markdown=fit_text(page), key=f"backup-verified-{environment}", description=f"{environment}: {outcome}"
-        )
-
-
-def publish_backup(environment: str, page: str, outcome: str) -> None:
-    """What was backed up and what there is, from inside a synchronous task."""
-    if not in_run():
-        return
-    with courtesy("the backup's page"):
-        create_markdown_artifact(
-            markdown=fit_text(page), key=f"backup-{environment}", description=f"{environment}: {outcome}"
-        )
-
-
-def publish_restore(environment: str, page: str, outcome: str) -> None:
-    """Where a restored database is and how to go over to it, from inside a synchronous task."""
-    if not in_run():
-        return
-    with courtesy("the restore's page"):
-        create_markdown_artifact(
-            markdown=fit_text(page), key=f"restore-{environment}", description=f"{environment}: {outcome}"
+            markdown=fit_text(page), key=f"{kind}-{environment}", description=f"{environment}: {outcome}"
         )

@@ -11,7 +11,7 @@ from tasks.backups.proof import Verified, history
 from tasks.backups.snapshots import NAME_ENDS, kind_and_time
 from tasks.changes import Rollout
 from tasks.database_snapshots import observe_snapshots
-from tasks.reports import publish_backup
+from tasks.reports import publish_page
 from tasks.steps import step
 
 SHOWN = 20
@@ -31,7 +31,8 @@ def show_backups(rollout: Rollout, taken: Manifest | None, at: datetime) -> None
         grid(("snapshot", "kind", "age", "expires"), snapshot_rows(rollout, at)),
         "Restore one beside the database with `miyabi restore BACKUP` or `miyabi restore --snapshot SNAPSHOT`.",
     ])  # fmt: skip
-    publish_backup(rollout.environment.name, page + "\n", f"backup {taken.id}" if taken else "the backups")
+    outcome = f"backup {taken.id}" if taken else "the backups"
+    publish_page(rollout.environment.name, "backup", page + "\n", outcome)
 
 
 def dump_row(

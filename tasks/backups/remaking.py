@@ -21,7 +21,7 @@ from tasks.database_settings import SeenDatabase, wanted_settings
 from tasks.databases import Database, observe_database, wait_ready
 from tasks.errors import Permanent, unless_exists
 from tasks.network import Network
-from tasks.reports import publish_restore
+from tasks.reports import publish_page
 from tasks.steps import step
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def check_restored(
     found = contents_of(dsn_of(target, database))
     checks = checks_after(point.manifest, found) if point.manifest else checks_alone(found, files)
     told = page(target, point, database, checks, original)
-    publish_restore(target.environment.name, told, f"{point} in {database.identifier}")
+    publish_page(target.environment.name, "restore", told, f"{point} in {database.identifier}")
     if wrong := [f"  - {check.name}: {check.found}" for check in checks if check.ok is False]:
         raise Permanent("\n".join([f"{database.identifier!r} is not to be used, it is not what it should be:", *wrong]))
     logger.info("%s is in %s, %s", point, database.identifier, held(found))

@@ -21,7 +21,7 @@ from tasks.backups.smoking import smoke_on
 from tasks.bundling.sources import Source
 from tasks.changes import Rollout
 from tasks.databases import Database
-from tasks.reports import publish_verification
+from tasks.reports import publish_page
 from tasks.steps import step
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,8 @@ def conclude(rollout: Rollout, proof: Proof) -> Verified:
     rollout.facts |= {"backup": entry.backup, "rpo_s": rpo, "rto_s": entry.rto_s, "rows": entry.rows}
     for text in shortfalls(rpo, entry.rto_s, settings.rpo_hours, settings.rto_minutes):
         rollout.find("backups", text)
-    publish_verification(rollout.environment.name, page_of(rollout.environment, proof, past, rpo), outcome(entry))
+    page = page_of(rollout.environment, proof, past, rpo)
+    publish_page(rollout.environment.name, "backup-verified", page, outcome(entry))
     if not entry.passed:
         problems = entry.problems or ["it ended before everything was looked at"]
         raise VerificationFailed("\n".join([f"backup {proof.kind}/{proof.backup} is not proven:",
