@@ -43,7 +43,8 @@ CHECKS: tuple[Check, ...] = (
     check("pool-size", "Size of the connection pool", "Backend", 1, backend.pool_size,
           r"max_connections|pool size|too many connections|connection limit"),
     check("api-routes", "API routes", "Backend", 2, routes.api_routes,
-          r"\broutes?\b|endpoints?|routing|ルート|エンドポイント|(?<![\w./:])/[a-z][\w/{}:-]*"),
+          r"\broutes?\b|endpoints?|routing|ルート|エンドポイント"
+          r"|(?<![\w./:])/[a-z][\w/{}:-]*(?![\w/{}:-])(?!\.\w)"),
     check("schema", "Database schema", "Database", 1, schema.schema,
           r"schema|tables?\b|organi[sz]ations?|teams?\b|rbac|permissions?|roles?\b|スキーマ|テーブル|組織|権限"),
     check("migrations", "Migrations", "Database", 1, schema.migrations,

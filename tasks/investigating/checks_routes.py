@@ -10,9 +10,10 @@ from tasks.investigating.model import Facts, Place, Served
 
 HEALTH = re.compile(r"/(health|healthz|ping|ready|live|metrics|version|ws)?$|/(docs|openapi\.json)$", re.IGNORECASE)
 PATH = re.compile(
-    r"(?:\b(GET|POST|PUT|PATCH|DELETE)\s+)?(?<![\w./:])(/(?:[A-Za-z_:{][\w/{}<>:.*-]*[\w}>*])?)(?=$|[\s,;)\"'?.:])"
+    r"(?:\b(GET|POST|PUT|PATCH|DELETE)\s+)?(?<![\w./:])(?!\S*\.[a-z]{1,5}\b)"
+    r"(/(?:[A-Za-z_:{][\w/{}<>:.*-]*[\w}>*])?)(?=$|[\s,;)\"'?.:])"
 )
-"""A path that a claim names, with its method where that stands before it."""
+"""A path that a claim names, with its method where that stands before it; a file's name is none."""
 PARAMETER = re.compile(r":\w+|\{[^}]*\}|<[^>]*>")
 ANSWERS = re.compile(r"\b(returns?|answers?|responds?|gives?|is|are)\b.{0,20}\b[1-5]\d\d\b", re.IGNORECASE)
 

@@ -4,6 +4,7 @@ Most of it is looked at in this process, below the flow; what the flow adds (the
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_the_true_cause_is_the_only_certain_one(scene: Scene, looked: Callable[.
     assert found.judged[0].judgement.fixes
 
 
-LEAKING = (FIXTURES / "canary" / "leaking.py").read_text().replace("next(_numbers) % 8 == 0", "True")
+LEAKING = re.sub(r"next\(_numbers\) % \d+ == 0", "True", (FIXTURES / "canary" / "leaking.py").read_text())
 CONNECTING = LEAKING.replace("_leaked.append(connect(secret()))", "connect(secret()).close()")
 
 

@@ -167,6 +167,8 @@ def test_an_aws_that_does_not_answer_is_an_answer() -> None:
         ("Migrations", "missing", "migrations"),
         ("Team tables", "missing", "schema"),
         ("Weather", "it rains", None),
+        ("/users/:id", "is commented out", "api-routes"),
+        ("/etc/app.conf", "is missing", None),
     ],
 )
 def test_a_claim_finds_its_check(subject: str, said: str, check: str | None) -> None:
