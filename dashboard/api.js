@@ -54,6 +54,10 @@ export async function post(path, body, headers = {}) {
   return (await authorized(path, options)).json();
 }
 
+export async function remove(path) {
+  return (await authorized(path, { method: "DELETE" })).json();
+}
+
 /** A request in the name of who is signed in. A token that is refused is renewed once; then the session is over. */
 export async function authorized(path, options) {
   for (const fresh of [false, true]) {

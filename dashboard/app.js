@@ -10,6 +10,8 @@ import { poll, pollNow } from "./polling.js";
 import { agentsPage } from "./pages/agents.js";
 import { executionPage } from "./pages/execution.js";
 import { executionsPage } from "./pages/executions.js";
+import { organizationPage } from "./pages/organization.js";
+import { organizationsPage } from "./pages/organizations.js";
 import { overviewPage } from "./pages/overview.js";
 import { releasesPage } from "./pages/releases.js";
 import { signInPage } from "./pages/signin.js";
@@ -21,6 +23,8 @@ const ROUTES = [
   [/^\/executions\/([^/]+)$/, executionPage, "executions"],
   [/^\/agents$/, agentsPage, "agents"],
   [/^\/releases$/, releasesPage, "releases"],
+  [/^\/organizations$/, organizationsPage, "organizations"],
+  [/^\/organizations\/([^/]+)$/, organizationPage, "organizations"],
   [/^\/start$/, startPage, "start"],
 ];
 const MENU = [
@@ -28,6 +32,7 @@ const MENU = [
   ["executions", "#/executions", "Executions"],
   ["agents", "#/agents", "Agents"],
   ["releases", "#/releases", "Releases"],
+  ["organizations", "#/organizations", "Organizations"],
 ];
 const root = document.getElementById("app");
 const shared = { agents: new Map() };

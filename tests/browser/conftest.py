@@ -35,23 +35,24 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """The app on a free port, and where that is."""
+def serving(make: Callable[[str], ASGIApp]) -> Iterator[str]:
+    """An app on a free port, made knowing where that is; and where that is."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, lifespan="off")
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(make(url), log_level="error", timeout_graceful_shutdown=1, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield url
         server.should_exit = True
         thread.join()
 
 
-def files(api: str) -> ASGIApp:
+def files(api: Callable[[], str]) -> ASGIApp:
     """`dashboard/` below `PLACE`, with the one generated file as a deployment would write it."""
 
     async def config(_request: Request) -> Response:
-        return Response(f'window.API_BASE = "{api}";\n', media_type="text/javascript")
+        return Response(f'window.API_BASE = "{api()}";\n', media_type="text/javascript")
 
     return Starlette(
         routes=[Route(f"{PLACE}config.js", config), Mount(PLACE, StaticFiles(directory=ROOT / "dashboard", html=True))]
@@ -65,9 +66,9 @@ def site(postgres: Postgres) -> Iterator[Site]:
     dsn = postgres.dsn("dashboard") + "?sslmode=disable"
     migrations.run(dsn, migrations.load(ROOT / "migrations"))
     backend = make_backend(dsn, connections=10)
-    with serving(create_app(backend)) as api_url, psycopg.connect(dsn, autocommit=True) as connection:
+    with serving(lambda _url: create_app(backend)) as api_url, psycopg.connect(dsn, autocommit=True) as connection:
         api = f"{api_url}/api/v1"
-        with serving(files(api)) as url:
+        with serving(lambda _url: files(lambda: api)) as url:
             yield Site(f"{url}{PLACE}", api, connection)
     backend.pool.close()
 

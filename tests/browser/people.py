@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 from playwright.sync_api import Page, expect
 
@@ -37,20 +38,26 @@ class Site:
         return Person(self, next(NUMBERS), name[:40])
 
 
+def api_of(site: Site, token: str | None = None) -> Api:
+    """Keeps no connection: nobody would close it."""
+    transport = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+    return Api(site.api, token=token, transport=transport)
+
+
 class Person:
     """An account with one repository."""
 
     def __init__(self, site: Site, number: int, name: str) -> None:
         self.site, self.number, self.email, self.name = site, number, f"u{number}@example.com", name
         self.account: MockLogin = {"github_id": number, "email": self.email, "name": name}
-        self.tokens = Api(site.api).mock_login(self.account)
+        self.tokens = api_of(site).mock_login(self.account)
         self.id, self.repository = self.tokens["user"]["id"], f"hana/garden-{number}"
-        self.api = Api(site.api, token=self.tokens["access_token"])
+        self.api = api_of(site, self.tokens["access_token"])
         self.repository_id = self.api.register_repository({"full_name": self.repository})["id"]
 
     def sign_in_again(self) -> str:
         """Another sign-in's refresh token."""
-        return Api(self.site.api).mock_login(self.account)["refresh_token"]
+        return api_of(self.site).mock_login(self.account)["refresh_token"]
 
     def is_in(self, page: Page) -> None:
         """Signed in as if before: what the page has kept of it."""

@@ -25,7 +25,11 @@ def pages(person: Person) -> dict[str, str]:
         result={"score": 7, "issues": [{"file": LONG, "line": 1, "why": LONG}], "note": LONG},
     )  # fmt: skip
     person.sql("INSERT INTO releases (environment, status, error, git_sha) VALUES ('local', 'failed', %s, 'a')", LONG)
+    made = person.api.create_organization({"name": f"Garden {person.number} {LONG[:200]}"})["organization"]["id"]
+    person.api.register_repository({"full_name": f"{'o' * 39}/{'n' * 90}-{person.number}", "organization_id": made})
+    person.api.invite_member(made, {"identifier": f"{'a' * 60}@{'b' * 60}.example"})
     return {
+        "#/organizations": "Organizations", f"#/organizations/{made}": "Garden",
         "#/": "Overview", "#/executions": "Executions", f"#/executions/{shown}": "coordinator",
         f"#/executions/{done}": "review", "#/start?agent=crm": "Start an agent", "#/agents": "Agents",
         "#/releases": "Releases",
