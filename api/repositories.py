@@ -66,7 +66,12 @@ def list_repositories(
     return paging.page(found, lambda last: (last.full_name.lower(), last.id))
 
 
-@router.post("", status_code=201, summary="Register owner/repo; 200 if it is registered already")
+@router.post(
+    "",
+    status_code=201,
+    summary="Register owner/repo; 200 if it is registered already",
+    responses={200: {"model": Repository}},
+)
 def register_repository(
     body: NewRepository,
     access: Annotated[Access, Needs("repositories.create", by_statement=True)],

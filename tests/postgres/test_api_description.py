@@ -8,10 +8,12 @@ Never 500, no status, content type, header or shape that is not described. Few e
 import itertools
 import logging
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 
 from tests.backend import Client, sql
 
@@ -96,6 +98,7 @@ def ask(operation: Any, mode: GenerationMode, rows: Rows, number: int, problems:
         case.call_and_validate(headers=rows.hana.headers, checks=CHECKS)
 
     try:
-        run()
+        with suppress(Unsatisfiable):  # every text is a text: nothing to send that is not allowed
+            run()
     except (Exception, BaseExceptionGroup) as error:
         problems[f"{operation.label} {mode}"] = f"{operation.label} ({mode}): {error}"
