@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from api import (
     PREFIX,
@@ -35,11 +36,14 @@ from api import (
 from api.backend import Backend, from_environment
 from api.description import Described
 from api.etags import ETags
+from api.limits import Limits
 from api.live import Hub
 from api.requests import Requests
 
-EXPOSED = ["ETag", "Location", "Retry-After", "X-Execution-Status", "X-Next-Cursor", "X-Request-Id"]
-
+EXPOSED = [
+    "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Execution-Status",
+    "X-Next-Cursor", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-Id",
+]  # fmt: skip
 
 PARTS = (
     health, auth, github, executions, agents, dashboard, releases, repositories, organizations, members, invitations,
@@ -73,13 +77,24 @@ def create_app(backend: Backend) -> FastAPI:
         app.include_router(part.router)
     errors.install(app)
     refusals.install(app)
-    app.add_middleware(ETags)
-    app.add_middleware(Requests)
-    every = ["*"]
-    app.add_middleware(
-        CORSMiddleware, allow_origins=every, allow_methods=every, allow_headers=every, expose_headers=EXPOSED
-    )
+    surround(app, backend)
     return app
+
+
+def surround(app: FastAPI, backend: Backend) -> None:
+    """What is added last is asked first. No origin is allowed credentials: tokens are in headers, not cookies."""
+    app.add_middleware(ETags)
+    app.add_middleware(Limits, backend=backend)
+    app.add_middleware(Requests)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)  # streams are sent as they are
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=backend.settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=EXPOSED,
+        max_age=3600,
+    )
 
 
 app = create_app(from_environment(os.environ))

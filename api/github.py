@@ -17,6 +17,7 @@ from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
 from api.permissions import Public
 from api.sessions import Tokens
+from api.surroundings import is_https
 from database import users
 from database.sessions import use_state
 
@@ -47,7 +48,7 @@ def to_github(
     answer = RedirectResponse(f"{settings.github_url}/login/oauth/authorize?{urlencode(query)}", status_code=302)
     # No path: the browser sends it back to where it came from, whatever a gateway has put before our path.
     answer.set_cookie(
-        COOKIE, nonce, max_age=LIFETIME_S, path=None, httponly=True, samesite="lax", secure=is_https(request)
+        COOKIE, nonce, max_age=LIFETIME_S, path=None, httponly=True, samesite="lax", secure=is_https(request.scope)
     )
     return answer
 
@@ -93,8 +94,3 @@ def sign_in(backend: Backend, code: str) -> Tokens:
         if user is None:
             raise ApiError("authorization_error", "This number belongs to an account that was made for trying out")
         return sessions.begin(backend, connection, user)
-
-
-def is_https(request: Request) -> bool:
-    """API Gateway, or another proxy, says how the caller came."""
-    return request.headers.get("x-forwarded-proto", request.url.scheme) == "https"

@@ -15,8 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import json_limits
 from api.errors import ApiError, internal_error, response
 from api.logs import request_id
+from api.surroundings import make_safe
 
 logger = logging.getLogger(__name__)
 BODY_LIMIT = 1024 * 1024
@@ -44,14 +46,14 @@ class Requests:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = this_id
-                headers.setdefault("Cache-Control", "no-store")
+                make_safe(scope, message)
             await send(message)
 
         try:
             if declared(scope) > BODY_LIMIT:
                 await response(TOO_LARGE)(scope, receive, answer)
             else:
-                await self.app(scope, limited(receive), answer)
+                await self.app(scope, limited(scope, receive), answer)
         except Exception as error:
             log_unforeseen(error)
             if status:
@@ -75,16 +77,19 @@ def declared(scope: Scope) -> int:
     return int(length) if length.isascii() and length.isdigit() else 0
 
 
-def limited(receive: Receive) -> Receive:
-    """Read no more than `BODY_LIMIT` bytes, whatever the caller says."""
-    seen = 0
+def limited(scope: Scope, receive: Receive) -> Receive:
+    """Read no more than `BODY_LIMIT` bytes, whatever the caller says, and no JSON that nobody means."""
+    is_json = "json" in Headers(scope=scope).get("content-type", "json")
+    seen = bytearray()
 
     async def read() -> Message:
         nonlocal seen
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > BODY_LIMIT:
+        seen += message.get("body", b"")
+        if len(seen) > BODY_LIMIT:
             raise HTTPException(TOO_LARGE.status, TOO_LARGE.message)
+        if is_json and not message.get("more_body"):
+            json_limits.check(seen)
         return message
 
     return read

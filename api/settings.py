@@ -7,6 +7,8 @@ one: the process starts all the same, and `/health` says what it lacks.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+UNLIMITED = ("local", "development", "test")
+"""Environments whose requests are not limited unless they are told to: one person, and suites that ask everything."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -28,6 +30,9 @@ class Settings:
     github_url: str = "https://github.com"
     github_api_url: str = "https://api.github.com"
     frontend_url: str = ""
+    cors_origins: tuple[str, ...] = ("*",)
+    rate_limit: int = 0
+    login_rate_limit: int = 0
 
     @property
     def is_production(self) -> bool:
@@ -38,8 +43,10 @@ class Settings:
 def read_settings(variables: Mapping[str, str]) -> Settings:
     """Names and defaults of the mission's backend. A Lambda function that is told no environment is production."""
     unknown = "production" if "AWS_LAMBDA_FUNCTION_NAME" in variables else "development"
+    environment = variables.get("ENVIRONMENT") or unknown
+    is_limited = environment not in UNLIMITED
     return Settings(
-        environment=variables.get("ENVIRONMENT") or unknown,
+        environment=environment,
         database_secret_arn=variables.get("DATABASE_SECRET_ARN", ""),
         jwt_secret_arn=variables.get("JWT_SECRET_ARN", ""),
         database_url=variables.get("DATABASE_URL", ""),
@@ -55,6 +62,9 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
         github_url=(variables.get("GITHUB_URL") or Settings.github_url).rstrip("/"),
         github_api_url=(variables.get("GITHUB_API_URL") or Settings.github_api_url).rstrip("/"),
         frontend_url=variables.get("FRONTEND_URL", "").rstrip("/"),
+        cors_origins=tuple((variables.get("CORS_ORIGINS") or "*").replace(",", " ").split()),
+        rate_limit=number(variables, "RATE_LIMIT", 1000 * is_limited, least=0),
+        login_rate_limit=number(variables, "LOGIN_RATE_LIMIT", 10 * is_limited, least=0),
     )
 
 
@@ -65,8 +75,8 @@ def log_level(text: str) -> str:
     return level
 
 
-def number(variables: Mapping[str, str], name: str, default: int) -> int:
+def number(variables: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     text = variables.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError(f"{name} is {text!r}: it has to be a whole number above 0")
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise ValueError(f"{name} is {text!r}: it has to be a whole number from {least} on")
     return int(text)

@@ -10,25 +10,27 @@ import { ENDED, icon } from "./parts.js";
 import { poll } from "./polling.js";
 
 const PAGE = 1000, SHOWN = 400, MOST_SHOWN = 2000;
-const QUICK_MS = 250, QUIET_MS = 1500, WAIT_S = 20;
+const QUICK_MS = 250, STEADY_MS = 1000, QUIET_MS = 1500, WAIT_S = 20; // pages are counted by the API's rate limit
 const NEAR_PX = 40;
 const SAID_MS = 4000;
 const STREAM_MS = 24 * 3600 * 1000;
 
 export function logViewer(executionId, { redraw }) {
   const path = `/agents/executions/${executionId}/logs`;
-  let lines = [], since = 0, first = 0, follows = true, onlyBad = false, ended = false, said = "", saidAt = 0;
+  let lines = [], since = 0, first = 0, follows = true, onlyBad = false, ended = false, said = "", saidAt = 0, emptyTag;
   const box = () => document.querySelector(".log .lines");
   const polling = poll(read, QUICK_MS);
 
   /** Ask for a stream; what comes tells whether this server has any. Returns how long to wait before the next time. */
   async function read(signal) {
     const url = `${path}?since=${since}&limit=${PAGE}&wait=${WAIT_S}`, before = since, asked = Date.now();
-    const headers = { Accept: "text/event-stream, application/json" };
+    const headers = { Accept: "text/event-stream, application/json", ...(emptyTag && { "If-None-Match": emptyTag }) };
     const response = await api.authorized(url, { signal, headers, patience: STREAM_MS });
-    if (response.headers.get("Content-Type").startsWith("text/event-stream")) await stream(response);
-    else take(await response.json(), response.headers.get("X-Execution-Status"));
-    return ended ? false : since > before || Date.now() - asked > QUIET_MS ? QUICK_MS : QUIET_MS;
+    if (response.headers.get("Content-Type")?.startsWith("text/event-stream")) await stream(response);
+    else take(response.status === 304 ? [] : await response.json(), response.headers.get("X-Execution-Status"));
+    if (since === before) emptyTag = response.headers.get("ETag");
+    const full = since - before >= PAGE, waited = Date.now() - asked > QUIET_MS;
+    return ended ? false : full || waited ? QUICK_MS : since > before ? STEADY_MS : QUIET_MS;
   }
 
   function take(page, status) {

@@ -70,3 +70,8 @@ def tidy_executions(connection: Connection, tester: int) -> int:
     """Cancel what the load test's own account asked for and nobody began, and delete what has ended; how many."""
     connection.execute(SQL["cancel_waiting"], {"tester": tester})
     return connection.execute(SQL["forget_ended"], {"tester": tester}).rowcount
+
+
+def lift_rate_limit(connection: Connection, tester: int) -> None:
+    """Let the load test's own account ask the API without a limit."""
+    connection.execute(SQL["lift_rate_limit"], {"tester": tester})

@@ -39,3 +39,10 @@ WHERE status = 'pending' AND user_id = (SELECT id FROM users WHERE github_id = %
 -- forget_ended --
 DELETE FROM agent_executions
 WHERE status IN ('completed', 'failed', 'cancelled') AND user_id = (SELECT id FROM users WHERE github_id = %(tester)s);
+
+-- lift_rate_limit --
+INSERT INTO user_permissions (user_id, permission_id)
+SELECT u.id, p.id
+FROM users AS u, permissions AS p
+WHERE u.github_id = %(tester)s AND p.code = 'api.unlimited'
+ON CONFLICT (user_id, permission_id, organization_id) DO NOTHING;

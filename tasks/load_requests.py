@@ -13,7 +13,7 @@ import httpx
 import psycopg
 
 from blocks.environment import is_loopback
-from database.load_runs import tidy_executions
+from database.load_runs import lift_rate_limit, tidy_executions
 from database.migration_connect import connect
 from database.migration_errors import MigrationError
 from tasks.changes import Rollout
@@ -101,6 +101,15 @@ def ask(client: httpx.Client, method: str, path: str, headers: Mapping[str, str]
         f"the load test cannot begin: {method} {PREFIX}{path} answered {answer.status_code}. Where there is no"
         " mock login, name a secret with a bearer token in load_test.token_secret of the environment"
     )
+
+
+def lift_limit(rollout: Rollout, *, dsn: Callable[[], str] | None = None) -> None:
+    """Let the test's own account ask as much as it likes (api/limits.py): it stands for many users."""
+    try:
+        with connect(dsn() if dsn else database_dsn(rollout).get_secret_value(), patience=3.0) as connection:
+            lift_rate_limit(connection, TESTER)
+    except (psycopg.Error, MigrationError, MiyabiError) as error:
+        logger.warning("the load test's account %r is limited like any other: %s", EMAIL, error)
 
 
 def tidy_up(rollout: Rollout, *, dsn: Callable[[], str] | None = None) -> None:

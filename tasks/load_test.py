@@ -23,7 +23,7 @@ from database.load_runs import LoadRun
 from tasks.changes import Rollout
 from tasks.errors import MiyabiError, Permanent, Rejected
 from tasks.load_history import compared_and_kept
-from tasks.load_requests import Mix, default_mix, ready_requests, tidy_up
+from tasks.load_requests import Mix, default_mix, lift_limit, ready_requests, tidy_up
 from tasks.load_surroundings import Surroundings, watched
 from tasks.loading import process
 from tasks.loading.apart import beside
@@ -133,6 +133,8 @@ def run_load(rollout: Rollout, url: str, plan: LoadPlan, *, folder: Path) -> Mea
     logger.info("load test %s: %s, at %s", plan.profile, plan.words, url)
     place = new_folder(folder)
     requests = ready_requests(rollout, url, plan.mix)
+    if any(request.headers for request in requests):
+        lift_limit(rollout)
     connections = int(min(max(CONNECTIONS[0], plan.asked or 0), CONNECTIONS[1]))
     job = Job(url, requests, plan.load, connections=connections, samples=str(place / SAMPLES))
     follower = Follower(plan.load)

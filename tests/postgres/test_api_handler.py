@@ -1,5 +1,7 @@
 """The backend as Lambda starts it, and as uvicorn does: a process of its own, with a full event of API Gateway."""
 
+import base64
+import gzip
 import json
 import os
 import re
@@ -64,9 +66,11 @@ def test_one_process_answers_many_events(migrated: str) -> None:
     health = event("GET", "/api/v1/health")
     answers, lines, _ = invoke(EVENT, login, health, health, DATABASE_URL=migrated, ENVIRONMENT="local")
     assert [answer["statusCode"] for answer in answers] == [200, 200, 200, 200]
-    assert [agent["id"] for agent in json.loads(answers[0]["body"])] == list(AGENTS)
+    assert (answers[0]["isBase64Encoded"], answers[0]["headers"]["content-encoding"]) == (True, "gzip")
+    agents = json.loads(gzip.decompress(base64.b64decode(answers[0]["body"])))
+    assert [agent["id"] for agent in agents] == list(AGENTS)
     assert answers[0]["headers"]["access-control-allow-origin"] == "*"
-    assert not answers[0]["isBase64Encoded"]
+    assert not answers[1]["isBase64Encoded"]
     usage = json.loads(answers[3]["body"])["database"]
     assert (usage["status"], usage["idle_connections"]) == ("connected", 1), "a connection for each request?"
     assert [line["route"] for line in lines] == [

@@ -12,7 +12,7 @@ from database.load_runs import LoadRun, count_connections, last_runs, tidy_execu
 from tasks.changes import Rollout
 from tasks.errors import Permanent, Temporary
 from tasks.load_history import compared_and_kept
-from tasks.load_requests import TESTER
+from tasks.load_requests import EMAIL, TESTER, lift_limit
 from tests.backend import NOWHERE, Client, sql
 from tests.support import make_rollout
 
@@ -90,3 +90,10 @@ def test_the_load_tests_own_executions_go_and_no_others(migrated: str, visitor: 
         assert tidy_executions(connection, TESTER) == 0
     assert [row["status"] for row in tester.get("/agents/executions").json()] == ["running"]
     assert len(hana.get("/agents/executions").json()) == 3
+
+
+def test_the_load_test_s_account_is_not_limited(migrated: str, visitor: Client, rollout: Rollout) -> None:
+    visitor.sign_in(TESTER, EMAIL)
+    for _ in range(2):
+        lift_limit(rollout, dsn=lambda: migrated)
+    assert sql(migrated, "SELECT is_granted(id, 'api.unlimited') FROM users") == [(True,)]
