@@ -221,13 +221,18 @@ def migrate(
 @main.command()
 @environment_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
+@click.option("--approvals", is_flag=True, help="Which plans waited for a person, and what came of them.")
 @json_option
-def releases(environment: str, limit: int, as_json: bool) -> None:
+def releases(environment: str, limit: int, approvals: bool, as_json: bool) -> None:
     """What was released, newest first; `rollback` takes the id."""
     from deployments.environment_files import BadEnvironment
-    from deployments.releases import NoRecord, facts, lines, list_releases
+    from deployments.releases import NoRecord, approval_lines, approvals_of, facts, lines, list_releases
 
     try:
+        if approvals:
+            for line in approval_lines(approvals_of(environment, limit)):
+                click.echo(line)
+            return
         found = list_releases(environment, limit)
     except BadEnvironment as error:
         fail(str(error), USAGE)

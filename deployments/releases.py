@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import psycopg
 
+from database.approvals import Approval, list_approvals
 from database.release_history import ListedRelease, page
 
 NO_RECORD = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
@@ -18,9 +20,21 @@ class NoRecord(Exception):
 
 def list_releases(environment: str, limit: int) -> list[ListedRelease]:
     """The newest releases of an environment. Raises NoRecord, BadEnvironment."""
+    with answering(environment) as connection:
+        return page(connection, environment, limit=limit)
+
+
+def approvals_of(environment: str, limit: int) -> list[Approval]:
+    """Who let which plan be carried out, newest first. Raises NoRecord, BadEnvironment."""
+    with answering(environment) as connection:
+        return list_approvals(connection, environment, limit)
+
+
+@contextmanager
+def answering(environment: str) -> Iterator[psycopg.Connection[Any]]:
     try:
         with psycopg.connect(dsn_of(environment), connect_timeout=5, autocommit=True) as connection:
-            return page(connection, environment, limit=limit)
+            yield connection
     except NO_RECORD:
         raise NoRecord("this database has no such record of releases yet; run `miyabi release` first") from None
     except psycopg.OperationalError as error:
@@ -62,6 +76,16 @@ def facts(found: Sequence[ListedRelease]) -> list[dict[str, Any]]:
          "finished_at": release.finished_at and release.finished_at.isoformat()}
         for release in found
     ]  # fmt: skip
+
+
+def approval_lines(found: Sequence[Approval]) -> Iterator[str]:
+    """For people: which plan of which run, who decided what, and why."""
+    for one in found:
+        who = f"by {one.approver or 'somebody'}: {one.reason}" if one.decided_at else ""
+        yield (
+            f"{one.plan_digest}  {one.asked_at.astimezone():%Y-%m-%d %H:%M:%S}  {one.flow:<15}  {one.outcome:<9}  "
+            f"{str(one.release_id or '')[:8]:<8}  {who}"
+        ).rstrip()
 
 
 def lines(found: Sequence[ListedRelease]) -> Iterator[str]:

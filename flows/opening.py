@@ -1,26 +1,22 @@
 """How a flow begins and ends: load the environment, open the door to AWS, leave the change table whatever happens.
 
-Where the environment asks for it, a person approves the plan before the first write (`turns`).
+Where the environment asks for it, a person approves the plan before the first write (`turns`, flows/approving.py).
 """
 
-import hashlib
 import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import httpx
 from prefect import runtime
 from prefect.context import SyncClientContext
 from prefect.exceptions import Pause
-from prefect.flow_runs import suspend_flow_run
-from prefect.input import RunInput
 from prefect.settings import PREFECT_API_URL
-from pydantic import Field
 
 from blocks.environment import Environment
+from flows.approving import approved
 from flows.excluding import alone
 from flows.telling import tell_end
 from tasks.bundling.bundle import git_state
@@ -30,8 +26,6 @@ from tasks.errors import MiyabiError, Permanent, Temporary
 from tasks.reports import publish_changes
 from tasks.steps import seconds_by_step
 
-APPROVAL_SECONDS = 24 * 3600
-SNAPSHOT_TIME = re.compile(r"(?<=-at-)\d{8}-\d{2}\b|(?<=-final-)\d{14}\b")
 ROOT = Path(os.environ.get("MIYABI_ROOT") or Path(__file__).resolve().parent.parent)
 """The repository: relative sources and migrations count from here."""
 WORK = Path(os.environ.get("MIYABI_HOME") or ROOT / ".miyabi") / "build"
@@ -82,7 +76,7 @@ async def turns(rollout: Rollout, *, plan_first: bool = False) -> AsyncIterator[
         plan = planning_twin(rollout)
         yield plan
         if asks:
-            rollout.approver = await approved(plan)
+            rollout.approval = await approved(plan)
     yield rollout
 
 
@@ -106,30 +100,6 @@ async def load_environment(name: str) -> Environment:
         raise Permanent(f"environment {name!r} is not known to this Prefect: run `miyabi configure`") from error
     except RuntimeError as error:
         raise Permanent(f"environment {name!r} cannot be used: {error.__cause__ or error}") from error
-
-
-class Approval(RunInput):
-    """What a person answers before the first write."""
-
-    decision: Literal["approve", "reject"]
-    approver: Annotated[str, Field(min_length=2, description="who decides")]
-
-
-async def approved(plan: Rollout) -> str:
-    """Suspend the run until a person has approved exactly this plan; who it was. A plan that changed is asked again."""
-    await publish_changes(plan)
-    text = "\n".join(sorted(map(str, plan.changes))) or "nothing would change"  # whatever the order
-    key = plan_key(text)
-    form = Approval.with_initial_data(description=f"### Plan for {plan.environment.name}\n```\n{text[:8000]}\n```")
-    answer = await suspend_flow_run(wait_for_input=form, timeout=APPROVAL_SECONDS, key=key)  # type: ignore[misc]
-    if answer.decision != "approve":
-        raise Permanent(f"{answer.approver} rejected the plan; nothing was written")
-    return str(answer.approver)
-
-
-def plan_key(text: str) -> str:
-    """The same for the same plan, also when it is looked at again later: a snapshot's name has the time in it."""
-    return f"plan-{hashlib.sha256(SNAPSHOT_TIME.sub('', text).encode()).hexdigest()[:12]}"
 
 
 def run_name() -> str:

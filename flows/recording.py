@@ -164,6 +164,13 @@ def request_to_go_back(rollout: Rollout, target: Release) -> Request:
     )
 
 
+def approval_of(rollout: Rollout) -> str:
+    """Who approved the plan, when and why; '' where nobody is asked."""
+    if (given := rollout.approval) is None:
+        return ""
+    return f"by {given.approver or 'somebody'}, {given.decided_at:%Y-%m-%d %H:%M} UTC: {given.reason}"
+
+
 def told_of(record: Record, bundle: Bundle | None, verdict: str) -> dict[str, Any]:
     """What the event at the end says besides how it ended."""
     version = record.version
@@ -187,7 +194,7 @@ def facts(
         planning=rollout.planning,
         source=str(runtime.flow_run.parameters.get("source") or runtime.flow_run.parameters.get("site") or ""),
         git_sha=bundle.version if bundle else "",
-        requested_by=rollout.approver or "",
+        approved=approval_of(rollout),
         version_before=record.version.previous_version if record.version else None,
         version_after=record.version.version if record.version else None,
         code_sha256=bundle.code_sha256 if bundle else "",

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from blocks.aws import Aws
 from blocks.environment import Environment
+from database.approvals import Decision
 from tasks.errors import NotOurs
 
 R = TypeVar("R")
@@ -69,7 +70,7 @@ class Rollout:
         self.aws = aws
         self.release = release
         self.adopt = adopt
-        self.approver: str | None = None
+        self.approval: Decision | None = None
         self.more_tags: dict[str, str] = {}
         self.changes: list[Change] = []
         self.findings: list[Finding] = []
@@ -79,6 +80,11 @@ class Rollout:
     @property
     def planning(self) -> bool:
         return self.aws.planning
+
+    @property
+    def approver(self) -> str | None:
+        """Who has approved the plan, where they said who they are."""
+        return self.approval.approver if self.approval else None
 
     def at(self, environment: Environment, **tags: str) -> "Rollout":
         """The same run's work on the environment in another form: with its database under another name, say.

@@ -16,6 +16,7 @@ import psycopg
 from pydantic import SecretStr
 
 from database import releases
+from database.approvals import note_decision
 from database.migration_connect import PATIENCE, connect
 from database.migration_errors import BadConnectionString, CannotConnect
 from database.release_history import page
@@ -121,7 +122,10 @@ def open_release(rollout: Rollout, request: Request, *, store: Store | None = No
     if rollout.planning:
         return Journal(store, None)
     with store.connection() as connection:
-        return Journal(store, releases.start_release(connection, request))
+        release_id = releases.start_release(connection, request)
+        if rollout.approval:
+            note_decision(connection, rollout.approval, release_id)
+        return Journal(store, release_id)
 
 
 @step("Close the release record")

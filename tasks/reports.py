@@ -48,7 +48,8 @@ class ReleaseFacts:
     """A plan, which has a heading and a timeline of its own."""
     source: str = ""
     git_sha: str = ""
-    requested_by: str = ""
+    approved: str = ""
+    """By whom, when, and why."""
     version_before: str | None = None
     version_after: str | None = None
     code_sha256: str = ""
@@ -135,7 +136,7 @@ def summary(facts: ReleaseFacts) -> list[tuple[str, str]]:
     lines = [
         ("source", facts.source),
         ("git", facts.git_sha),
-        ("requested by", facts.requested_by),
+        ("approved", facts.approved),
         ("Lambda version", versions if after else ""),
         ("code sha256", facts.code_sha256),
         ("schema version", "" if facts.schema_version is None else str(facts.schema_version)),

@@ -14,6 +14,7 @@ from deployments.environment_files import environment_names, read_file
 ROOT = Path(__file__).parents[2]
 SHARED = {
     "__init__",
+    "approving",
     "excluding",
     "opening",
     "parameters",

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.opening import commit_of, plan_key, turns, without_prefect_explained
+from flows.approving import plan_key
+from flows.opening import commit_of, turns, without_prefect_explained
 from tasks.errors import Temporary
 from tasks.steps import courtesy, seconds_by_step, step
 from tests.support import make_environment, make_rollout
