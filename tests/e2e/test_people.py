@@ -1,4 +1,4 @@
-"""Agents and approval as a person meets them: through the released API, and in the forms of the Prefect UI.
+"""Agents as a person meets them: through the released API, and in the forms of the Prefect UI.
 
 `miyabi up` starts the agent worker with the stack, and the first release gives it its database.
 """
@@ -14,7 +14,6 @@ import pytest
 from deployments.api_client import WHO
 from tests.e2e.machine import Machine
 
-SOURCE = "python:tests/fixtures/python-lambda"
 SHORT = "SELECT status, flow_run_id::text, result, error_message FROM agent_executions WHERE id = %s"
 
 
@@ -119,81 +118,3 @@ def test_a_person_fills_in_the_form(machine: Machine) -> None:
         status = connection.execute("SELECT status FROM agent_executions WHERE flow_run_id = %s", [asked]).fetchone()
         open_ones = connection.execute("SELECT count(*) FROM agent_executions WHERE status = 'running'").fetchone()
     assert (status, open_ones) == (("completed",), (0,))
-
-
-# --- approval: the run waits with its plan, a person decides, and only then it writes ---
-
-
-@pytest.fixture(scope="module")
-def asking(machine: Machine) -> Iterator[Machine]:
-    """The stack, with an environment that has a person approve."""
-    machine.stands()
-    machine.change_environment(approval=True)
-    yield machine
-    machine.change_environment(approval=False)
-
-
-def start(machine: Machine, flow: str, **parameters: str) -> str:
-    api = machine.status()["prefect_api"]
-    deployment = httpx.get(f"{api}/deployments/name/{flow}/local").json()["id"]
-    body = {"parameters": {"environment": "local", **parameters}}
-    return str(httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json=body).json()["id"])
-
-
-def wait(machine: Machine, run: str, *states: str) -> dict[str, Any]:
-    api, deadline = machine.status()["prefect_api"], time.monotonic() + 120
-    while (now := httpx.get(f"{api}/flow_runs/{run}").json())["state_type"] not in states:
-        assert time.monotonic() < deadline, now["state"]
-        time.sleep(0.3)
-    return dict(now)
-
-
-def answer(machine: Machine, run: str, decision: str) -> None:
-    body = {"run_input": {"decision": decision, "approver": "Ada"}}
-    response = httpx.post(f"{machine.status()['prefect_api']}/flow_runs/{run}/resume", json=body)
-    assert response.json()["status"] == "ACCEPT", response.text
-
-
-def artifact(machine: Machine, key: str) -> str:
-    return str(httpx.get(f"{machine.status()['prefect_api']}/artifacts/{key}/latest").json()["data"])
-
-
-def versions(machine: Machine) -> list[str]:
-    """Of the function, if there is one."""
-    listed = machine.aws("lambda", "list-functions", "--function-version", "ALL")["Functions"]
-    return [entry["Version"] for entry in listed]
-
-
-def test_nothing_is_written_before_a_person_approves(asking: Machine) -> None:
-    machine = asking
-    before = versions(machine)
-    run = start(machine, "release", source=SOURCE, site="")
-    waiting = wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
-    assert waiting["state_type"] == "PAUSED", waiting["state"]["message"]
-    assert versions(machine) == before
-    answer(machine, run, "reject")
-    ended = wait(machine, run, "FAILED", "COMPLETED")
-    assert "Ada rejected the plan; nothing was written" in ended["state"]["message"]
-    assert versions(machine) == before
-
-
-def test_an_approved_plan_is_carried_out(asking: Machine) -> None:
-    machine = asking
-    before = versions(machine)
-    run = start(machine, "release", source=SOURCE, site="")
-    wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
-    answer(machine, run, "approve")
-    assert wait(machine, run, "FAILED", "COMPLETED")["state_type"] == "COMPLETED"
-    assert len(versions(machine)) > len(before)
-    assert "failed" not in artifact(machine, "changes-local")  # waiting for a person is no failure
-    assert "function miyabi-api-local" in artifact(machine, "planned-changes-local")
-
-
-def test_nothing_is_destroyed_before_a_person_approves(asking: Machine) -> None:
-    machine = asking
-    run = start(machine, "teardown", confirm="local")
-    waiting = wait(machine, run, "PAUSED", "FAILED", "COMPLETED")
-    assert waiting["state_type"] == "PAUSED", waiting["state"]["message"]
-    answer(machine, run, "reject")
-    assert wait(machine, run, "FAILED", "COMPLETED")["state_type"] == "FAILED"
-    assert versions(machine)
