@@ -7,21 +7,27 @@ nothing. docs/operating.md lists them all.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from prefect.events import emit_event
+from prefect.settings import PREFECT_API_URL
 
 logger = logging.getLogger(__name__)
 LONGEST = 4000
 """Characters of a text: a notification is read on a phone."""
 
 
-def tell(environment: str, event: str, headline: str, text: str = "", **facts: Any) -> None:
+def tell(
+    environment: str, event: str, headline: str, text: str = "", *, emit: Callable[..., Any] = emit_event, **facts: Any
+) -> None:
     """Send `miyabi.<event>` about an environment. Nothing in it may be secret."""
+    if not PREFECT_API_URL.value():
+        return  # Prefect would start a server only to tell it
     about = {"prefect.resource.id": f"miyabi.environment.{environment}", "prefect.resource.name": environment}
     payload = {"environment": environment, "headline": headline, "text": text[:LONGEST], **facts}
     try:
-        emit_event(event=f"miyabi.{event}", resource={**about, **labels(facts)}, payload=payload)
+        emit(event=f"miyabi.{event}", resource={**about, **labels(facts)}, payload=payload)
     except Exception as error:  # whatever it is: the work it tells of is done
         logger.warning("the event %r was not sent: %s", f"miyabi.{event}", error)
 

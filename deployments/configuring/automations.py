@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from blocks.environment import Environment
 from deployments.configuring.entries import BadDeployments
-from deployments.configuring.server import Report, Server, everything
+from deployments.configuring.server import LEFT_OVER, Report, Server, everything
 
 FOLDER = Path(__file__).resolve().parents[1] / "automations"
 TAG = "miyabi"
@@ -123,7 +123,7 @@ def ensure_automations(
     for name in sorted(there.keys() - wanted.keys()):
         if prune:
             server.request("DELETE", f"/automations/{there[name]['id']}")
-        report(f"{'removed' if prune else 'left over: '} automation {name!r}")
+        report(f"{'removed' if prune else LEFT_OVER} automation {name!r}")
 
 
 def ensure(server: Server, core: AutomationCore, have: Mapping[str, Any] | None, report: Report) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from blocks.environment import Environment
 from deployments.configuring.entries import observe
-from deployments.configuring.server import Report, Server, everything
+from deployments.configuring.server import LEFT_OVER, Report, Server, everything
 
 OURS = "flows."
 LOCAL = "local"
@@ -25,7 +25,7 @@ def tell_leftovers(
     ]:
         if prune:
             server.request("DELETE", path)
-        report(f"{'removed' if prune else 'left over, for `--prune` to remove:'} {what}")
+        report(f"{'removed' if prune else LEFT_OVER} {what}")
 
 
 def left_deployments(server: Server, wanted: Set[str]) -> list[tuple[str, str]]:

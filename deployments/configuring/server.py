@@ -9,6 +9,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 Report = Callable[[str], None]
 PAGE = 200
+LEFT_OVER = "left over, for `--prune` to remove:"
 
 
 class Refused(Exception):

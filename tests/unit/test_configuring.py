@@ -1,0 +1,241 @@
+"""What `miyabi configure` writes on a Prefect server: all of it once, then nothing, and no more than differs."""
+
+import copy
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import yaml
+
+from blocks.environment import Environment
+from deployments.apply import configure
+from deployments.configuring.automations import Automation, Ids, core_of, read_automations
+from deployments.configuring.entries import BadDeployments, Entry, full_name, read_deployments
+from deployments.environment_files import environment_names
+from deployments.register import summary
+from deployments.settings import LocalCloud, read_environments
+
+NOBODY = "local tells nobody through 'custom-webhook/miyabi-inbox': make this block in the Prefect UI, then again"
+CLOUD = LocalCloud("http://127.0.0.1:4566", "http://127.0.0.1:4580", "127.0.0.1:54329")
+STORES = {"flows", "deployments", "automations", "block_documents"}
+
+
+class FakeServer:
+    """Prefect's REST API as far as it is used, with what it does to what it is given."""
+
+    def __init__(self) -> None:
+        self.stores: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in STORES}
+        self.pools: dict[str, dict[str, Any]] = {}
+        self.writes: list[str] = []
+        self._last = 0
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        kind, *rest = path.strip("/").split("/")
+        if method == "POST" and rest == ["filter"]:
+            found = list(copy.deepcopy(self.stores[kind]).values())
+            return found[body["offset"] : body["offset"] + body["limit"]]
+        if method == "GET":
+            return self.pools.get(rest[0]) if kind == "work_pools" else None  # no notification block is there
+        self.writes.append(f"{method} {path}")
+        return getattr(self, f"{method}_{kind}".lower())(rest, copy.deepcopy(body))
+
+    def post_work_pools(self, _rest: list[str], body: Any) -> Any:
+        self.pools[body["name"]] = {**body, "concurrency_limit": None}
+        return self.pools[body["name"]]
+
+    def patch_work_pools(self, rest: list[str], body: Any) -> None:
+        self.pools[rest[0]].update(body)
+
+    def post_flows(self, _rest: list[str], body: Any) -> Any:
+        flows = self.stores["flows"]
+        known = next((flow for flow in flows.values() if flow["name"] == body["name"]), None)
+        return known or self.add("flows", body)
+
+    def post_deployments(self, rest: list[str], body: Any) -> Any:
+        if rest:  # schedules
+            self.stores["deployments"][rest[0]]["schedules"] += [{**one, "id": self.new_id()} for one in body]
+            return None
+        body["schedules"] = [{**one, "id": self.new_id()} for one in body["schedules"]]
+        return self.add("deployments", as_read(body))
+
+    def patch_deployments(self, rest: list[str], body: Any) -> None:
+        if len(rest) == 1:
+            self.stores["deployments"][rest[0]].update(as_read(body))
+            return
+        schedules = self.stores["deployments"][rest[0]]["schedules"]
+        next(one for one in schedules if one["id"] == rest[2]).update(body)
+
+    def delete_deployments(self, rest: list[str], _body: Any) -> None:
+        if len(rest) == 1:
+            del self.stores["deployments"][rest[0]]
+            return
+        one = self.stores["deployments"][rest[0]]
+        one["schedules"] = [schedule for schedule in one["schedules"] if schedule["id"] != rest[2]]
+
+    def post_automations(self, _rest: list[str], body: Any) -> Any:
+        return self.add("automations", body)
+
+    def put_automations(self, rest: list[str], body: Any) -> None:
+        self.stores["automations"][rest[0]].update(body)
+
+    def delete_automations(self, rest: list[str], _body: Any) -> None:
+        del self.stores["automations"][rest[0]]
+
+    def new_id(self) -> str:
+        self._last += 1
+        return str(UUID(int=self._last))
+
+    def add(self, kind: str, body: Any) -> Any:
+        made = {**body, "id": self.new_id()}
+        self.stores[kind][made["id"]] = made
+        return made
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        flow, _, environment = name.partition("/")
+        flows = {one["id"]: one["name"] for one in self.stores["flows"].values()}
+        deployments = self.stores["deployments"].values()
+        return next(d for d in deployments if (flows[d["flow_id"]], d["name"]) == (flow, environment))
+
+
+def as_read(body: dict[str, Any]) -> dict[str, Any]:
+    limit = body.pop("concurrency_limit", None)
+    options = body.get("concurrency_options")
+    if options is not None:
+        body["concurrency_options"] = {**options, "grace_period_seconds": None}
+    return {**body, "global_concurrency_limit": limit and {"limit": limit}}
+
+
+class Ground:
+    """The files of this repository, and a server."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server = server
+        self.environments: list[Environment] = read_environments(environment_names(), CLOUD)
+        self.entries: list[Entry] = copy.deepcopy(read_deployments())
+        self.automations: list[Automation] = read_automations(self.environments)
+
+    def apply(self, *, prune: bool = False) -> list[str]:
+        said: list[str] = []
+        self.server.writes.clear()
+        configure(self.server, self.environments, self.entries, self.automations, said.append, prune=prune)
+        return said
+
+    def entry(self, name: str) -> Entry:
+        return next(entry for entry in self.entries if full_name(entry) == name)
+
+
+@pytest.fixture(scope="module")
+def configured() -> FakeServer:
+    server = FakeServer()
+    ground = Ground(server)
+    said = summary(ground.apply())
+    counted = [f"made {len(ground.entries)} deployments", f"made {len(made(server))} automations"]
+    assert set(counted) < set(said), said
+    return server
+
+
+@pytest.fixture
+def ground(configured: FakeServer) -> Ground:
+    """A server that is configured."""
+    return Ground(copy.deepcopy(configured))
+
+
+def made(server: FakeServer) -> list[str]:
+    return [one["name"] for one in server.stores["automations"].values()]
+
+
+def test_a_second_time_nothing_is_written(ground: Ground) -> None:
+    said = ground.apply()
+    assert ground.server.writes == []
+    assert said == [NOBODY]
+
+
+def test_what_has_a_schedule_begins_paused(ground: Ground) -> None:
+    smoke, release = (ground.server.deployment(f"{flow}/production") for flow in ("smoke-test", "release"))
+    assert smoke["paused"]
+    assert [schedule["slug"] for schedule in smoke["schedules"]] == ["quarter-hourly"]
+    assert not release["paused"]
+
+
+def test_only_what_differs_is_changed_and_what_a_person_has_set_stays(ground: Ground) -> None:
+    smoke = ground.server.deployment("smoke-test/local")
+    smoke["paused"] = smoke["schedules"][0]["active"] = False
+    ground.server.pools["agents"]["concurrency_limit"] = 99
+    ground.entry("smoke-test/local")["description"] = "another one"
+    ground.entry("smoke-test/local")["schedules"][0]["cron"] = "*/5 * * * *"
+    assert ground.apply()[:2] == [
+        "changed deployment smoke-test/local: description",
+        "changed schedule quarter-hourly of smoke-test/local",
+    ]
+    smoke = ground.server.deployment("smoke-test/local")
+    assert (smoke["paused"], smoke["schedules"][0]["active"]) == (False, False)
+    assert smoke["schedules"][0]["schedule"]["cron"] == "*/5 * * * *"
+    assert ground.server.pools["agents"]["concurrency_limit"] == 99
+
+
+def test_a_schedule_that_left_the_file_goes_and_one_of_a_person_stays(ground: Ground) -> None:
+    mine = {"id": "mine", "slug": None, "schedule": {"cron": "0 0 * * *"}, "parameters": {}, "active": True}
+    ground.server.deployment("report/local")["schedules"].append(mine)
+    ground.entry("report/local")["schedules"] = []
+    assert "removed schedule weekly of report/local" in ground.apply()
+    assert ground.server.deployment("report/local")["schedules"] == [mine]
+
+
+def test_what_left_the_files_is_told_and_removed_on_request(ground: Ground) -> None:
+    ground.entries.remove(ground.entry("investigate/staging"))
+    gone = ground.automations.pop()["name"]
+    foreign = {"name": "theirs", "flow_id": next(iter(ground.server.stores["flows"])), "entrypoint": "x.py:f"}
+    ground.server.add("deployments", {**foreign, "schedules": []})
+    said = ground.apply()
+    assert ground.server.writes == []
+    assert "left over, for `--prune` to remove: deployment investigate/staging" in said
+    assert f"left over, for `--prune` to remove: automation {gone!r}" in said
+    said = ground.apply(prune=True)
+    assert {"removed deployment investigate/staging", f"removed automation {gone!r}"} < set(said)
+    assert gone not in made(ground.server)
+    assert "theirs" in [one["name"] for one in ground.server.stores["deployments"].values()]
+
+
+def test_an_automation_that_a_person_turned_off_stays_off(ground: Ground) -> None:
+    one = next(iter(ground.server.stores["automations"].values()))
+    one["enabled"], one["description"] = False, "older"
+    assert f"changed automation {one['name']!r}" in ground.apply()
+    changed = ground.server.stores["automations"][one["id"]]
+    assert (changed["enabled"], changed["description"]) != (True, "older")
+    assert changed["enabled"] is False
+
+
+def test_automations_are_for_the_environments_that_want_them(ground: Ground) -> None:
+    names = [automation["name"] for automation in ground.automations]
+    assert "production: after a diagnosis, back to the last release" not in names  # a person decides
+    assert "staging: after a diagnosis, back to the last release" in names
+    assert "production: people are told" in names
+    assert "production: people are told" not in made(ground.server)  # nobody is named there
+
+
+def test_people_are_told_through_each_block(ground: Ground) -> None:
+    told = next(one for one in ground.automations if one["name"] == "production: people are told")
+    blocks = [str(UUID(int=number)) for number in (1, 2)]
+    core = core_of(told, Ids({}, {"production": blocks, "staging": blocks[:1]}))
+    assert [str(action.block_document_id) for action in core.actions] == blocks  # type: ignore[union-attr]
+
+
+def test_every_schedule_begins_with_a_release_and_ends_with_a_teardown(ground: Ground) -> None:
+    for environment in environment_names():
+        scheduled = {full_name(one) for one in ground.entries if one.get("schedules") and one["name"] == environment}
+        for kind, what in (("resume-deployment", "what is released"), ("pause-deployment", "what is gone")):
+            (automation,) = [one for one in ground.automations if one["name"].startswith(f"{environment}: {what} is")]
+            assert {action["deployment"] for action in automation["actions"]} == scheduled
+            assert {action["type"] for action in automation["actions"]} == {kind}
+
+
+def test_bad_automations_are_refused_with_all_problems(tmp_path: Path) -> None:
+    trigger = {"type": "event", "posture": "Reactive", "expect": ["x"]}
+    good = {"name": "a", "trigger": trigger, "actions": [{"type": "do-nothing"}]}
+    bad = [good, good, {**good, "name": "b", "acitons": []}, {**good, "name": "c", "actions": [{"type": "fly"}]}]
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump({"automations": bad}))
+    with pytest.raises(BadDeployments) as caught:
+        read_automations([], tmp_path)
+    for problem in ("'a' stands there twice", "'b': unknown key 'acitons'", "'c'"):
+        assert problem in str(caught.value)
