@@ -69,6 +69,7 @@ class AgentSettings(Settings):
     )
     limits: AgentLimits = AgentLimits()
     lease_s: float = Field(30.0, ge=1, description="an execution whose owner is silent so long is taken over")
+    waiting_alert_s: float = Field(300.0, ge=10, description="people are told of an execution that has waited so long")
     start_s: float = Field(
         120.0,
         ge=1,

@@ -21,6 +21,7 @@ from database.alone import STRANDED, alone
 from database.queue import Reservation
 from deployments.agent_runs import RunClient, parameters_of
 from deployments.stranded import put_back
+from tasks.agents.alerting import tell_waiting
 from tasks.agents.execution import Desk
 from tasks.agents.refreshing import FLOW, Reconciler
 from tasks.agents.showing import name_of_claim, tags_of
@@ -155,5 +156,7 @@ class Dispatcher:
                 await put_back(self._client, of_others={FLOW})
 
     async def _reconcile_thoroughly(self) -> None:
-        """Also what ended of late: runs that were killed between the end of their row and their own."""
+        """Also what ended of late: runs that were killed between the end of their row and their own. And what waits."""
         await self._reconcile(2.5 * THOROUGHLY_S)
+        desk = self._desk
+        await tell_waiting(self._environment, desk.store.call, after_s=desk.settings.waiting_alert_s)

@@ -24,6 +24,7 @@ from database.agents import AGENTS, Agent
 from database.execution_log import LogWriter
 from database.queue import Claim, LeaseLost, Limits
 from database.recorder import Recorder
+from tasks.agents.alerting import tell_failed
 from tasks.agents.context import AgentContext, AgentResult, Help, Runner, Show, Unsuccessful, unseen
 from tasks.agents.keeping import Held, Keeper, Stopped
 from tasks.agents.keys import Keys
@@ -226,6 +227,7 @@ async def settle(desk: Desk, claim: Claim, came: AgentResult | Exception, second
     await finish(
         status="failed", error=reason, **({} if shown is None else columns(claim, shown, seconds, error=reason))
     )
+    tell_failed(desk.environment, claim.agent_type, claim.id, reason)
     return Outcome("failed", reason, seconds, shown)
 
 

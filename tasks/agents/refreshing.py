@@ -20,6 +20,7 @@ from prefect.states import Cancelled, Completed, Failed
 from database import asking, queue
 from database.agent_models import Disagreement, RefresherInput, RefresherOutput
 from database.queue import Linked
+from tasks.agents.alerting import tell_waiting
 from tasks.agents.context import AgentContext, AgentResult
 from tasks.agents.states import STACK_STOPPED
 from tasks.agents.store import Call
@@ -214,6 +215,7 @@ async def run_refresher(context: AgentContext) -> AgentResult:
         settings = context.settings
         reconciler = Reconciler(context.database, client, lease_s=settings.lease_s, start_s=settings.start_s)
         checked, findings = await reconciler.look(window_s=24 * 3600, limit=asked.limit)
+        await tell_waiting(context.environment, context.database, after_s=settings.waiting_alert_s)
         for finding in findings:
             context.log("INFO", f"{finding.row and finding.row.id}: {finding.why}")
             if asked.repair:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from deployments.cli import main
-from deployments.configuring.entries import BadDeployments, full_name, read_deployments
+from deployments.configuring.entries import BadDeployments, flow_of, full_name, read_deployments
 from deployments.environment_files import environment_names, read_file
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,51 @@ def test_every_flow_has_a_button_in_every_environment() -> None:
     for entry in entries:
         assert entry["parameters"]["environment"] == entry["name"]
         assert entry["entrypoint"] == "flows.{0}.{0}".format(entry["entrypoint"].rsplit(".", 1)[-1])
+
+
+WRITES = {"release", "provision", "migrate", "deploy-backend", "deploy-frontend", "rollback", "teardown", "load-test"}
+SCHEDULED = {"smoke-test": "*/15 * * * *", "check-drift": "40 4 * * *", "report": "0 6 * * 1", "run-agent": "* * * * *"}
+
+
+def test_what_writes_waits_its_turn_and_what_looks_is_asked_once() -> None:
+    for entry in read_deployments():
+        flow = full_name(entry).partition("/")[0]
+        limit = entry.get("concurrency_limit") or {}
+        if flow in WRITES:
+            assert limit == {"limit": 1, "collision_strategy": "ENQUEUE"}, flow
+        elif flow in SCHEDULED and flow != "run-agent":
+            assert limit == {"limit": 1, "collision_strategy": "CANCEL_NEW"}, flow
+        assert entry["work_pool"]["name"] == ("agents" if flow == "run-agent" else "local")
+        assert entry["tags"][-1] == entry["name"]
+        assert len(entry["description"]) < 120
+
+
+def test_schedules_are_the_same_everywhere_but_on_a_laptop() -> None:
+    for entry in read_deployments():
+        flow, _, environment = full_name(entry).partition("/")
+        for schedule in entry.get("schedules", []):
+            if flow in SCHEDULED:
+                assert (schedule["cron"], schedule["timezone"]) == (SCHEDULED[flow], "UTC")
+            assert schedule.get("active", True) is not (flow == "run-agent" and environment == "local")
+        assert bool(entry.get("schedules")) >= (flow in SCHEDULED)
+    (smoke,) = [entry for entry in read_deployments() if full_name(entry) == "smoke-test/local"]
+    assert smoke["schedules"][0]["parameters"] == {"quick": True}  # nothing is made, and no browser is started
+
+
+def test_forms_explain_every_parameter() -> None:
+    for entry in read_deployments():
+        for name, schema in flow_of(entry).parameters.properties.items():
+            assert schema.get("description"), f"{full_name(entry)}: {name}"
+
+
+def test_bad_schedules_are_refused(tmp_path: Path) -> None:
+    entry = {"name": "local", "entrypoint": "flows.report.report", "work_pool": {"name": "local"}}
+    bad = [{"cron": "61 * * * *", "timezone": "UTC"}, {"slug": "b", "cron": "0 * * * *", "parameters": {"x": 1}}]
+    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [{**entry, "schedules": bad}]}))
+    with pytest.raises(BadDeployments) as caught:
+        read_deployments(tmp_path / "prefect.yaml")
+    for problem in ("'?' needs a slug", "'?': ", "'b' needs a timezone", "'b': the flow has no parameter 'x'"):
+        assert problem in str(caught.value)
 
 
 def test_destroying_production_is_hard() -> None:
