@@ -124,7 +124,8 @@ def ensure(
     name, wanted = full_name(entry), wanted_of(entry, flow, pull)
     have = there.get(name)
     if have is None:
-        return create(server, name, wanted, entry.get("schedules", []), report)
+        paused = bool(entry.get("schedules")) and not is_watched(entry["name"], there)
+        return create(server, name, wanted, entry.get("schedules", []), report, paused=paused)
     if differs := differing(wanted, comparable(have)):
         server.request("PATCH", f"/deployments/{have['id']}", wanted)  # POST would drop its schedules
         report(f"changed deployment {name}: {', '.join(differs)}")
@@ -158,15 +159,26 @@ def comparable(have: Mapping[str, Any]) -> dict[str, Any]:
     return {**have, "concurrency_limit": limit and limit["limit"], "concurrency_options": told or None}
 
 
+def is_watched(environment: str, there: Mapping[str, dict[str, Any]]) -> bool:
+    """Whether there has been a release, and so schedules run."""
+    return any(one["name"] == environment and one["schedules"] and not one["paused"] for one in there.values())
+
+
 def create(
-    server: Server, name: str, wanted: Mapping[str, Any], schedules: Sequence[Mapping[str, Any]], report: Report
+    server: Server,
+    name: str,
+    wanted: Mapping[str, Any],
+    schedules: Sequence[Mapping[str, Any]],
+    report: Report,
+    *,
+    paused: bool,
 ) -> str:
-    """A new deployment. One that has a schedule begins paused: nothing is released that it could look at."""
+    """A new deployment. One that has a schedule begins paused where nothing is released that it could look at."""
     flow, _, deployment = name.partition("/")
     flow_id = server.request("POST", "/flows/", {"name": flow})["id"]
-    body = {**wanted, "name": deployment, "flow_id": flow_id, "paused": bool(schedules)}
+    body = {**wanted, "name": deployment, "flow_id": flow_id, "paused": paused}
     made = server.request("POST", "/deployments/", {**body, "schedules": [as_schedule(one) for one in schedules]})
-    report(f"made deployment {name}" + (", paused until the first release" if schedules else ""))
+    report(f"made deployment {name}" + (", paused until the first release" if paused else ""))
     return str(made["id"])
 
 

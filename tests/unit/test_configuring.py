@@ -158,6 +158,15 @@ def test_what_has_a_schedule_begins_paused(ground: Ground) -> None:
     assert not release["paused"]
 
 
+def test_a_schedule_that_comes_later_runs_where_the_others_do(ground: Ground) -> None:
+    for environment in ("local", "staging"):
+        del ground.server.stores["deployments"][ground.server.deployment(f"report/{environment}")["id"]]
+    ground.server.deployment("smoke-test/local")["paused"] = False
+    ground.apply()
+    assert not ground.server.deployment("report/local")["paused"]
+    assert ground.server.deployment("report/staging")["paused"]
+
+
 def test_only_what_differs_is_changed_and_what_a_person_has_set_stays(ground: Ground) -> None:
     smoke = ground.server.deployment("smoke-test/local")
     smoke["paused"] = smoke["schedules"][0]["active"] = False
