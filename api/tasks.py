@@ -77,6 +77,8 @@ class NewDependency(BaseModel):
 
 @dataclass(frozen=True)
 class Tasks:
+    """`total` is exact up to 10,000, which says that there may be more."""
+
     tasks: list[Task]
     total: int
     page: int
@@ -115,7 +117,7 @@ def list_tasks(
 ) -> Tasks:
     with backend.pool.connection() as connection:
         found = tasks.page(connection, access.user_id, access.organization_id, filter, number=page, limit=limit)
-        total = tasks.stats(connection, access.user_id, access.organization_id, filter).total
+        total = tasks.total(connection, access.user_id, access.organization_id, filter)
     return Tasks(found, total, page, limit)
 
 

@@ -71,9 +71,9 @@ class Live:
 
 def summary(connection: psycopg.Connection[Any], user_id: UUID, organization_id: UUID | None = None) -> Summary:
     """Of what the user asked for, or of all in an organization."""
-    query = "summary_of_organization" if organization_id else "summary"
+    values = {"user_id": user_id, "organization_id": organization_id}
     with connection.cursor(row_factory=class_row(Summary)) as cursor:
-        row = cursor.execute(SQL[query], {"user_id": user_id, "organization_id": organization_id}).fetchone()
+        row = cursor.execute(SQL["summary"], values, prepare=False).fetchone()
     assert row is not None, "an aggregate has always one row"
     return row
 

@@ -1,14 +1,32 @@
 -- summary --
+-- What has ended is counted as it ends; what is open is little. Rows are the user's, or those in an organization.
+WITH places AS MATERIALIZED (
+    SELECT id FROM repositories WHERE organization_id = %(organization_id)s::uuid
+), ended AS (
+    SELECT user_id, repository_id, status, executions, pull_requests FROM execution_counts
+    UNION ALL
+    SELECT user_id, repository_id, status, executions, pull_requests FROM execution_count_changes
+), counted AS (
+    SELECT status, executions, pull_requests FROM ended
+    WHERE CASE WHEN %(organization_id)s::uuid IS NULL THEN user_id = %(user_id)s
+        ELSE repository_id IN (SELECT id FROM places) END
+    UNION ALL
+    SELECT status, 1, num_nonnulls(pr_number) FROM agent_executions
+    WHERE (status = 'running' OR status = 'pending')
+        AND CASE WHEN %(organization_id)s::uuid IS NULL THEN user_id = %(user_id)s
+            ELSE repository_id IN (SELECT id FROM places) END
+)
 SELECT
-    count(*) AS total_executions,
-    count(*) FILTER (WHERE status = 'running') AS running_executions,
-    count(*) FILTER (WHERE status = 'completed') AS completed_executions,
-    count(*) FILTER (WHERE status = 'failed') AS failed_executions,
-    count(*) FILTER (WHERE status = 'pending') AS pending_executions,
-    (SELECT count(*) FROM repositories WHERE user_id = %(user_id)s) AS total_repositories,
-    count(pr_number) AS total_prs_created
-FROM agent_executions
-WHERE user_id = %(user_id)s;
+    coalesce(sum(executions), 0)::bigint AS total_executions,
+    coalesce(sum(executions) FILTER (WHERE status = 'running'), 0)::bigint AS running_executions,
+    coalesce(sum(executions) FILTER (WHERE status = 'completed'), 0)::bigint AS completed_executions,
+    coalesce(sum(executions) FILTER (WHERE status = 'failed'), 0)::bigint AS failed_executions,
+    coalesce(sum(executions) FILTER (WHERE status = 'pending'), 0)::bigint AS pending_executions,
+    (SELECT count(*) FROM repositories
+     WHERE CASE WHEN %(organization_id)s::uuid IS NULL THEN user_id = %(user_id)s
+         ELSE organization_id = %(organization_id)s::uuid END) AS total_repositories,
+    coalesce(sum(pull_requests), 0)::bigint AS total_prs_created
+FROM counted;
 
 -- recent --
 SELECT
@@ -20,19 +38,6 @@ LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.user_id = %(user_id)s
 ORDER BY e.created_at DESC, e.id DESC
 LIMIT %(limit)s;
-
--- summary_of_organization --
-SELECT
-    count(e.id) AS total_executions,
-    count(*) FILTER (WHERE e.status = 'running') AS running_executions,
-    count(*) FILTER (WHERE e.status = 'completed') AS completed_executions,
-    count(*) FILTER (WHERE e.status = 'failed') AS failed_executions,
-    count(*) FILTER (WHERE e.status = 'pending') AS pending_executions,
-    (SELECT count(*) FROM repositories WHERE organization_id = %(organization_id)s) AS total_repositories,
-    count(e.pr_number) AS total_prs_created
-FROM repositories AS r
-JOIN agent_executions AS e ON e.repository_id = r.id
-WHERE r.organization_id = %(organization_id)s;
 
 -- recent_of_organization --
 -- The newest of each of its repositories, and of these the newest.

@@ -40,6 +40,8 @@ TO: Mapping[TaskStatus, Move] = {
     "running": "start", "completed": "complete", "failed": "fail", "cancelled": "cancel", "pending": "retry",
 }  # fmt: skip
 MOST_DEPENDENCIES = 1000
+MOST_COUNTED = 10_000
+"""A list costs the same however many tasks there are."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,20 @@ def page(
     values = asdict(wanted) | {
         "user_id": user_id, "organization_id": organization_id, "limit": limit, "offset": (number - 1) * limit,
     }  # fmt: skip
+    query = SQL["page_of_organization"] if organization_id else SQL["wanted"] + SQL["page"]
     with connection.cursor(row_factory=class_row(Task)) as cursor:
-        return cursor.execute(SQL["wanted"] + SQL["page"], values, prepare=False).fetchall()
+        return cursor.execute(query, values, prepare=False).fetchall()
 
 
-def stats(connection: Connection, user_id: UUID, organization_id: UUID | None, wanted: Filter = Filter()) -> Stats:
-    values = asdict(wanted) | {"user_id": user_id, "organization_id": organization_id}
+def total(connection: Connection, user_id: UUID, organization_id: UUID | None, wanted: Filter) -> int:
+    """How many there are on all pages; `MOST_COUNTED` says that there may be more."""
+    values = asdict(wanted) | {"user_id": user_id, "organization_id": organization_id, "most": MOST_COUNTED}
+    ((found,),) = connection.execute(SQL["wanted"] + SQL["total"], values, prepare=False).fetchall()
+    return int(found)
+
+
+def stats(connection: Connection, user_id: UUID, organization_id: UUID | None) -> Stats:
+    values = asdict(Filter()) | {"user_id": user_id, "organization_id": organization_id}
     with connection.cursor(row_factory=class_row(Stats)) as cursor:
         row = cursor.execute(SQL["wanted"] + SQL["stats"], values, prepare=False).fetchone()
     assert row is not None, "an aggregate has always one row"

@@ -25,6 +25,30 @@ FROM wanted
 ORDER BY priority, created_at DESC, id
 LIMIT %(limit)s OFFSET %(offset)s;
 
+-- page_of_organization --
+-- The first of each of its repositories, and of these the first.
+SELECT t.id, t.user_id, t.repository_id, t.name, t.description, t.status, t.priority, t.agent_type, t.issue_number,
+    t.execution_id, t.started_at, t.completed_at, t.failed_at, t.cancelled_at, t.retry_count, t.max_retries,
+    t.timeout_seconds, t.metadata, t.result, t.error_message, t.created_at, t.updated_at
+FROM repositories AS r
+CROSS JOIN LATERAL (
+    SELECT * FROM tasks
+    WHERE repository_id = r.id
+        AND (%(status)s::text IS NULL OR status = %(status)s::text)
+        AND (%(priority)s::text IS NULL OR priority = %(priority)s::text)
+        AND (%(agent_type)s::text IS NULL OR agent_type = %(agent_type)s::text)
+    ORDER BY priority, created_at DESC, id
+    LIMIT %(limit)s::bigint + %(offset)s::bigint
+) AS t
+WHERE r.organization_id = %(organization_id)s
+    AND (%(repository_id)s::uuid IS NULL OR r.id = %(repository_id)s::uuid)
+ORDER BY t.priority, t.created_at DESC, t.id
+LIMIT %(limit)s OFFSET %(offset)s;
+
+-- total --
+-- Exact up to `most`.
+SELECT count(*) FROM (SELECT FROM wanted LIMIT %(most)s) AS counted;
+
 -- stats --
 -- A status that the Rust backend let through counts in the total alone.
 SELECT count(*) AS total,
