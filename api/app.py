@@ -17,6 +17,7 @@ from api import (
     agents,
     auth,
     dashboard,
+    docs,
     errors,
     executions,
     github,
@@ -47,7 +48,7 @@ EXPOSED = [
 
 PARTS = (
     health, auth, github, executions, agents, dashboard, releases, repositories, organizations, members, invitations,
-    teams, tasks, workflows, processes, live_socket,
+    teams, tasks, workflows, processes, live_socket, docs,
 )  # fmt: skip
 """/agents/{agent} comes after /agents/executions."""
 
