@@ -1,5 +1,5 @@
-"""The API's description, OpenAPI 3.1, as FastAPI derives it from the handlers, and what that cannot say of itself: tags,
-examples, and that every answer that is not a success is a problem (RFC 9457), and has that media type.
+"""The API's description, OpenAPI 3.1, as FastAPI derives it from the handlers, and what that cannot say of itself:
+tags, examples, and that every answer that is not a success is a problem (RFC 9457), and has that media type.
 
 It is made when somebody asks for it: a cold start does without it.
 """
