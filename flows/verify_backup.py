@@ -20,7 +20,7 @@ from flows.parameters import EnvironmentName, Shown, SourceSpec
 from tasks.backups.bucket import ensure_backup_bucket
 from tasks.backups.comparing import Check
 from tasks.backups.instances import proving
-from tasks.backups.proof import Proof
+from tasks.backups.proof import EARLY, Proof
 from tasks.backups.verifying import (
     compare_restored,
     conclude,
@@ -55,8 +55,8 @@ async def verify_backup(
     async with opened(environment, writes=False) as rollout:  # nothing that others write
         ensure_backup_bucket(rollout)
         proof = Proof(datetime.now(UTC))
-        examine_backup(rollout, proof, backup, files)
         with concluded(rollout, proof):
+            examine_backup(rollout, proof, backup, files)
             prove(rollout, proof, place, files)
 
 
@@ -66,7 +66,7 @@ def concluded(rollout: Rollout, proof: Proof) -> Iterator[None]:
     try:
         yield
     except MiyabiError as error:
-        proof.note([Check("ended early", False, str(error))])
+        proof.note([Check(EARLY, False, str(error))])
     conclude(rollout, proof)
 
 

@@ -47,11 +47,16 @@ def checks_before(
     files: Sequence[Migration],
     settings: BackupSettings,
     at: datetime,
+    newest: bool = True,
 ) -> list[Check]:
-    """What the manifest and the bucket say by themselves; `stored` is the size of the dump in the bucket."""
+    """What the manifest and the bucket say by themselves; `stored` is the size of the dump in the bucket.
+
+    Only the newest backup has to be as young as the environment asks.
+    """
+    age = age_words(at - moment_of(manifest.id))
     return [
         judged("stored whole", stored_wrong(manifest, stored), f"{manifest.size:,} bytes"),
-        judged("young enough", too_old(manifest, settings, at), f"{age_words(at - moment_of(manifest.id))} old"),
+        judged("young enough", too_old(manifest, settings, at, newest), f"{age} old"),
         judged("this application's schema", of_another_schema(manifest.contents.ledger, files),
                f"version {manifest.schema_version or 'none'}"),
         judged("not empty", empty(manifest.contents), held(manifest.contents)),
@@ -82,11 +87,11 @@ def stored_wrong(manifest: Manifest, stored: int | None) -> list[str]:
     return [] if stored == manifest.size else [f"{stored:,} bytes of {manifest.size:,}: it is cut off or another one"]
 
 
-def too_old(manifest: Manifest, settings: BackupSettings, at: datetime) -> list[str]:
+def too_old(manifest: Manifest, settings: BackupSettings, at: datetime, newest: bool) -> list[str]:
     age, problems = at - moment_of(manifest.id), list[str]()
     if age > kept_for(settings, manifest.kind):
         problems.append(f"a {manifest.kind} one expires after {kept_for(settings, manifest.kind).days} days")
-    if age > timedelta(hours=settings.rpo_hours):
+    if newest and age > timedelta(hours=settings.rpo_hours):
         problems.append(f"it is {age_words(age)} old, and a disaster may cost {settings.rpo_hours:g} hours")
     return problems
 

@@ -8,7 +8,7 @@ the parts of it after a day.
 import logging
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -24,7 +24,6 @@ from tasks.changes import Change, Rollout
 from tasks.errors import Permanent, Temporary
 from tasks.secrets import database_dsn
 from tasks.steps import step
-from tasks.waiting import progress_of
 
 logger = logging.getLogger(__name__)
 SAID_EVERY = 256 * 1024 * 1024
@@ -101,13 +100,10 @@ class Dump:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Whatever happens, the program has ended afterwards."""
-        with (
-            progress_of("the dump") as _,
-            subprocess.Popen(
-                self._command, env=client_environment(self._dsn), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            ) as process,
-        ):  # fmt: skip
+        with subprocess.Popen(
+            self._command, env=client_environment(self._dsn), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
             assert process.stdout
             self._process, self._said = process, Listener(process)
             self.measured = Measured(process.stdout, self._ended, self._progress())
@@ -185,9 +181,3 @@ class Counting:
 
 def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
-
-
-def lines_of(items: Sequence[str], most: int = 5) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more

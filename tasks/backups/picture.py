@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from datetime import datetime
 
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -9,9 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from blocks.backup import BackupSettings
-from tasks.backups.proof import Verified
+from tasks.backups.proof import Verified, rpo_course
 
-WIDTH, HEIGHT, DPI, COLOURS = 9.6, 4.6, 100, 64
+WIDTH, HEIGHT, DPI, COLOURS = 9.6, 4.6, 100, 128
 INK, FAINT, GOOD, BAD, LINE = "#343a40", "#ced4da", "#2f9e44", "#e03131", "#1971c2"
 
 
@@ -20,9 +21,11 @@ def draw(past: Sequence[Verified], settings: BackupSettings, title: str) -> byte
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained", facecolor="white")
     rows: list[Axes] = list(figure.subplots(2, 1, sharex=True))
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
-    draw_figure(rows[0], [(one, one.age_s / 3600) for one in past], settings.rpo_hours, "RPO, hours")
-    timed = [(one, one.rto_s) for one in past if one.rto_s is not None]
-    draw_figure(rows[1], [(one, seconds / 60) for one, seconds in timed], settings.rto_minutes, "RTO, minutes")
+    course = [(at, cost / 3600) for at, cost in rpo_course(past)]
+    draw_figure(rows[0], course, [(one, one.age_s / 3600) for one in past], settings.rpo_hours, "RPO, hours")
+    timed = [(one, one.rto_s / 60) for one in past if one.rto_s is not None]
+    line = [(one.at, minutes) for one, minutes in timed]
+    draw_figure(rows[1], line, timed, settings.rto_minutes, "RTO, minutes")
     locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     rows[1].xaxis.set_major_locator(locator)
     rows[1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -32,16 +35,21 @@ def draw(past: Sequence[Verified], settings: BackupSettings, title: str) -> byte
     return small.getvalue()
 
 
-def draw_figure(axes: Axes, points: Sequence[tuple[Verified, float]], wanted: float, label: str) -> None:
-    """The figure of each verification; one that failed is red."""
-    times = [one.at for one, _ in points]
-    axes.plot(times, [value for _, value in points], color=LINE, lw=1.4, zorder=1)  # type: ignore[arg-type]
+def draw_figure(
+    axes: Axes,
+    line: Sequence[tuple[datetime, float]],
+    points: Sequence[tuple[Verified, float]],
+    wanted: float,
+    label: str,
+) -> None:
+    """The course of a figure, and what each verification came to; one that failed is red."""
+    axes.plot([at for at, _ in line], [value for _, value in line], color=LINE, lw=1.2, zorder=1)  # type: ignore[arg-type]
     for passed, colour, name in ((True, GOOD, "restorable"), (False, BAD, "not proven")):
         if chosen := [(one.at, value) for one, value in points if one.passed is passed]:
             at, values = zip(*chosen, strict=True)
             axes.scatter(at, values, s=26, color=colour, label=name, zorder=2)
     axes.axhline(wanted, color=INK, lw=0.9, ls=(0, (4, 3)), label=f"wanted: {wanted:g} at most")
-    axes.set_ylim(0, 1.15 * max([wanted, *(value for _, value in points)]))
+    axes.set_ylim(0, 1.15 * max([wanted, *(value for _, value in points), *(value for _, value in line)]))
     axes.set_ylabel(label, color=INK)
     axes.grid(True, axis="y", color=FAINT, lw=0.6)
     axes.tick_params(colors=INK, labelsize=9)

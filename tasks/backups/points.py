@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tasks.backups.archive import Archive
+from tasks.backups.clients import find_client
 from tasks.backups.manifest import Manifest
 from tasks.changes import Rollout, tags_from
 from tasks.database_snapshots import observe_snapshot
@@ -60,6 +61,7 @@ def find_point(rollout: Rollout, *, backup: str, snapshot: str, to_time: str, in
 def dump_point(rollout: Rollout, backup: str, into: str) -> Point:
     archive = Archive(rollout)
     manifest = archive.manifest(*archive.find(backup))
+    find_client("pg_restore", manifest.major)
     stored = archive.size(manifest)
     if stored != manifest.size:
         raise Rejected(f"backup {manifest.id}", [f"its dump has {stored or 0:,} bytes of {manifest.size:,}"])

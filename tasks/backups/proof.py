@@ -22,6 +22,8 @@ from tasks.errors import Permanent
 
 HISTORY = 60
 """Verifications that the report looks back on: two months of nights."""
+EARLY = "ended early"
+"""The check of a verification that broke off for another reason, which says nothing of the backup."""
 AFTER = ("restored", "later migrations", "the application answers")
 
 
@@ -87,6 +89,10 @@ class Verified:
         return (self.at - moment_of(self.backup)).total_seconds() if self.backup else 0.0
 
     @property
+    def conclusive(self) -> bool:
+        return all(check["name"] != EARLY for check in self.checks)
+
+    @property
     def problems(self) -> list[str]:
         return [f"{check['name']}: {check['found']}" for check in self.checks if check["ok"] is False]
 
@@ -124,8 +130,18 @@ def newest_verified(entries: Sequence[Verified]) -> Verified | None:
 
     A backup that failed later, when it was looked at again, is proven no more.
     """
-    last = {entry.backup: entry for entry in sorted(entries, key=lambda entry: entry.at)}
+    last = {entry.backup: entry for entry in sorted(entries, key=lambda entry: entry.at) if entry.conclusive}
     return max((entry for entry in last.values() if entry.passed), key=lambda entry: entry.backup, default=None)
+
+
+def rpo_course(entries: Sequence[Verified]) -> list[tuple[datetime, float]]:
+    """What a disaster would have cost, in seconds, just before and just after each verification."""
+    course = []
+    for number, entry in enumerate(entries):
+        for known in (entries[:number], entries[: number + 1]):
+            if (cost := rpo_s(known, entry.at)) is not None:
+                course.append((entry.at, cost))
+    return course
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from database import migrations as runner
 from database.migration_errors import MigrationError
 from database.migration_files import Migration
 from tasks.backups.archive import Archive, NoBackup
+from tasks.backups.clients import find_client
 from tasks.backups.comparing import Check, age_words, checks_after, checks_before, judged
 from tasks.backups.instances import dsn_of
 from tasks.backups.manifest import BadManifest
@@ -39,9 +40,10 @@ def examine_backup(rollout: Rollout, proof: Proof, backup: str, files: Sequence[
         proof.note([Check("manifest", False, str(error))])
         return
     proof.manifest = manifest
+    find_client("pg_restore", manifest.major)  # before an instance is paid for
     proof.note(checks_before(
         manifest, stored=archive.size(manifest), previous=archive.before(manifest), files=files,
-        settings=rollout.environment.backup, at=proof.at,
+        settings=rollout.environment.backup, at=proof.at, newest=proof.backup == archive.find()[0],
     ))  # fmt: skip
 
 

@@ -75,6 +75,12 @@ def test_a_backup_is_a_dump_a_manifest_and_a_snapshot(scene: Scene) -> None:
     assert "not yet" in page
 
 
+def test_a_plan_of_a_backup_cannot_write(scene: Scene) -> None:
+    done(scene, "backup", plan_only=True)
+    assert [line["change"] for line in scene.changes(planned=True)] == ["create", "create"]
+    assert scene.writes == []
+
+
 def test_a_proof_that_is_killed_is_made_again_and_leaves_nothing(scene: Scene) -> None:
     def kill() -> None:
         while instances(scene).get(BESIDE) != "available":

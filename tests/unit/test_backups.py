@@ -25,7 +25,7 @@ from tasks.backups.manifest import (
     moment_of,
     parse_manifest,
 )
-from tasks.backups.proof import AFTER, Proof, Verified, newest_verified, rpo_s, verified
+from tasks.backups.proof import AFTER, EARLY, Proof, Verified, newest_verified, rpo_course, rpo_s, verified
 from tasks.errors import Permanent
 
 FILES = load(Path(__file__).parents[2] / "migrations")
@@ -116,6 +116,7 @@ def test_before_anything_is_restored() -> None:
     assert "expires after 7 days" in late
     assert "a disaster may cost 26 hours" in late
     assert list(before(made(), at=AT + timedelta(hours=27))) == ["young enough"]
+    assert before(made(), at=AT + timedelta(hours=27), newest=False) == {}
 
 
 def test_another_schema_is_found() -> None:
@@ -177,6 +178,13 @@ def test_rpo_is_the_age_of_the_newest_backup_that_is_proven() -> None:
     assert rpo_s([entry(0), entry(24), entry(48, passed=False)], now) == 26 * 3600
     again_and_bad = [entry(0), entry(24), entry(30, backup=24, passed=False)]
     assert newest_verified(again_and_bad) == again_and_bad[0]
+    broke_off = replace(entry(30, backup=24, passed=False), checks=({"name": EARLY, "ok": False, "found": "x"},))
+    assert newest_verified([entry(0), entry(24), broke_off]) == entry(24)
+
+
+def test_the_course_of_rpo_rises_until_the_next_proof() -> None:
+    hours = [round(cost / 3600, 1) for _, cost in rpo_course([entry(0), entry(24, passed=False), entry(48)])]
+    assert hours == [0.5, 24.5, 24.5, 48.5, 0.5]
 
 
 def test_rto_is_known_of_a_proof_that_was_passed() -> None:
