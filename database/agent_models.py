@@ -58,9 +58,12 @@ class IssueText(AgentInput):
 
 # coordinator
 
+PlannedTask = Annotated[dict[str, Any], Field(max_length=20)]
+"""Checked when the whole plan is read (tasks/agents/coordinator_plan.py): its ids, and the inputs of its agents."""
+
 
 class PlannedIssue(IssueText):
-    tasks: list[dict[str, Any]] = Field([], max_length=200, description="A plan that somebody has made already.")
+    tasks: list[PlannedTask] = Field([], max_length=200, description="A plan that somebody has made already.")
 
 
 class CoordinatorInput(AgentInput):

@@ -81,7 +81,7 @@ def is_endless(part: dict[str, Any]) -> bool:
         case "integer":
             return not part.keys() >= {"minimum", "maximum"}
         case "object":
-            return part.get("additionalProperties") is not False
+            return part.get("additionalProperties") is not False and "maxProperties" not in part
         case _:
             return False
 
