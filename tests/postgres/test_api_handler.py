@@ -105,6 +105,22 @@ def test_a_stream_is_a_page_that_may_wait(migrated: str) -> None:
     assert (answers[0]["body"], lines[-1]["duration_ms"] > 150) == ("[]", True), "as long as the function has time"
 
 
+def test_sign_ins_are_limited_by_the_address_that_api_gateway_saw(migrated: str) -> None:
+    def login(address: str, **headers: str) -> dict[str, Any]:
+        asked = event("POST", "/api/v1/auth/mock", {"github_id": 42, "email": "hana@example.com"}, **headers)
+        asked["requestContext"]["http"] |= {"sourceIp": address}
+        return asked
+
+    spoofed = login("203.0.113.7", **{"x-forwarded-for": "198.51.100.1"})
+    answers, _, _ = invoke(
+        login("203.0.113.7"), spoofed, login("203.0.113.8"), event("GET", "/api/v1/health"),
+        DATABASE_URL=migrated, ENVIRONMENT="staging", LOGIN_RATE_LIMIT="1",
+    )  # fmt: skip
+    assert [answer["statusCode"] for answer in answers] == [200, 429, 200, 200]
+    assert json.loads(answers[1]["body"])["error"] == "rate_limited"
+    assert answers[1]["headers"]["retry-after"] == "60"
+
+
 def test_a_function_that_is_told_no_environment_is_production() -> None:
     answers, _, _ = invoke(event("POST", "/api/v1/auth/mock", {"github_id": 1, "email": "a@b.c"}), DATABASE_URL=NOWHERE)
     assert answers[0]["statusCode"] == 403
