@@ -71,8 +71,14 @@ def prefect_settings(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        **({"PREFECT_API_AUTH_STRING": auth_string(home)} if is_scaled_out(ports) else {}),
+        **(scaled_out_settings(home) if is_scaled_out(ports) else {}),
     }
+
+
+def scaled_out_settings(home: Path) -> dict[str, str]:
+    """What clients of several servers are told besides. While Redis or PostgreSQL is away these answer 500, which
+    Prefect's client takes for final unless it is told otherwise."""
+    return {"PREFECT_API_AUTH_STRING": auth_string(home), "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500"}
 
 
 def client_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:

@@ -160,11 +160,10 @@ def test_any_process_is_killed_with_fifty_runs_in_flight(scene: Scene, pytestcon
     scene.deploy_witness()
     with psycopg.connect(str(stack.database_url(scene.home)), autocommit=True) as connection:
         connection.execute(EFFECTS)
-    scene.ask_for_witnesses(16)
-    for _ in range(4):
+    scene.ask_for_witnesses(20)
+    for _ in range(2):
         scene.ask_for("release/local", **SMALL_BACKEND)
         scene.ask_for("release/local", plan_only=True, **SMALL_BACKEND)
-    for _ in range(6):
         scene.ask_for("diagnose/local")
     for victim in VICTIMS:
         ask_for_agents(scene, 2)
@@ -176,9 +175,9 @@ def test_any_process_is_killed_with_fifty_runs_in_flight(scene: Scene, pytestcon
     until(lambda: scene.ended() and set(agents(scene)) == {"completed"}, "not all end", patience=1200)
     print(f"{time.strftime('%T')} all ended: {dict(scene.states())}, agents {agents(scene)}")
     assert scene.states() == {"COMPLETED": len(scene.runs)}
-    assert scene.effects() == once([f"run-{number}" for number in range(16)])
+    assert scene.effects() == once([f"run-{number}" for number in range(20)])
     assert rows(scene, "SELECT count(*), count(DISTINCT key) FROM effects") == [(48, 48)]
-    assert rows(scene, "SELECT count(*), count(DISTINCT flow_run_id) FROM releases") == [(5, 5)]
+    assert rows(scene, "SELECT count(*) - count(DISTINCT flow_run_id) FROM releases") == [(0,)]
 
 
 def ask_for_agents(scene: Scene, count: int) -> None:
