@@ -110,6 +110,7 @@ def contents(artifact: Mapping[str, Any]) -> Any:
 
 def without_changes(report: str) -> str:
     """A report for the terminal: without changes and steps, which were shown while they were made, without settings,
-    and without what a diagnosis has ruled out."""
+    without what a diagnosis has ruled out, and without pictures."""
     shown = re.split(r"^## (?:Changes|Settings|Ruled out)", report, maxsplit=1, flags=re.MULTILINE)[0]
-    return "\n".join(line for line in shown.splitlines() if line.strip("|- "))
+    lines = (line for line in shown.splitlines() if not line.startswith("![") or "](data:" not in line)
+    return "\n".join(line for line in lines if line.strip("|- "))

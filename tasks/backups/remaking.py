@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from blocks.commands import typed
 from database.contents import Contents
 from database.migration_files import Migration
 from tasks.backups.archive import Archive
@@ -86,7 +87,7 @@ def check_restored(
         return []
     found = contents_of(dsn_of(target, database))
     checks = checks_after(point.manifest, found) if point.manifest else checks_alone(found, files)
-    told = page(target, point, database, checks, original)
+    told = typed(page(target, point, database, checks, original), target.environment)
     publish_page(target.environment.name, "restore", told, f"{point} in {database.identifier}")
     if wrong := [f"  - {check.name}: {check.found}" for check in checks if check.ok is False]:
         raise Permanent("\n".join([f"{database.identifier!r} is not to be used, it is not what it should be:", *wrong]))

@@ -109,6 +109,13 @@ def test_a_document_is_read_as_what_it_is() -> None:
     assert contents({"type": "table", "data": json.dumps(document(json.dumps(whole)))}) == whole
 
 
+def test_a_report_is_shown_without_its_pictures() -> None:
+    page = "# Backup\n\n![RPO](data:image/png;base64,iVBORw0)\n\nwhole ![a link](docs/x.png)\n"
+    assert (
+        next(Ended(RUN, URL, {"type": "markdown", "data": page}).lines()) == "\n# Backup\nwhole ![a link](docs/x.png)"
+    )
+
+
 def test_a_report_is_shown_without_its_settings() -> None:
     ended = Ended(
         RUN, URL, {"type": "markdown", "data": "# Status report\n\n## Costs\n\nmuch\n\n## Settings\n\nlong\n"}
