@@ -13,6 +13,7 @@ from pathlib import Path
 from localcloud.postgres import Postgres
 from tests.bench import (
     agents,
+    api,
     commands,
     executions,
     investigating,
@@ -60,6 +61,7 @@ SUITES: dict[str, Callable[[], list[Result]]] = {
     "releases": bench_releases,
     "executions": bench_executions,
     "agents": agents.bench,
+    "api": api.bench,
     "commands": commands.bench,
     "loading": loading.bench,
     "sites": sites.bench,

@@ -78,15 +78,16 @@ class Session:
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self._endpoint)
 
-    def deploy(self, name: str, code: bytes) -> str:
-        """A function with an alias, and an API with an access log in front; the API's id."""
+    def deploy(self, name: str, code: bytes, *, handler: str = "app.handler", **variables: str) -> str:
+        """A function with an alias, and an API with an access log in front; the API's id. Names without `native` are
+        Python's."""
         functions, apis, logs = self.client("lambda"), self.client("apigatewayv2"), self.client("logs")
         group = f"/aws/apigateway/{name}"
         logs.create_log_group(logGroupName=group)
         functions.create_function(
-            FunctionName=name, Role=self._role(name), Handler="app.handler", Code={"ZipFile": code}, MemorySize=512,
-            Runtime=PYTHON if name == "python" else "provided.al2023", Publish=True, Timeout=30,
-            Environment={"Variables": {"GREETING": "hello"}},
+            FunctionName=name, Role=self._role(name), Handler=handler, Code={"ZipFile": code}, MemorySize=512,
+            Runtime=PYTHON if name == "python" or variables else "provided.al2023", Publish=True, Timeout=30,
+            Environment={"Variables": variables or {"GREETING": "hello"}},
         )  # fmt: skip
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
         alias = functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")["AliasArn"]
