@@ -61,7 +61,7 @@ ROUTES = {
 IN_DATABASE_MS = 20.0
 SERVED = ("executions", "one execution", "log, a page", "dashboard, live", "tasks", "organizations")
 """Through Lambda these, for the others differ from them by their statements alone."""
-REQUESTS, COLD_STARTS = 100, 7
+REQUESTS, LONGEST_S, COLD_STARTS = 100, 4.0, 7
 PEER = "a bare route, one query"
 
 
@@ -112,7 +112,9 @@ def alternating(ours: str, peer: str, token: str) -> tuple[list[float], list[flo
     sides = Asking(ours, token), Asking(peer, token)
     for side in sides:
         side.ask()
-    times = [[side.ask() for side in sides] for _ in range(REQUESTS)]
+    times, until = list[list[float]](), time.monotonic() + LONGEST_S
+    while len(times) < REQUESTS and (len(times) < 5 or time.monotonic() < until):
+        times.append([side.ask() for side in sides])
     return [mine for mine, _ in times], [other for _, other in times]
 
 
