@@ -80,7 +80,7 @@ class Engineer:
             return connection.execute(query.encode()).fetchall()
 
 
-def until(look: Callable[[], Any], right: Callable[[Any], bool], *, patience: float = 120.0) -> Any:
+def until(look: Callable[[], Any], right: Callable[[Any], bool], *, patience: float = 240.0) -> Any:
     deadline = time.monotonic() + patience
     while not right(found := look()):
         assert time.monotonic() < deadline, found
