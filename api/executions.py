@@ -5,7 +5,8 @@ is written with `Accept: text/event-stream`, or with `wait` (api/streams.py).
 
 Who may: the owner of a repository that belongs to no organization may do everything with it, so a fresh account can
 start at once. In an organization its roles decide: agents.execute to ask and to retry, agents.stop to cancel,
-agents.read to look at what others asked for; who has asked always sees it. Unseen is 404, seen and not allowed 403.
+agents.read to look, also at what one has asked for oneself: who has left sees nothing any more. Unseen is 404, seen
+and not allowed 403.
 The deployment agent demands the grant deployments.execute of the account besides, the refresher and the waterspider
 agents.manage: no role in an organization gives these, for they concern what belongs to none.
 """

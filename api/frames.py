@@ -26,7 +26,8 @@ EVERYBODY = "signed in"
 
 @dataclass(frozen=True)
 class Frame:
-    """`permission` is what others than `user_id` need in the organization to hear it. `sequence` is of a log line."""
+    """Of what belongs to no organization `user_id` hears; of what belongs to one, who has `permission` there.
+    `sequence` is of a log line."""
 
     type: str
     text: str
@@ -37,7 +38,8 @@ class Frame:
     sequence: int = 0
 
     def is_for(self, user_id: UUID, reach: Reach) -> bool:
-        if self.permission == EVERYBODY or (self.user_id is not None and self.user_id == user_id):
+        own = self.organization_id is None and self.user_id is not None and self.user_id == user_id
+        if self.permission == EVERYBODY or own:
             return True
         return bool(self.permission) and reach.has(self.permission, self.organization_id)
 

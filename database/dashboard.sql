@@ -36,6 +36,8 @@ SELECT
 FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.user_id = %(user_id)s
+    AND (r.organization_id IS NULL
+        OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read')))
 ORDER BY e.created_at DESC, e.id DESC
 LIMIT %(limit)s;
 

@@ -41,7 +41,7 @@ SELECT EXISTS (
 SELECT is_active IS FALSE AS inactive FROM repositories WHERE id = %(repository_id)s;
 
 -- get --
--- One's own, and those in an organization where one may read agents. What is granted to an account counts everywhere.
+-- In an organization, of who may read agents there; elsewhere one's own. What is granted to an account counts everywhere.
 SELECT
     e.id, e.repository_id, e.issue_number, e.agent_type, e.status, e.priority, e.started_at, e.completed_at,
     e.result_summary, e.quality_score, e.pr_number, e.error_message, e.created_at, e.updated_at,
@@ -55,7 +55,8 @@ FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.id = %(execution_id)s
     AND (
-        e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read')
+        CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+            ELSE has_permission(%(user_id)s, r.organization_id, 'agents.read') END
         OR is_granted(%(user_id)s, 'agents.read')
     );
 
@@ -83,7 +84,10 @@ FROM (
     FROM agent_executions AS e
     LEFT JOIN repositories AS r ON r.id = e.repository_id
     WHERE (
-            e.user_id = %(user_id)s
+            (e.user_id = %(user_id)s AND (
+                r.organization_id IS NULL
+                OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read'))
+            ))
             OR (%(visible)s::boolean AND (
                 (SELECT is_granted(%(user_id)s, 'agents.read'))
                 OR r.organization_id IN (
@@ -120,7 +124,8 @@ FROM agent_executions AS e
 LEFT JOIN repositories AS r ON r.id = e.repository_id
 WHERE e.id = %(execution_id)s
     AND (
-        e.user_id = %(user_id)s OR has_permission(%(user_id)s, r.organization_id, 'agents.read')
+        CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
+            ELSE has_permission(%(user_id)s, r.organization_id, 'agents.read') END
         OR is_granted(%(user_id)s, 'agents.read')
     );
 

@@ -34,7 +34,8 @@ WITH running AS (
     WHERE e.status = 'running'
 ), visible AS (
     SELECT * FROM running
-    WHERE user_id = %(user_id)s OR organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read'))
+    WHERE CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
+            ELSE organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read')) END
         OR (SELECT is_granted(%(user_id)s, 'agents.read'))
 )
 SELECT p.id AS worker_id, p.name, p.kind, p.environment, p.pool,

@@ -240,14 +240,14 @@ def test_a_viewer_looks_and_does_no_more(hana: Client, kenji: Client, garden: st
     assert sql(migrated, "SELECT status FROM agent_executions") == [("pending",)]
 
 
-def test_who_has_left_the_organization_sees_their_own_and_stops_nothing(
+def test_who_has_left_the_organization_sees_and_stops_nothing_of_it(
     hana: Client, kenji: Client, garden: str, migrated: str
 ) -> None:
     organization(migrated, garden, hana="owner", kenji="member")
     execution_id = asked(kenji, garden)
     sql(migrated, "DELETE FROM organization_members WHERE role = 'member'")
-    assert kenji.get(f"/agents/executions/{execution_id}").status_code == 200
-    assert kenji.post(f"/agents/executions/{execution_id}/cancel").status_code == 403
+    assert kenji.get(f"/agents/executions/{execution_id}").status_code == 404
+    assert kenji.post(f"/agents/executions/{execution_id}/cancel").status_code == 404
     assert execute(kenji, garden).status_code == 404
     assert kenji.get(f"/agents/executions/{asked(hana, garden)}").status_code == 404
 

@@ -256,6 +256,20 @@ def speaking(scene: Scene) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://backend")
 
 
+def test_who_has_left_sees_nothing_of_what_he_asked_for(scene: Scene, migrated: str) -> None:
+    admin, path = scene.people["A"], f"/agents/executions/{scene.ids['execution_id']}"
+    sql(migrated, "UPDATE agent_executions SET user_id = %s", id_of(migrated, "admin"))
+    client = Client(make_backend(migrated))
+    client.headers = admin.headers
+    assert client.get(path).status_code == 200
+    assert len(client.get("/agents/executions").json()) == len(client.get("/dashboard/recent").json()) == 2
+    client.post(f"/organizations/{scene.ids['organization_id']}/leave")
+    for gone in (path, f"{path}/logs"):
+        assert client.get(gone).status_code == 404
+    assert client.get("/agents/executions").json() == client.get("/dashboard/recent").json() == []
+    client.app.state.backend.pool.close()
+
+
 def test_what_belongs_to_no_organization_is_its_owner_s(scene: Scene, visitor: Client, migrated: str) -> None:
     x = scene.people["X"]
     repository = x.post("/repositories", json={"full_name": "x/a"}).json()["id"]
