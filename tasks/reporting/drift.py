@@ -12,7 +12,7 @@ from typing import Literal
 from tasks.reporting.model import Component
 
 Facts = Mapping[str, Mapping[str, str]]
-"""Component → setting → value; `standing` is one of them."""
+"""Component → setting → value."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,7 @@ class Drift:
 
 def facts_of(components: Sequence[Component], before: Facts | None = None) -> Facts:
     """Of what there is; of what could not be looked at, what was known before."""
-    known = {
-        subject(one): {"id": one.id, STANDING: one.standing, **one.settings}
-        for one in components
-        if one.standing in THERE
-    }
+    known = {subject(one): {"id": one.id, **one.settings} for one in components if one.standing in THERE}
     hidden = {one.kind for one in components if one.standing == "unknown"}
     kept = {name: facts for name, facts in (before or {}).items() if name not in known and is_hidden(name, hidden)}
     return {**known, **kept}
@@ -66,8 +62,6 @@ def same_release(before: Facts, now: Facts) -> bool:
 
 def changes_of(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Drift]:
     for setting in {**before, **now}:
-        if setting == STANDING and setting not in before:
-            continue  # a report of before there was this fact
         if before.get(setting, "") != now.get(setting, ""):
             yield Drift("changed", name, setting, before.get(setting, ""), now.get(setting, ""))
 
@@ -99,8 +93,6 @@ def is_hidden(name: str, kinds: set[str]) -> bool:
 
 
 RELEASES = "releases the record of releases"
-STANDING = "standing"
-"""The fact whether a component is as it should be."""
 THERE = frozenset({"working", "attention"})
 PARTS = {
     "database": ("database", "certificate"),

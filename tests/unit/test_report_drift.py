@@ -56,7 +56,7 @@ def test_what_is_out_of_sight_is_not_gone_and_is_compared_when_it_is_back() -> N
     assert "0.0.0.0/0" in one.after
 
 
-def test_a_right_and_a_component_that_is_no_longer_as_it_should_be_are_drift() -> None:
+def test_whom_the_function_s_policy_lets_in_is_drift() -> None:
     environment = make_environment()
     before = facts_of(components_of(scene(environment)))
     everybody = {"Effect": "Allow", "Principal": "*", "Sid": "all"}
@@ -64,8 +64,4 @@ def test_a_right_and_a_component_that_is_no_longer_as_it_should_be_are_drift() -
         components_of(scene(environment, API=(api(statements=(), other_statements=[everybody]), "https://x")))
     )
     changed = [one for one in drift_between(before, now) if one.component.startswith("API")]
-    assert [(one.setting, one.after) for one in changed if one.setting != "url"] == [
-        ("standing", "attention"), ("may invoke the function", "* (all)"),
-    ]  # fmt: skip
-    older = {name: {k: v for k, v in settings.items() if k != "standing"} for name, settings in before.items()}
-    assert drift_between(older, before) == []
+    assert ("may invoke the function", "* (all)") in [(one.setting, one.after) for one in changed]
