@@ -19,6 +19,8 @@ from tests.release.scene import DATABASE, FUNCTION, Scene, load_block, standing
 from tests.release.zygote import Zygote
 
 ELSEWHERE = ("ecs-task", "dynamodb-throttling")
+UNWELL = ("tls-refused", "restore-database")
+"""Of which a system in good order still has something to say."""
 WORSE = ("certain", "likely")
 
 
@@ -39,11 +41,18 @@ def named(found: Diagnosis, *verdicts: Any) -> list[str]:
     return [one.cause.key for one in found.having(*(verdicts or WORSE))]
 
 
-@pytest.mark.parametrize("name", [one.name for one in RUNBOOKS if one.name not in (*ELSEWHERE, "tls-refused")])
+@pytest.mark.parametrize("name", [one.name for one in RUNBOOKS if one.name not in (*ELSEWHERE, *UNWELL)])
 def test_a_system_that_is_well(scene: Scene, name: str) -> None:
     found = followed(name)
     assert named(found) == [], found.headline
     assert {one.standing for one in found.probed} <= {"well", "skipped"}, found.probed
+
+
+def test_a_system_without_a_proven_backup(scene: Scene) -> None:
+    found = followed("restore-database")
+    assert named(found) == ["backup-unproven"]
+    assert named(found, "possible") == ["data-wrong"]
+    assert "of backups there is no dump and no snapshot; none is proven" in found.headline
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
