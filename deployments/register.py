@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from localcloud.prefect_settings import client_environment
@@ -54,8 +55,8 @@ def make_ready(home: Path, ports: Mapping[str, int], report: Report) -> None:
 
     register(home, ports, report)
     own = client_environment(home, ports)
-    prefect = PrefectApi(own["PREFECT_API_URL"], own.get("PREFECT_API_AUTH_STRING", ""))
-    recover(prefect, load_state(home).started, report)
+    with closing(PrefectApi(own["PREFECT_API_URL"], own.get("PREFECT_API_AUTH_STRING", ""))) as prefect:
+        recover(prefect, load_state(home).started, report)
 
 
 def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:
