@@ -140,7 +140,7 @@ def wanted_of(entry: Entry, flow: Flow[..., Any], pull: Sequence[Mapping[str, An
         "entrypoint": entry["entrypoint"],
         "description": entry.get("description") or flow.description,
         "parameters": entry.get("parameters", {}),
-        "parameter_openapi_schema": flow.parameters.model_dump(mode="json"),
+        "parameter_openapi_schema": flow.parameters.model_dump(mode="json", exclude_unset=True),  # as `prefect deploy`
         "enforce_parameter_schema": entry.get("enforce_parameter_schema", True),
         "tags": entry.get("tags", []),
         "work_pool_name": entry["work_pool"]["name"],
