@@ -181,11 +181,20 @@ def test_a_second_of_the_same_name_is_refused(rds):
     assert refusal(create, rds=rds)[0] == "DBInstanceAlreadyExists"
 
 
-def test_one_server_cannot_have_the_same_master_twice(rds):
-    create(rds)
-    code, words = refusal(create, rds=rds, DBInstanceIdentifier="other", DBName="other")
-    assert code == "SimulatorGap"
-    assert "miyabi_admin" in words
+def test_an_instance_with_the_names_of_another_has_a_server_of_its_own(cloud, rds):
+    first = available(rds)
+    create(rds, DBInstanceIdentifier="other", MasterUserPassword="another-battery")
+    while (found := rds.describe_db_instances(DBInstanceIdentifier="other")["DBInstances"][0]).get("Endpoint") is None:
+        time.sleep(0.01)
+    assert found["Endpoint"]["Port"] != first["Endpoint"]["Port"]
+    logins = json.loads((cloud.home / "secrets" / "rds.json").read_text())
+    assert [(one["username"], one["own"]) for one in logins.values()] == [
+        ("miyabi_admin", False),
+        ("miyabi_admin", True),
+    ]
+    connect(cloud, port=found["Endpoint"]["Port"], password="another-battery").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(cloud, port=found["Endpoint"]["Port"])
 
 
 def test_modify_waits_for_available(rds):
