@@ -6,23 +6,26 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Result:
-    """`ratio` is ours to the peer's; the goal is an upper or a lower bound of it."""
+    """`ratio` is ours to the peer's; the goal is an upper or a lower bound of it. Without one it is only shown."""
 
     name: str
     ours_ms: float
     peer_ms: float
     peer: str
     ratio: float
-    goal: float
+    goal: float | None
     kind: Literal["<=", ">="]
 
     @property
     def met(self) -> bool:
+        if self.goal is None:
+            return True
         return self.ratio <= self.goal if self.kind == "<=" else self.ratio >= self.goal
 
     def __str__(self) -> str:
         verdict = "met" if self.met else "MISSED"
+        goal = "no goal" if self.goal is None else f"goal {self.kind} {self.goal:.2f}x  {verdict}"
         return (
             f"{self.name:<44} {self.ours_ms:9.1f} ms  {self.peer_ms:9.1f} ms  {self.ratio:6.2f}x"
-            f"  goal {self.kind} {self.goal:.2f}x  {verdict:<6}  (peer: {self.peer})"
+            f"  {goal:<22}  (peer: {self.peer})"
         )
