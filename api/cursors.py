@@ -19,7 +19,14 @@ from api.errors import ApiError
 from database.execution_rows import Cursor
 
 T = TypeVar("T")
-READERS: dict[type, Callable[[str], Any]] = {datetime: datetime.fromisoformat, UUID: UUID, str: str, int: int}
+
+
+def whole(text: str) -> str:
+    """Raises ValueError for half a surrogate pair, which JSON can hold and no database takes."""
+    return text.encode().decode()
+
+
+READERS: dict[type, Callable[[str], Any]] = {datetime: datetime.fromisoformat, UUID: UUID, str: whole, int: int}
 
 
 @dataclass(frozen=True)

@@ -74,13 +74,21 @@ def inspect_api(rollout: Rollout) -> tuple[Api, list[Change]]:
     return described(rollout, seen), plan_api(rollout.environment, wanted_api(rollout, alias_arn), seen)
 
 
+ALLOWED = ("authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "x-request-id")
+EXPOSED = (
+    "etag", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-execution-status",
+    "x-next-cursor", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id",
+)  # fmt: skip
+"""What the API itself exposes where no gateway does it (api/app.py)."""
+
+
 def wanted_api(rollout: Rollout, alias_arn: str) -> Spec:
     environment, settings = rollout.environment, rollout.environment.api
     cors = {
         "AllowOrigins": [*settings.cors_origins],
         "AllowMethods": ["*"],
-        "AllowHeaders": ["authorization", "content-type", "idempotency-key", "if-none-match", "x-request-id"],
-        "ExposeHeaders": ["etag", "location", "retry-after", "x-execution-status", "x-next-cursor", "x-request-id"],
+        "AllowHeaders": [*ALLOWED],
+        "ExposeHeaders": [*EXPOSED],
         "MaxAge": 300,
     }
     return Spec(

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from api.app import create_app
-from api.cursors import CurrentPaging
+from api.cursors import CurrentPaging, write_position
 from api.errors import ApiError
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
@@ -190,6 +190,12 @@ def test_a_list_is_read_page_by_page(hana: Client) -> None:
         seen.append(answer.json())
         cursor = f"&cursor={found}" if (found := answer.headers.get("x-next-cursor")) else None
     assert seen == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_half_a_character_is_no_position(hana: Client) -> None:
+    cursor = write_position("\ud800", UUID(int=1))
+    for path in ("/organizations", "/repositories"):
+        assert hana.get(f"{path}?cursor={cursor}").status_code == 422
 
 
 def test_the_versions_of_a_row_are_its_times() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from api import app
 from blocks.environment import ApiSettings, Environment
 from tasks.aliases import ensure_alias
 from tasks.changes import PENDING, Rollout
 from tasks.errors import NotOurs, Permanent, Temporary
 from tasks.functions import ensure_function
-from tasks.gateway import Api, apply_api, described, destroy_api, ensure_api, observe_api, wanted_api
+from tasks.gateway import EXPOSED, Api, apply_api, described, destroy_api, ensure_api, observe_api, wanted_api
 from tasks.gateway_parts import SeenApi, Spec, plan_api, remove
 from tests.support import answer_call, changes_of, fail_call, make_environment, make_rollout, record_calls
 from tests.unit.deploying import aws, build, killed_at, wire
@@ -355,3 +356,7 @@ def test_the_access_log_has_every_field_that_a_diagnosis_needs(environment: Envi
     fields = set(json.loads(spec.stage["AccessLogSettings"]["Format"]).values())
     needed = ["requestId", "status", "routeKey", "integrationStatus", "integrationErrorMessage", "error.message"]
     assert {f"$context.{name}" for name in [*needed, "authorizer.error", "integrationLatency"]} <= fields
+
+
+def test_the_gateway_shows_browsers_what_the_api_itself_would() -> None:
+    assert set(EXPOSED) == {name.lower() for name in app.EXPOSED}
