@@ -32,14 +32,15 @@ LOOKED_AT = 200
 @asynccontextmanager
 async def remembered(rollout: Rollout) -> AsyncIterator[None]:
     """Around a smoke test: what its event says of the tests before, and of the checks that failed."""
-    before = await failures_in_a_row(rollout.environment.name)
+    name = rollout.environment.name
+    before = await failures_in_a_row(name)
     try:
         yield
     except Exception as failure:
-        rollout.facts |= {"in_a_row": before + 1, "checks": failing(failure)}
+        again = await failures_in_a_row(name, since=await last_release(name)) if before else 0
+        rollout.facts |= {"in_a_row": again + 1, "checks": failing(failure)}
         raise
     if before:
-        name = rollout.environment.name
         tell(name, "smoke.recovered", f"smoke-test {name} is well again, after {before} that failed", failures=before)
 
 
@@ -50,25 +51,39 @@ def failing(failure: Exception) -> list[str]:
 
 async def failures_in_a_row(environment: str, since: datetime | None = None) -> int:
     """How many of the newest smoke tests failed, one after the other, before this run; 0 if Prefect does not say."""
-    if not in_run():
-        return 0
     wanted: dict[str, Any] = {"state": {"type": {"any_": ["COMPLETED", "FAILED"]}}}
     if run := runtime.flow_run.id:
         wanted["id"] = {"not_any_": [UUID(run)]}
     if since:
         wanted["start_time"] = {"after_": since}
+    return counted(await newest_runs(FLOW, wanted), environment)
+
+
+async def last_release(environment: str) -> datetime | None:
+    """When the last release was carried out: what failed before it is another trouble, and what fails since is new."""
+    runs = await newest_runs("release", {"state": {"type": {"any_": ["COMPLETED"]}}})
+    return next((run.end_time for run in runs if is_release(run, environment)), None)
+
+
+def is_release(run: FlowRun, environment: str) -> bool:
+    return run.parameters.get("environment", "local") == environment and not run.parameters.get("plan_only")
+
+
+async def newest_runs(flow: str, wanted: dict[str, Any]) -> Sequence[FlowRun]:
+    """Runs of a flow, the newest first; none if Prefect does not say."""
+    if not in_run():
+        return []
     try:
         async with get_client() as client:
-            runs = await client.read_flow_runs(
-                flow_filter=FlowFilter.model_validate({"name": {"any_": [FLOW]}}),
+            return await client.read_flow_runs(
+                flow_filter=FlowFilter.model_validate({"name": {"any_": [flow]}}),
                 flow_run_filter=FlowRunFilter.model_validate(wanted),
                 sort=FlowRunSort.START_TIME_DESC,
                 limit=LOOKED_AT,
             )
     except httpx.HTTPError as error:
-        logger.warning("Prefect does not say how the last smoke tests went: %s", error)
-        return 0
-    return counted(runs, environment)
+        logger.warning("Prefect does not say how the last runs of %s went: %s", flow, error)
+        return []
 
 
 def counted(runs: Sequence[FlowRun], environment: str) -> int:

@@ -12,7 +12,7 @@ from blocks.operating import RollbackSettings
 from database.releases import Release
 from flows.check_drift import is_new
 from flows.rollback_guard import judged
-from flows.smoke_history import counted, failing
+from flows.smoke_history import counted, failing, is_release
 from tasks.changes import PENDING, Change
 from tasks.errors import Permanent
 from tasks.smoke_answers import Result, SmokeFailed
@@ -65,6 +65,15 @@ def test_failures_are_counted_in_one_environment_up_to_the_last_that_passed() ->
     assert counted(history, "staging") == 0
     assert counted([run("FAILED")] * 3, "local") == 3
     assert counted([], "local") == 0
+
+
+def test_a_release_begins_a_new_series_and_a_plan_does_not() -> None:
+    asked: list[tuple[dict[str, Any], bool]] = [
+        ({}, True), ({"environment": "local", "plan_only": False}, True), ({"plan_only": True}, False),
+        ({"environment": "staging"}, False),
+    ]  # fmt: skip
+    for parameters, expected in asked:
+        assert is_release(FlowRun(flow_id=UUID(int=3), parameters=parameters), "local") is expected, parameters
 
 
 def test_the_checks_that_failed_are_named() -> None:
