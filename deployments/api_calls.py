@@ -5,6 +5,7 @@
 Written by tests/client_writer.py from the API's description; a test tells when it is stale.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
@@ -14,9 +15,10 @@ from deployments import api_types as t
 Given = Mapping[str, Any] | None
 
 
-class Calls:
+class Calls(ABC):
     """The API. Whoever inherits from it makes the calls."""
 
+    @abstractmethod
     def _call(
         self,
         method: str,
@@ -27,7 +29,7 @@ class Calls:
         headers: Given = None,
         signed: bool = True,
     ) -> Any:
-        raise NotImplementedError
+        """What the API answers, or where it leads to."""
 
     def get_health(self) -> t.Health:
         """Can the backend work?"""

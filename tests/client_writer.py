@@ -82,6 +82,7 @@ def calls(description: Schema) -> str:
     return formatted(f'''# mypy: disable-error-code="no-any-return"
 # ruff: noqa: E501
 {head}
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
@@ -91,14 +92,15 @@ from deployments import api_types as t
 Given = Mapping[str, Any] | None
 
 
-class Calls:
+class Calls(ABC):
     """The API. Whoever inherits from it makes the calls."""
 
+    @abstractmethod
     def _call(
         self, method: str, path: str, *, body: Any = None, params: Given = None, headers: Given = None,
         signed: bool = True,
     ) -> Any:
-        raise NotImplementedError
+        """What the API answers, or where it leads to."""
 
 {methods}''')
 

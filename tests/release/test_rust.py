@@ -1,18 +1,17 @@
 """A Rust backend, for real: built by cargo, checked, deployed, smoke-tested, and answering through the API."""
 
-import shutil
-
 import pytest
 
 from localcloud.cloud import Cloud
 from tests.release.conftest import FIXTURES
 from tests.release.scene import FUNCTION, Scene
 from tests.release.zygote import Zygote
+from tests.tools import needs_cargo
 
 SOURCE = "rust:tests/fixtures/rust-lambda"
 GREETING = "こんにちは"
 
-pytestmark = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is not installed")
+pytestmark = needs_cargo
 
 
 @pytest.fixture(scope="module")
