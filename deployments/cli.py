@@ -176,8 +176,8 @@ def release(environment: str, source: str | None, site: str | None, adopt: bool,
 @json_option
 def plan(environment: str, source: str | None, site: str | None, as_json: bool) -> None:
     """Show what a release would change. Cannot write."""
-    parameters = {"environment": environment, "plan_only": True} | given(source=source, site=site)
-    run_flow("release", environment, parameters, as_json=as_json, artifact="planned-changes", label="changes")
+    parameters = {"environment": environment} | given(source=source, site=site)
+    run_flow("plan", environment, parameters, as_json=as_json, artifact="planned-changes", label="changes")
 
 
 @main.command()

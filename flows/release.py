@@ -12,7 +12,7 @@
 10. report (flows/report.py), if something has changed; it takes nothing back
 
 Undo: a failure after traffic moved puts the alias and the site back; migrations go forward only; what was provisioned
-stays. Every step converges, so a run that died anywhere is run again.
+stays. Every step converges, so a run that died anywhere is run again. What it would change: flows/plan.py.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from flows.deploy_frontend import DASHBOARD, deploy_site, site_of
 from flows.load_test import load_released
 from flows.migrate import migrate_database
 from flows.opening import ROOT, opened, run_name, turns
-from flows.parameters import Adopt, EnvironmentName, PlanOnly, SiteSpec, SourceSpec
+from flows.parameters import Adopt, EnvironmentName, SiteSpec, SourceSpec
 from flows.provision import lay_foundation
 from flows.recording import recorded
 from flows.report import report_released
@@ -43,11 +43,10 @@ async def release(
     environment: EnvironmentName = "local",
     source: SourceSpec = "python:api",
     site: SiteSpec = DASHBOARD,
-    plan_only: PlanOnly = False,
     adopt: Adopt = False,
 ) -> None:
     """From source to a running, smoke-tested system."""
-    async with opened(environment, plan_only=plan_only, adopt=adopt) as rollout:
+    async with opened(environment, adopt=adopt) as rollout:
         bundle = package_of(rollout, source)
         files = read_migrations(ROOT / "migrations")
         built = site_of(rollout, site)

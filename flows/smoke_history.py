@@ -66,7 +66,7 @@ async def last_release(environment: str) -> datetime | None:
 
 
 def is_release(run: FlowRun, environment: str) -> bool:
-    return run.parameters.get("environment", "local") == environment and not run.parameters.get("plan_only")
+    return bool(run.parameters.get("environment", "local") == environment)
 
 
 async def newest_runs(flow: str, wanted: dict[str, Any]) -> Sequence[FlowRun]:

@@ -167,9 +167,9 @@ async def deploy(
 async def start(context: AgentContext, releases: Releases, environment: str, plan_only: bool) -> UUID:
     """The release to watch. A worker that died left one under way, or ended: it is taken up. What had failed when a
     person asked for another try is left behind."""
-    parameters = {"environment": environment, "plan_only": plan_only}
+    deployment = f"{'plan' if plan_only else 'release'}/{environment}"
     for number in range(1, MOST_RELEASES + 1):
-        run = await releases.start(f"release/{environment}", parameters, f"deployment:{context.key}:{number}")
+        run = await releases.start(deployment, {"environment": environment}, f"deployment:{context.key}:{number}")
         if context.claim.attempt > 1 or (await releases.look(run)).type not in UNDONE:
             context.log("INFO", f"release {environment} is flow run {run}", flow_run_id=str(run))
             return run

@@ -163,7 +163,7 @@ def test_any_process_is_killed_with_fifty_runs_in_flight(scene: Scene, pytestcon
     scene.ask_for_witnesses(20)
     for _ in range(2):
         scene.ask_for("release/local", **SMALL_BACKEND)
-        scene.ask_for("release/local", plan_only=True, **SMALL_BACKEND)
+        scene.ask_for("plan/local", **SMALL_BACKEND)
         scene.ask_for("diagnose/local")
     for victim in VICTIMS:
         ask_for_agents(scene, 2)

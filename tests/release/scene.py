@@ -108,7 +108,7 @@ class Scene:
 
     def plan(self, **parameters: Any) -> list[dict[str, str]]:
         """What a release would change, from its change table."""
-        ended = self.run(source=parameters.pop("source", GOOD), plan_only=True, **parameters)
+        ended = self.run("plan", source=parameters.pop("source", GOOD), **parameters)
         assert ended.code == 0, ended.error
         assert self.writes == []
         return self.changes(planned=True)

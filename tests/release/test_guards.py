@@ -112,7 +112,7 @@ def foreign_group(scene: Scene) -> None:
 )
 def test_what_is_not_ours_stops_the_plan(scene: Scene, make: Callable[[Scene], object], what: str) -> None:
     make(scene)
-    ended = scene.run(source=GOOD, plan_only=True)
+    ended = scene.run("plan", source=GOOD)
     assert_not_ours(scene, ended.error, what)
     assert scene.writes == []
 
@@ -121,7 +121,7 @@ def test_what_is_not_ours_is_taken_over_when_told_to(scene: Scene) -> None:
     for make in (foreign_group, foreign_role, foreign_function):
         make(scene)
     before = scene.aws("lambda").get_function(FunctionName=FUNCTION)["Configuration"]
-    assert scene.run(source=GOOD, plan_only=True, adopt=True).code == 0
+    assert scene.run("plan", source=GOOD, adopt=True).code == 0
     adopted = {row["what"] for row in scene.changes(planned=True) if row["why"] == "adopted"}
     assert adopted == {f"security group {GROUP}", f"role {ROLE}"}
     after = scene.aws("lambda").get_function(FunctionName=FUNCTION)["Configuration"]

@@ -29,7 +29,7 @@ def test_a_release_serves_and_the_next_one_changes_nothing(releases: Releases) -
 
 
 def test_a_plan_writes_nothing(releases: Releases) -> None:
-    assert releases.run(source=SOURCE, plan_only=True).code == 0
+    assert releases.run("plan", source=SOURCE).code == 0
     written = {c.operation for c in releases.cloud.calls if not c.operation.startswith(("Get", "Describe", "List"))}
     assert written == set()
 

@@ -82,11 +82,13 @@ def test_a_release_that_is_well() -> None:
     assert (done.status, done.healthy, done.health_tries) == ("succeeded", True, 1)
     assert done.api_url == "https://staging.example/health"
     ((deployment, parameters, _),) = fake.started
-    assert (deployment, parameters) == ("release/staging", {"environment": "staging", "plan_only": False})
+    assert (deployment, parameters) == ("release/staging", {"environment": "staging"})
 
 
 def test_a_plan_asks_nobody() -> None:
-    assert output(deploy(Fake(), [None], plan_only=True)).status == "planned"
+    fake = Fake()
+    assert output(deploy(fake, [None], plan_only=True)).status == "planned"
+    assert [deployment for deployment, *_ in fake.started] == ["plan/local"]
 
 
 @pytest.mark.parametrize(("environment", "tries"), [("staging", 5), ("production", 10)])

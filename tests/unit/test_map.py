@@ -49,6 +49,8 @@ def test_what_writes_waits_its_turn_and_what_looks_is_asked_once() -> None:
             assert limit == {"limit": 1, "collision_strategy": "ENQUEUE"}, flow
         elif flow in SCHEDULED and flow != "run-agent":
             assert limit == {"limit": 1, "collision_strategy": "CANCEL_NEW"}, flow
+        elif flow == "plan":
+            assert limit == {}, "it reads only: nobody has to wait for it, nor it for anybody"
         assert entry["work_pool"]["name"] == ("agents" if flow == "run-agent" else "local")
         assert entry["tags"][-1] == entry["name"]
         assert len(entry["description"]) < 120

@@ -67,10 +67,9 @@ def test_failures_are_counted_in_one_environment_up_to_the_last_that_passed() ->
     assert counted([], "local") == 0
 
 
-def test_a_release_begins_a_new_series_and_a_plan_does_not() -> None:
+def test_a_release_begins_a_new_series_in_its_environment() -> None:
     asked: list[tuple[dict[str, Any], bool]] = [
-        ({}, True), ({"environment": "local", "plan_only": False}, True), ({"plan_only": True}, False),
-        ({"environment": "staging"}, False),
+        ({}, True), ({"environment": "local"}, True), ({"environment": "staging"}, False),
     ]  # fmt: skip
     for parameters, expected in asked:
         assert is_release(FlowRun(flow_id=UUID(int=3), parameters=parameters), "local") is expected, parameters
