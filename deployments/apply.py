@@ -19,7 +19,7 @@ from blocks.environment import Environment
 from deployments.configuring.automations import Automation, Ids, ensure_automations, find_blocks, read_automations
 from deployments.configuring.entries import BadDeployments, Entry, ensure_deployments, read_deployments
 from deployments.configuring.environments import save_environments, save_inbox
-from deployments.configuring.leftovers import tell_leftovers
+from deployments.configuring.leftovers import LOCAL, tell_leftovers
 from deployments.configuring.pool_files import BadPool, check_pools
 from deployments.configuring.pools import ensure_pools
 from deployments.configuring.server import PrefectServer, Refused, Report, Server
@@ -29,13 +29,18 @@ from deployments.settings import LocalCloud, read_environments
 
 def apply(cloud: LocalCloud | None, report: Report, *, prune: bool) -> None:
     """All of it. What `local` is, this machine's stack, another server is not told."""
-    names = [name for name in environment_names() if name != "local" or cloud is not None]
+    names = [name for name in environment_names() if name != LOCAL or cloud is not None]
     environments = read_environments(names, cloud)
-    entries, automations = read_deployments(), read_automations(environments)
+    entries = [entry for entry in read_deployments() if entry["name"] in names]
+    automations = read_automations(environments)
     check_pools(entry["work_pool"]["name"] for entry in entries)
     asyncio.run(save_blocks(environments, cloud, report))
     with get_client(sync_client=True) as client:
         configure(PrefectServer(client), environments, entries, automations, report, prune=prune)
+    if cloud is None:
+        report(
+            f"left out {LOCAL!r}: the embedded cloud of one machine, known to the server that `miyabi up` starts there"
+        )
 
 
 async def save_blocks(environments: Sequence[Environment], cloud: LocalCloud | None, report: Report) -> None:

@@ -1,10 +1,13 @@
 """The files of deployments/environments: where they are, what they say. Imports nothing of Prefect or AWS."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "environments"
+ROOT = Path(os.environ.get("MIYABI_ROOT") or Path(__file__).resolve().parents[1])
+"""The repository whose files are meant; a worker finds its flows there."""
+FOLDER = ROOT / "deployments" / "environments"
 
 
 class BadEnvironment(Exception):

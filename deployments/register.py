@@ -61,9 +61,12 @@ def make_ready(home: Path, ports: Mapping[str, int], report: Report) -> None:
 
 def run_apply(environment: Mapping[str, str], arguments: list[str], report: Report) -> None:
     """Run `deployments.apply`, passing its lines on as they come. It says nothing when nothing is to be changed."""
+    root = Path(environment.get("MIYABI_ROOT") or ROOT)
+    if not (root / "prefect.yaml").is_file():
+        raise BadFiles(f"MIYABI_ROOT is {root}, and no prefect.yaml is there")
     command = [sys.executable, "-m", "deployments.apply", *arguments]
     with subprocess.Popen(
-        command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=root, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         assert process.stderr

@@ -24,7 +24,7 @@ from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Rollout
 from tasks.errors import MiyabiError, Permanent, Temporary
 from tasks.reports import publish_changes
-from tasks.steps import seconds_by_step
+from tasks.steps import aws_explained, seconds_by_step
 
 ROOT = Path(os.environ.get("MIYABI_ROOT") or Path(__file__).resolve().parent.parent)
 """The repository: relative sources and migrations count from here."""
@@ -44,7 +44,8 @@ async def opened(
         rollout = Rollout(block, block.aws(planning=plan_only), release=str(runtime.flow_run.name or ""), adopt=adopt)
         try:
             async with alone(block) if writes and not plan_only else nullcontext():
-                yield rollout
+                with aws_explained(rollout.release):  # what is asked between steps, too
+                    yield rollout
         except Pause:  # it waits for approval; the plan is published, and nothing was done
             raise
         except BaseException as failure:

@@ -45,11 +45,8 @@ def step(
         def translated(*args: P.args, **kwargs: P.kwargs) -> T:
             began = time.perf_counter()
             try:
-                return function(*args, **kwargs)
-            except DoorError as error:
-                raise Permanent(f"{name}: {error}") from error
-            except (ClientError, BotoCoreError) as error:
-                raise explain(error, name) from error
+                with aws_explained(name):
+                    return function(*args, **kwargs)
             finally:
                 if (taken := seconds_by_step.get()) is not None:
                     taken[name] = taken.get(name, 0.0) + time.perf_counter() - began
@@ -67,6 +64,17 @@ def step(
     )
 
     return decorate
+
+
+@contextmanager
+def aws_explained(doing: str) -> Iterator[None]:
+    """What AWS and its client say, in our own words."""
+    try:
+        yield
+    except DoorError as error:
+        raise Permanent(f"{doing}: {error}") from error
+    except (ClientError, BotoCoreError) as error:
+        raise explain(error, doing) from error
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from pydantic import ValidationError
 from blocks.environment import Environment
 from deployments.configuring.entries import BadDeployments
 from deployments.configuring.server import LEFT_OVER, Report, Server, everything
+from deployments.environment_files import ROOT
 
-FOLDER = Path(__file__).resolve().parents[1] / "automations"
+FOLDER = ROOT / "deployments" / "automations"
 TAG = "miyabi"
 SOME_ID = str(UUID(int=0))
 READ_ONLY = {"owner_resource"}

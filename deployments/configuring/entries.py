@@ -15,8 +15,8 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 
 from deployments.configuring.server import Report, Server, differing, everything
+from deployments.environment_files import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ALLOWED_KEYS = frozenset(
     {"name", "entrypoint", "description", "parameters", "tags", "enforce_parameter_schema", "concurrency_limit"}
     | {"work_pool", "schedules", "version"}
@@ -43,7 +43,7 @@ def read_deployments(path: Path = ROOT / "prefect.yaml") -> list[Entry]:
 def read_yaml(path: Path = ROOT / "prefect.yaml") -> dict[str, Any]:
     try:
         return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.YAMLError as error:
+    except (OSError, yaml.YAMLError) as error:
         raise BadDeployments(f"prefect.yaml cannot be read: {error}") from error
 
 

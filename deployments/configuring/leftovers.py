@@ -1,7 +1,8 @@
 """What is ours on the server and no longer in the files: told, and removed on request.
 
 A deployment is ours by its entrypoint and its pull step, an environment by the type of its block. Work pools stay: a
-person's workers may poll them.
+person's workers may poll them. What `local` is, belongs to the machine whose stack the server is: another one leaves it
+out, and it is left over only where no such environment is.
 """
 
 from collections.abc import Set
@@ -13,26 +14,28 @@ from deployments.configuring.server import LEFT_OVER, Report, Server, everything
 
 OURS = "flows."
 LOCAL = "local"
-"""Belongs to one machine's stack: on another server it is left out, not left over."""
 
 
 def tell_leftovers(
     server: Server, deployments: Set[str], environments: Set[str], report: Report, *, prune: bool
 ) -> None:
+    there = saved_environments(server)
+    kept = environments | ({LOCAL} & there.keys())
     for what, path in [
-        *left_deployments(server, deployments),
-        *left_environments(server, environments),
+        *left_deployments(server, deployments, kept - environments),
+        *((f"environment {name}", f"/block_documents/{there[name]}") for name in there.keys() - kept),
     ]:
         if prune:
             server.request("DELETE", path)
         report(f"{'removed' if prune else LEFT_OVER} {what}")
 
 
-def left_deployments(server: Server, wanted: Set[str]) -> list[tuple[str, str]]:
+def left_deployments(server: Server, wanted: Set[str], others: Set[str]) -> list[tuple[str, str]]:
+    """Those of `others`, environments of which nothing is known here, are not."""
     return [
         (f"deployment {name}", f"/deployments/{have['id']}")
         for name, have in sorted(observe(server).items())
-        if name not in wanted and is_ours(have)
+        if name not in wanted and have["name"] not in others and is_ours(have)
     ]
 
 
@@ -42,11 +45,7 @@ def is_ours(deployment: dict[str, Any]) -> bool:
     return entrypoint.startswith(OURS) and "set_working_directory" in steps
 
 
-def left_environments(server: Server, environments: Set[str]) -> list[tuple[str, str]]:
+def saved_environments(server: Server) -> dict[str, str]:
+    """The ids of the environments' blocks, by name."""
     body = {"block_types": {"slug": {"any_": [Environment.get_block_type_slug()]}}}
-    found = everything(server, "/block_documents/filter", body)
-    return [
-        (f"environment {one['name']}", f"/block_documents/{one['id']}")
-        for one in found
-        if one["name"] not in environments | {LOCAL}
-    ]
+    return {one["name"]: one["id"] for one in everything(server, "/block_documents/filter", body)}

@@ -16,7 +16,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict
 
-FOLDER = Path(__file__).resolve().parents[1] / "work_pools"
+from deployments.environment_files import ROOT
+
+FOLDER = ROOT / "deployments" / "work_pools"
 SHIPPED = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
 """The templates of Prefect's own integrations, for one that is not installed here."""
 Kind = Literal["process", "docker", "ecs"]

@@ -12,6 +12,7 @@ from blocks.environment import Environment
 from deployments.apply import configure
 from deployments.configuring.automations import Automation, Ids, core_of, read_automations
 from deployments.configuring.entries import BadDeployments, Entry, full_name, read_deployments
+from deployments.configuring.leftovers import tell_leftovers
 from deployments.environment_files import environment_names
 from deployments.register import summary
 from deployments.settings import LocalCloud, read_environments
@@ -78,6 +79,9 @@ class FakeServer:
 
     def put_automations(self, rest: list[str], body: Any) -> None:
         self.stores["automations"][rest[0]].update(body)
+
+    def delete_block_documents(self, rest: list[str], _body: Any) -> None:
+        del self.stores["block_documents"][rest[0]]
 
     def delete_automations(self, rest: list[str], _body: Any) -> None:
         del self.stores["automations"][rest[0]]
@@ -204,6 +208,23 @@ def test_what_left_the_files_is_told_and_removed_on_request(ground: Ground) -> N
     assert {"removed deployment investigate/staging", f"removed automation {gone!r}"} < set(said)
     assert gone not in made(ground.server)
     assert "theirs" in [one["name"] for one in ground.server.stores["deployments"].values()]
+
+
+def test_what_is_local_is_left_over_where_there_is_no_such_stack(ground: Ground) -> None:
+    """Another server's laptop keeps what is its own; where `local` is only a leftover, all of it goes."""
+    here = {entry["name"] for entry in ground.entries} - {"local"}
+    wanted = {full_name(entry) for entry in ground.entries if entry["name"] in here}
+    said: list[str] = []
+    tell_leftovers(ground.server, wanted, here, said.append, prune=False)
+    assert said == [f"left over, for `--prune` to remove: deployment {name}" for name in sorted(local(ground))]
+    ground.server.add("block_documents", {"name": "local"})
+    ground.server.add("block_documents", {"name": "gone"})
+    tell_leftovers(ground.server, wanted, here, said.append, prune=True)
+    assert said[len(local(ground)) :] == ["removed environment gone"]
+
+
+def local(ground: Ground) -> list[str]:
+    return [full_name(entry) for entry in ground.entries if entry["name"] == "local"]
 
 
 def test_an_automation_that_a_person_turned_off_stays_off(ground: Ground) -> None:

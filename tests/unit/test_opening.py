@@ -3,15 +3,18 @@
 import asyncio
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from botocore.exceptions import ProfileNotFound
 
+from blocks.aws import WrongAccount
 from flows.approving import plan_key
 from flows.opening import commit_of, turns, without_prefect_explained
-from tasks.errors import Temporary
-from tasks.steps import courtesy, seconds_by_step, step
+from tasks.errors import Permanent, Temporary
+from tasks.steps import aws_explained, courtesy, seconds_by_step, step
 from tests.support import make_environment, make_rollout
 
 
@@ -79,6 +82,20 @@ def test_a_prefect_that_is_gone_is_said_in_words(steps: dict[str, float], done: 
         raise httpx.ConnectError("[Errno 111] Connection refused")
     for part in ("does not answer any more ([Errno 111] Connection refused)", where, "running it again is safe"):
         assert part in str(caught.value)
+
+
+explained = partial(aws_explained, "plan")
+
+
+def test_what_aws_says_is_said_with_what_to_do() -> None:
+    """Also what a flow asks between its steps."""
+    with (
+        pytest.raises(Permanent, match=r"^plan: no AWS credentials: .*\(miyabi-staging\).*`aws configure"),
+        explained(),
+    ):
+        raise ProfileNotFound(profile="miyabi-staging")
+    with pytest.raises(Permanent, match=r"^plan: these credentials belong to"), explained():
+        raise WrongAccount("these credentials belong to account '1'")
 
 
 def test_what_is_shown_only_does_not_fail_the_work(caplog: pytest.LogCaptureFixture) -> None:

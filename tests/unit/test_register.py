@@ -1,8 +1,11 @@
-"""Whose Prefect `miyabi configure` speaks to."""
+"""Whose Prefect `miyabi configure` speaks to, and whose files it reads."""
+
+import os
+from pathlib import Path
 
 import pytest
 
-from deployments.register import own_addresses
+from deployments.register import BadFiles, own_addresses, run_apply
 
 
 @pytest.mark.parametrize(
@@ -16,3 +19,8 @@ from deployments.register import own_addresses
 )
 def test_the_local_stack_s_own_server_is_known_by_its_address(url: str, own: bool) -> None:
     assert (url in own_addresses({"prefect": 4200})) is own
+
+
+def test_a_root_without_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadFiles, match=f"MIYABI_ROOT is {tmp_path}, and no prefect.yaml is there"):
+        run_apply({**os.environ, "MIYABI_ROOT": str(tmp_path)}, [], print)
