@@ -143,7 +143,7 @@ def update_workflow(
     return OneWorkflow(tag(response, unchanged(changed)))
 
 
-@router.delete("/{workflow_id}", summary="Delete a workflow; what runs goes on")
+@router.delete("/{workflow_id}", summary="Delete a workflow of which nothing runs")
 def delete_workflow(
     workflow_id: UUID, _access: Annotated[Access, Needs("workflows.delete", on="workflow")], backend: CurrentBackend
 ) -> Done:

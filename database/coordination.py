@@ -54,7 +54,7 @@ class Standing:
 
 
 async def store(connection: Connection, coordinator: UUID, tasks: Sequence[StoredTask]) -> None:
-    """Write down the plan: all of it or nothing. What is stored already stays as it is."""
+    """Write down the plan: all of it or nothing. What is stored already stays as it is. Raises NotRunning."""
     rows = [
         {
             "id": str(task_id(coordinator, task.key)), "name": task.name, "description": task.description,
@@ -69,6 +69,8 @@ async def store(connection: Connection, coordinator: UUID, tasks: Sequence[Store
         for other in task.depends_on
     ]
     async with connection.transaction():
+        if await (await connection.execute(SQL["hold"], {"coordinator": coordinator})).fetchone() is None:
+            raise not_running(coordinator)
         await connection.execute(SQL["store_tasks"], {"coordinator": coordinator, "tasks": Jsonb(rows)})
         await connection.execute(SQL["store_dependencies"], {"dependencies": Jsonb(edges)})
 
@@ -85,13 +87,16 @@ async def start(
     for _ in range(2):  # who is second sees the first one's row only in a statement that begins after its commit
         if found := await (await connection.execute(SQL["start"], values)).fetchone():
             return UUID(str(found[0]))
-    raise NotRunning(f"execution {coordinator} is not running, or to be cancelled: it starts no task")
+    raise not_running(coordinator)
+
+
+def not_running(coordinator: UUID) -> NotRunning:
+    return NotRunning(f"execution {coordinator} is not running, or to be cancelled: it starts no task")
 
 
 async def standing(connection: Connection, coordinator: UUID, keys: Sequence[str]) -> dict[str, Standing]:
-    """How the tasks stand that have an execution, by key. Brings the tasks' own rows in line on the way."""
+    """How the tasks stand that have an execution, by key. Their own rows follow by a trigger."""
     ids = {task_id(coordinator, key): key for key in keys}
-    await connection.execute(SQL["follow"], {"tasks": list(ids)})
     async with connection.cursor(row_factory=class_row(Standing)) as cursor:
         await cursor.execute(SQL["standing"], {"tasks": list(ids)})
         return {ids[found.task_id]: found for found in await cursor.fetchall()}

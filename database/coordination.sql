@@ -1,7 +1,15 @@
+-- hold --
+-- Keeps a coordinator from ending while something is begun in its name: its end cancels what is there. No row if it does
+-- not run any more, or is to stop.
+SELECT id FROM agent_executions
+WHERE id = %(coordinator)s AND status = 'running' AND cancel_requested_at IS NULL
+FOR SHARE;
+
 -- store_tasks --
 -- The tasks of a coordinator's plan, for its user and repository. Stored again, they stay as they are.
-INSERT INTO tasks (id, user_id, repository_id, name, description, priority, agent_type, issue_number, metadata)
-SELECT t.id, p.user_id, p.repository_id, t.name, t.description, t.priority, t.agent_type, t.issue_number,
+INSERT INTO tasks
+    (id, user_id, repository_id, name, description, priority, agent_type, issue_number, coordinator_id, metadata)
+SELECT t.id, p.user_id, p.repository_id, t.name, t.description, t.priority, t.agent_type, t.issue_number, p.id,
     t.metadata || jsonb_build_object('coordinator', p.id)
 FROM agent_executions AS p,
     jsonb_to_recordset(%(tasks)s) AS t
@@ -33,41 +41,27 @@ WITH coordinator AS (
     FROM coordinator AS c, tasks AS t
     WHERE t.id = %(task)s
     ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id
+    RETURNING id, status
 ), child AS (
-    SELECT id FROM asked
+    SELECT id, status FROM asked
     UNION ALL
-    SELECT e.id
+    SELECT e.id, e.status
     FROM agent_executions AS e JOIN coordinator AS c ON e.user_id IS NOT DISTINCT FROM c.user_id
     WHERE e.idempotency_key = 'task:' || %(task)s::text
 )
 UPDATE tasks
-SET execution_id = child.id, status = 'running', started_at = coalesce(started_at, now()), cancelled_at = NULL,
-    error_message = NULL
+SET execution_id = child.id, status = CASE child.status WHEN 'pending' THEN 'running' ELSE child.status END,
+    started_at = coalesce(started_at, now()), cancelled_at = NULL, error_message = NULL
 FROM child
 WHERE tasks.id = %(task)s
 RETURNING child.id;
 
 -- standing --
--- How the tasks' executions stand: the execution is the truth, the task only follows it.
+-- How the tasks' executions stand.
 SELECT t.id AS task_id, e.id AS execution_id, e.status, e.result ->> 'status' AS outcome,
     e.result -> 'escalation' AS escalation, e.result_summary, e.error_message, e.started_at, e.completed_at
 FROM tasks AS t JOIN agent_executions AS e ON e.id = t.execution_id
 WHERE t.id = ANY (%(tasks)s);
-
--- follow --
--- Brings the tasks in line with their executions; one that waits for a worker is under way to who reads the task.
-UPDATE tasks AS t
-SET status = CASE e.status WHEN 'pending' THEN 'running' ELSE e.status END,
-    started_at = coalesce(e.started_at, t.started_at),
-    completed_at = CASE WHEN e.status = 'completed' THEN e.completed_at END,
-    failed_at = CASE WHEN e.status = 'failed' THEN e.completed_at END,
-    cancelled_at = CASE WHEN e.status = 'cancelled' THEN coalesce(e.cancelled_at, e.completed_at) END,
-    result = e.result,
-    error_message = e.error_message
-FROM agent_executions AS e
-WHERE t.id = ANY (%(tasks)s) AND e.id = t.execution_id
-    AND t.status <> CASE e.status WHEN 'pending' THEN 'running' ELSE e.status END;
 
 -- skip --
 -- A task that will not be run, with the reason; one that has an execution is left to that.

@@ -24,7 +24,7 @@ SELECT pg_notify('agent_executions', '');
 SELECT t.id, t.agent_type, t.name, t.description
 FROM tasks AS t
 WHERE t.status = 'pending' AND t.execution_id IS NULL AND t.agent_type = ANY (%(known)s)
-    AND NOT coalesce(t.metadata, '{}') ? 'coordinator'
+    AND t.coordinator_id IS NULL
     AND t.created_at < now() - make_interval(secs => %(after_s)s)
     AND NOT EXISTS (
         SELECT FROM task_dependencies AS d JOIN tasks AS before ON before.id = d.depends_on_task_id

@@ -140,8 +140,14 @@ def update(
 
 
 def delete(connection: Connection, workflow_id: UUID) -> None:
-    """Its runs go on, as executions."""
-    connection.execute(SQL["delete"], {"workflow_id": workflow_id})
+    """With the record of its runs; their executions and tasks stay. Raises Conflict while a run is not over."""
+    values = {"workflow_id": workflow_id}
+    with connection.transaction():
+        connection.execute(SQL["lock"], values)
+        if runs := [str(id) for (id,) in connection.execute(SQL["open_runs"], values)]:
+            text = f"{len(runs)} run(s) of this workflow are not over: cancel them, and delete it when they have ended"
+            raise Conflict(text, {"runs": runs})
+        connection.execute(SQL["delete"], values)
 
 
 def execute(connection: Connection, user_id: UUID, workflow_id: UUID, order: Order) -> Run:

@@ -42,6 +42,20 @@ WHERE id = %(workflow_id)s
 RETURNING id, user_id, repository_id, name, description, definition AS dag_definition, is_template, is_public,
     is_active, created_at, updated_at;
 
+-- lock --
+-- No run can be noted meanwhile.
+SELECT FROM workflows WHERE id = %(workflow_id)s FOR UPDATE;
+
+-- open_runs --
+-- Those that have not ended, and those that did while something that they started still stops.
+SELECT w.execution_id
+FROM workflow_runs AS w
+WHERE w.workflow_id = %(workflow_id)s AND EXISTS (
+    SELECT FROM agent_executions AS e
+    WHERE (e.id = w.execution_id OR e.parent_id = w.execution_id) AND e.status IN ('pending', 'running')
+)
+ORDER BY w.created_at;
+
 -- delete --
 DELETE FROM workflows WHERE id = %(workflow_id)s;
 
@@ -66,11 +80,10 @@ LIMIT %(limit)s;
 SELECT input #> '{issue,tasks}' FROM agent_executions WHERE id = %(run_id)s;
 
 -- nodes --
--- Those of the plan's tasks that the coordinator has stored: an execution is the truth, its task only follows.
-SELECT t.id AS task_id, e.id AS execution_id,
-    CASE e.status WHEN 'pending' THEN 'running' ELSE coalesce(e.status, t.status) END AS status,
-    e.result ->> 'status' AS outcome, e.result_summary, coalesce(e.error_message, t.error_message) AS error_message,
-    e.started_at, coalesce(e.completed_at, t.cancelled_at) AS completed_at
+-- Those of the plan's tasks that the coordinator has stored.
+SELECT t.id AS task_id, e.id AS execution_id, t.status, e.result ->> 'status' AS outcome, e.result_summary,
+    coalesce(e.error_message, t.error_message) AS error_message, e.started_at,
+    coalesce(e.completed_at, t.cancelled_at) AS completed_at
 FROM tasks AS t
 LEFT JOIN agent_executions AS e ON e.id = t.execution_id
 WHERE t.id = ANY (%(tasks)s);

@@ -492,7 +492,7 @@ class Calls(ABC):
         )
 
     def delete_workflow(self, workflow_id: str) -> t.Done:
-        """Delete a workflow; what runs goes on."""
+        """Delete a workflow of which nothing runs."""
         return self._call("DELETE", f"/workflows/{quote(workflow_id, safe='')}")
 
     def execute_workflow(

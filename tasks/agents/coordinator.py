@@ -16,7 +16,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -41,6 +41,7 @@ PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 TITLE, LINE = 60, 500
 """Characters of a task's title in the name of its run, and of a line of the log."""
 Sleep = Callable[[float], Awaitable[None]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ async def store(context: AgentContext, plan: Sequence[Task]) -> None:
         )
         for task in plan
     ]  # fmt: skip
-    await context.database(coordination.store, context.claim.id, rows)
+    await while_running(context.database(coordination.store, context.claim.id, rows))
 
 
 async def run_all(
@@ -168,14 +169,19 @@ async def run_all(
 
 
 async def begin(context: AgentContext, plan: Sequence[Task], task: Task) -> None:
+    child = await while_running(context.database(
+        coordination.start, context.claim.id, task.key,
+        input=input_of(task), options=options_of(context, plan, task), agent_type=task.agent_type,
+    ))  # fmt: skip
+    context.log("INFO", f"{task} is execution {child} of {task.agent_type}", execution_id=str(child), task=task.key)
+
+
+async def while_running(work: Awaitable[T]) -> T:
+    """Raises Temporary if the coordinator does not run any more, or is to stop."""
     try:
-        child = await context.database(
-            coordination.start, context.claim.id, task.key,
-            input=input_of(task), options=options_of(context, plan, task), agent_type=task.agent_type,
-        )  # fmt: skip
+        return await work
     except NotRunning as error:
         raise Temporary(str(error)) from error
-    context.log("INFO", f"{task} is execution {child} of {task.agent_type}", execution_id=str(child), task=task.key)
 
 
 def say_news(

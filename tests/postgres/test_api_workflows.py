@@ -1,11 +1,17 @@
 """Workflows: what is refused before it is stored, and a run from its order to its last node."""
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from database import coordination
 from database.agent_models import CoordinatorInput
+from database.asking import NotRunning
+from database.coordination import StoredTask
 from tasks.agents.context import Unsuccessful
 from tests.backend import Client, sql
 from tests.postgres.tenants import join, organization, told
@@ -135,6 +141,106 @@ def test_a_run_is_cancelled(hana: Client, repository_id: str) -> None:
         assert told(answer) == (404, "not_found")
 
 
+CHAIN = {f"n{n}": [f"n{n - 1}"] if n else [] for n in range(20)}
+FAN = {"root": [], **{f"leaf{n}": ["root"] for n in range(6)}, "end": [f"leaf{n}" for n in range(6)]}
+
+
+@dataclass
+class Begun:
+    """A run whose first nodes are done, whose next ones run, and whose others wait."""
+
+    client: Client
+    path: str
+    run: str
+    dsn: str
+
+    def nodes(self) -> list[str]:
+        return [node["status"] for node in self.client.get(f"{self.path}/runs/{self.run}").json()["run"]["nodes"]]
+
+    def becomes(self, status: str) -> None:
+        move = "UPDATE agent_executions SET status = %s, completed_at = now(), error_message = 'lost' WHERE id = %s"
+        sql(self.dsn, move, status, self.run)
+
+    def child_becomes(self, execution: Any, *statuses: str) -> None:
+        for status in statuses:
+            sql(self.dsn, "UPDATE agent_executions SET status = %s WHERE id = %s", status, execution)
+
+
+@pytest.fixture
+def begin(hana: Client, repository_id: str, migrated: str) -> Callable[..., Begun]:
+    def begin(waits: dict[str, list[str]], *, done: int, running: int) -> Begun:
+        nodes = [{"id": id, "agent_type": "sales", "depends_on": on} for id, on in waits.items()]
+        path = f"/workflows/{stored(hana, {'nodes': nodes}, repository_id=repository_id)}"
+        run = hana.post(f"{path}/execute").json()["run"]["id"]
+        begun, keys = Begun(hana, path, run, migrated), {id: f"task-{n}" for n, id in enumerate(waits, 1)}
+        begun.becomes("running")
+        rows = [
+            StoredTask(keys[id], id, "", "P2", "sales", None, [keys[on] for on in others], {})
+            for id, others in waits.items()
+        ]
+        house, given = House(migrated, UUID(run), UUID(repository_id)), {"input": {}, "options": {}}
+        asyncio.run(house.call(coordination.store, UUID(run), rows))
+        for number in range(1, done + running + 1):
+            start = house.call(coordination.start, UUID(run), f"task-{number}", **given, agent_type="sales")
+            begun.child_becomes(asyncio.run(start), "running", *["completed"] * (number <= done))
+        return begun
+
+    return begin
+
+
+@pytest.mark.parametrize(("waits", "done", "running", "end"), [
+    (CHAIN, 6, 1, "cancel"), (FAN, 1, 3, "cancel"), (CHAIN, 2, 0, "cancel"), (FAN, 0, 0, "failed"),
+    (CHAIN, 1, 0, "cancelled"), (FAN, 1, 1, "failed"),
+])  # fmt: skip
+def test_what_a_run_has_not_begun_ends_with_it(
+    begin: Callable[..., Begun], waits: dict[str, list[str]], done: int, running: int, end: str
+) -> None:
+    """Between two nodes too; the row of the run's execution may be written by whoever finds that it was lost."""
+    begun = begin(waits, done=done, running=running)
+    left = len(waits) - done - running
+    if end == "cancel":
+        begun.client.post(f"{begun.path}/runs/{begun.run}/cancel")
+    else:
+        begun.becomes(end)
+    stats = begun.client.get("/tasks/stats").json()
+    assert [stats[one] for one in ("completed", "running", "cancelled", "pending")] == [done, running, left, 0]
+    assert begun.nodes() == ["completed"] * done + ["running"] * running + ["cancelled"] * left
+    reasons = {task["error_message"] for task in begun.client.get("/tasks?status=cancelled").json()["tasks"]}
+    assert reasons == {"not run: its run " + ("failed" if end == "failed" else "was cancelled")}
+    sql(
+        begun.dsn, "UPDATE agent_executions SET status = 'cancelled' WHERE status = 'running' AND parent_id IS NOT NULL"
+    )
+    assert begun.nodes().count("cancelled") == left + running
+
+
+def test_a_run_that_is_tried_again_has_its_nodes_wait_again(begin: Callable[..., Begun]) -> None:
+    begun = begin(CHAIN, done=3, running=0)
+    begun.becomes("failed")
+    assert begun.client.post(f"/agents/executions/{begun.run}/retry").status_code == 202
+    assert begun.nodes() == ["completed"] * 3 + ["waiting"] * 17
+
+
+def test_who_was_taken_for_dead_stores_nothing_any_more(begin: Callable[..., Begun]) -> None:
+    begun = begin(FAN, done=0, running=0)
+    begun.becomes("failed")
+    house, task = House(begun.dsn, UUID(begun.run), UUID(int=0)), StoredTask("x", "x", "", "P2", "sales", None, [], {})
+    with pytest.raises(NotRunning):
+        asyncio.run(house.call(coordination.store, house.id, [task]))
+
+
+def test_a_workflow_is_deleted_when_nothing_of_it_runs(begin: Callable[..., Begun]) -> None:
+    begun = begin(CHAIN, done=1, running=1)
+    begun.client.post(f"{begun.path}/runs/{begun.run}/cancel")
+    for end in ("the run", "its child"):
+        refused = begun.client.request("DELETE", begun.path)
+        assert (*told(refused), refused.json()["details"]) == (409, "validation_error", {"runs": [begun.run]}), end
+        begun.becomes("cancelled")
+        if end == "its child":
+            sql(begun.dsn, "UPDATE agent_executions SET status = 'cancelled' WHERE status = 'running'")
+    assert begun.client.request("DELETE", begun.path).status_code == 200
+    assert begun.client.get("/tasks/stats").json()["total"] == 20
+
+
 def test_what_a_run_lacks_is_told_before_it_begins(hana: Client, repository_id: str, migrated: str) -> None:
     dag = {"nodes": [{"id": "code", "agent_type": "codegen"}, {"id": "pr", "agent_type": "pr", "issue_number": 7}]}
     path = f"/workflows/{stored(hana, dag)}/execute"
@@ -169,6 +275,7 @@ def test_an_organization_s_workflows_are_its_members(hana: Client, kenji: Client
     assert [one["id"] for one in kenji.get(f"/workflows?organization_id={garden}").json()["workflows"]] == [workflow]
     assert told(kenji.post(f"/workflows/{workflow}/execute")) == (403, "authorization_error")
     join(migrated, garden, "kenji", "member")
-    assert kenji.post(f"/workflows/{workflow}/execute").status_code == 202
+    run = kenji.post(f"/workflows/{workflow}/execute").json()["run"]["id"]
+    assert kenji.post(f"/workflows/{workflow}/runs/{run}/cancel").json()["status"] == "cancelled"
     assert told(kenji.request("DELETE", f"/workflows/{workflow}")) == (403, "authorization_error")
     assert hana.request("DELETE", f"/workflows/{workflow}").json() == {"message": "Workflow deleted"}

@@ -121,13 +121,13 @@ def test_what_gives_no_sign_of_life_is_found(migrated: str) -> None:
 def test_ready_tasks_are_supplied_once(migrated: str) -> None:
     async def scene(connection: Connection) -> None:
         user = await new_user(connection)
-        query = "INSERT INTO tasks (user_id, name, agent_type, status, created_at, metadata) "
-        query += "VALUES (%s, %s, 'review', %s, now() - interval '1 hour', %s) RETURNING id"
+        query = "INSERT INTO tasks (user_id, name, agent_type, status, created_at, coordinator_id) "
+        query += "VALUES (%s, %s, 'review', %s, now() - interval '1 hour', %s::uuid) RETURNING id"
         ids = {
-            name: (await rows(connection, query, user, name, status, metadata))[0][0]
-            for name, status, metadata in (
-                ("done", "completed", "{}"), ("ready", "pending", "{}"), ("waits", "pending", "{}"),
-                ("planned", "pending", '{"coordinator": "x"}'),
+            name: (await rows(connection, query, user, name, status, coordinator))[0][0]
+            for name, status, coordinator in (
+                ("done", "completed", None), ("ready", "pending", None), ("waits", "pending", None),
+                ("planned", "pending", UUID(int=1)),
             )
         }  # fmt: skip
         for task, before in (("ready", "done"), ("waits", "ready")):
