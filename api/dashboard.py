@@ -1,4 +1,5 @@
-"""The numbers and the newest executions for a start page: of what the user asked for, or of all in an organization."""
+"""The numbers and the newest executions for a start page: of what the user asked for, or of all in an organization.
+They count what the lists would show."""
 
 from typing import Annotated
 
@@ -6,7 +7,7 @@ from fastapi import APIRouter
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.permissions import Access, CurrentCaller, Needs
+from api.permissions import Access, Needs
 from database import dashboard
 from database.agents import AGENTS
 from database.dashboard import Live, RecentExecution, Summary
@@ -30,6 +31,6 @@ def get_recent(access: Reads, backend: CurrentBackend) -> list[RecentExecution]:
 @router.get(
     "/live", summary="What runs and waits, agent by agent, and the last 24 hours; cheap enough to ask for often"
 )
-def get_live(caller: CurrentCaller, backend: CurrentBackend) -> Live:
+def get_live(access: Reads, backend: CurrentBackend) -> Live:
     with backend.pool.connection() as connection:
-        return dashboard.live(connection, caller.user_id, [*AGENTS])
+        return dashboard.live(connection, access.user_id, [*AGENTS], access.organization_id)

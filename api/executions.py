@@ -54,9 +54,9 @@ def execute(
     return made
 
 
-@router.get("/executions", summary="Your executions, newest first")
+@router.get("/executions", summary="The executions that you asked for, or those of an organization, newest first")
 def list_executions(
-    caller: Reads,
+    access: Annotated[Access, Needs("agents.read")],
     backend: CurrentBackend,
     paging: CurrentPaging,
     status: Status | None = None,
@@ -67,13 +67,16 @@ def list_executions(
     visible: bool = False,
 ) -> list[ListedExecution]:
     """`text` is looked for in what the list shows, in many executions at a time: a page may have few of them, or none,
-    and `X-Next-Cursor` all the same. `visible`: all that you may look at, not only what you asked for.
+    and `X-Next-Cursor` all the same. `visible`: without an organization all that you may look at.
     """
     if agent_type is not None:
         agent_type = known_agent(agent_type)
     wanted, position = Filter(status, agent_type, repository_id, parent_id, text, visible), read_cursor(paging)
     with backend.pool.connection() as connection:
-        page = executions.page(connection, caller.user_id, wanted, before=position, limit=paging.limit)
+        page = executions.page(
+            connection, access.user_id, wanted, organization_id=access.organization_id, before=position,
+            limit=paging.limit,
+        )  # fmt: skip
     if page.next:
         paging.next((page.next.created_at, page.next.id))
     return page.executions

@@ -4,15 +4,16 @@
 - `CurrentCaller`: whoever is signed in; what is answered is the caller's own, or for everyone.
 - `Needs("tasks.read")`: the permission in the organization in question, which is that of the path
   (`/organizations/{organization_id}/…`), else of the query's `organization_id`, else of the token's `org_id`. Where
-  there is none the request is personal: it concerns the caller's own rows that belong to no organization.
+  there is none, a list is of what the caller has made, wherever, and may see.
 - `Needs("tasks.update", on="task")`: the permission on the row that the path names (`{task_id}`). A row of an
   organization is decided by its roles, one of none is its owner's.
-- `Needs("agents.stop", by_statement=True)`: the statement that does the work asks itself. For lists that hold both, and
-  for what a body names (or `demand`).
+- `Needs("agents.stop", by_statement=True)`: the statement that does the work asks itself. For what a body names (or
+  `demand`), and for executions.
 
 The schema's has_permission() decides, in one statement: a membership that is not active, or an organization that is
-not, gives nothing. What the caller may not see is 404, as if it did not exist; what may be seen and not done is 403. A
-member sees the organization, whatever the membership's state; of its rows, who has the category's `.read`.
+not, gives nothing. What the caller may not see is 404, as if it did not exist; what may be seen and not done is 403. Of
+an organization its members and who is invited know, whatever the membership's state; its rows are seen by who has the
+category's `.read`, and not by who made them and has left.
 """
 
 from collections.abc import Iterator

@@ -52,7 +52,7 @@ def long_pages(
     return Paging(cursor, limit, response)
 
 
-@router.get("", summary="Your repositories and those of your organizations, or of one, by name")
+@router.get("", summary="The repositories that you have registered, or those of an organization, by name")
 def list_repositories(
     access: Annotated[Access, Needs("repositories.read")],
     backend: CurrentBackend,

@@ -1,6 +1,7 @@
 """Tasks: planned by people, moved through their states, done by people or by the executions of a coordinator.
 
-Without an organization a list is of one's own; with one (in the query, or switched to) it is of all its repositories.
+Without an organization a list is of what one has made; with one (in the query, or switched to) it is of all its
+repositories.
 """
 
 from dataclasses import dataclass

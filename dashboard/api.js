@@ -46,6 +46,14 @@ export async function get(path, { signal } = {}) {
   return answer;
 }
 
+/** The repositories where one may have agents work: those one has registered, and those of one's organizations. */
+export async function repositories(options) {
+  const { organizations } = (await get("/organizations?limit=100", options)).data;
+  const theirs = organizations.filter(({ status }) => status === "active").map(({ organization_id: id }) => `?organization_id=${id}`);
+  const lists = await Promise.all(["", ...theirs].map(async (where) => (await get(`/repositories${where}`, options)).data));
+  return [...new Map(lists.flat().map((one) => [one.id, one])).values()];
+}
+
 const page = ({ headers }) => ({ next: headers.get("X-Next-Cursor"), status: headers.get("X-Execution-Status") });
 
 export async function post(path, body, headers = {}) {

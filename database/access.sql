@@ -27,10 +27,9 @@ WHERE w.id = %(id)s;
 
 -- standing --
 -- Of a user towards `place`, which is one of the above. What belongs to no organization is its owner's; in one
--- has_permission decides. `seen`: whether a refusal may say that there is such a thing.
+-- has_permission decides alone, also about what one has made oneself. `seen`: whether a refusal may say that there is such a thing.
 SELECT place.organization_id, CASE WHEN member.status = 'active' THEN member.role::text END AS role, may.permitted,
     may.permitted
-    OR place.user_id IS NOT DISTINCT FROM %(user_id)s::uuid
     OR (place.known_to_members AND member.user_id IS NOT NULL)
     OR CASE WHEN place.organization_id IS NULL THEN is_granted(%(user_id)s, %(read)s)
         ELSE has_permission(%(user_id)s, place.organization_id, %(read)s) END AS seen

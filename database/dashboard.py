@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from database.execution_rows import Execution
 from database.queries import load
+from database.repositories import places
 
 SQL = load("dashboard.sql")
 
@@ -47,7 +48,8 @@ class Hour:
 
 @dataclass(frozen=True)
 class AgentState:
-    """What an agent does for a user. `completed` and `failed` count the last 24 hours, `last_…` is asked for last."""
+    """What an agent does. `completed` and `failed` count the last 24 hours; `last_…` is asked for last, in an
+    organization within these hours."""
 
     agent_type: str
     running: int
@@ -88,11 +90,16 @@ def recent(
         return cursor.execute(SQL[query], values).fetchall()
 
 
-def live(connection: psycopg.Connection[Any], user_id: UUID, agents: Sequence[str]) -> Live:
-    """Reads what is open, the last 24 hours, and one row of each agent: not more when there are a million others."""
-    values = {"user_id": user_id, "agents": [*agents]}
+def live(
+    connection: psycopg.Connection[Any], user_id: UUID, agents: Sequence[str], organization_id: UUID | None = None
+) -> Live:
+    """Reads what is open, the last 24 hours, and of a user one row of each agent: not more when there are a million
+    others."""
+    values = {"user_id": user_id, "agents": [*agents], "places": places(connection, organization_id)}
     with connection.cursor(row_factory=class_row(Hour)) as cursor:
         hours = cursor.execute(SQL["hours"], values, prepare=False).fetchall()
     with connection.cursor(row_factory=class_row(AgentState)) as cursor:
-        states = cursor.execute(SQL["agents"], values, prepare=False).fetchall()
+        states = cursor.execute(
+            SQL["agents_of_organization" if organization_id else "agents"], values, prepare=False
+        ).fetchall()
     return Live(sum(state.running for state in states), sum(state.pending for state in states), hours, states)

@@ -1,20 +1,22 @@
 -- summary --
--- What has ended is counted as it ends; what is open is little. Rows are the user's, or those in an organization.
-WITH places AS MATERIALIZED (
-    SELECT id FROM repositories WHERE organization_id = %(organization_id)s::uuid
-), ended AS (
+-- What has ended is counted as it ends; what is open is little. It counts what the lists of executions and repositories
+-- would show.
+WITH counts AS (
     SELECT user_id, repository_id, status, executions, pull_requests FROM execution_counts
     UNION ALL
     SELECT user_id, repository_id, status, executions, pull_requests FROM execution_count_changes
-), counted AS (
-    SELECT status, executions, pull_requests FROM ended
-    WHERE CASE WHEN %(organization_id)s::uuid IS NULL THEN user_id = %(user_id)s
-        ELSE repository_id IN (SELECT id FROM places) END
     UNION ALL
-    SELECT status, 1, num_nonnulls(pr_number) FROM agent_executions
-    WHERE (status = 'running' OR status = 'pending')
-        AND CASE WHEN %(organization_id)s::uuid IS NULL THEN user_id = %(user_id)s
-            ELSE repository_id IN (SELECT id FROM places) END
+    SELECT user_id, repository_id, status, 1, num_nonnulls(pr_number) FROM agent_executions
+    WHERE status = 'running' OR status = 'pending'
+), counted AS (
+    SELECT c.status, c.executions, c.pull_requests
+    FROM counts AS c
+    LEFT JOIN repositories AS r ON r.id = c.repository_id
+    WHERE CASE
+        WHEN %(organization_id)s::uuid IS NOT NULL THEN r.organization_id = %(organization_id)s::uuid
+        ELSE c.user_id = %(user_id)s AND (r.organization_id IS NULL
+            OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read')))
+    END
 )
 SELECT
     coalesce(sum(executions), 0)::bigint AS total_executions,
@@ -23,8 +25,11 @@ SELECT
     coalesce(sum(executions) FILTER (WHERE status = 'failed'), 0)::bigint AS failed_executions,
     coalesce(sum(executions) FILTER (WHERE status = 'pending'), 0)::bigint AS pending_executions,
     (SELECT count(*) FROM repositories
-     WHERE CASE WHEN %(organization_id)s::uuid IS NULL THEN user_id = %(user_id)s
-         ELSE organization_id = %(organization_id)s::uuid END) AS total_repositories,
+     WHERE CASE
+         WHEN %(organization_id)s::uuid IS NOT NULL THEN organization_id = %(organization_id)s::uuid
+         ELSE user_id = %(user_id)s AND (organization_id IS NULL
+             OR organization_id IN (SELECT organizations_permitting(%(user_id)s, 'repositories.read')))
+     END) AS total_repositories,
     coalesce(sum(pull_requests), 0)::bigint AS total_prs_created
 FROM counted;
 
@@ -72,31 +77,42 @@ SELECT
 FROM generate_series(date_trunc('hour', now()) - interval '23 hours', now(), interval '1 hour') AS hour
 LEFT JOIN (
     SELECT
-        date_trunc('hour', created_at) AS hour,
-        count(*) FILTER (WHERE status = 'completed') AS completed,
-        count(*) FILTER (WHERE status = 'failed') AS failed,
-        count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-        count(*) FILTER (WHERE status IN ('pending', 'running')) AS open
-    FROM agent_executions
-    WHERE user_id = %(user_id)s AND created_at >= date_trunc('hour', now()) - interval '23 hours'
+        date_trunc('hour', e.created_at) AS hour,
+        count(*) FILTER (WHERE e.status = 'completed') AS completed,
+        count(*) FILTER (WHERE e.status = 'failed') AS failed,
+        count(*) FILTER (WHERE e.status = 'cancelled') AS cancelled,
+        count(*) FILTER (WHERE e.status IN ('pending', 'running')) AS open
+    FROM agent_executions AS e
+    LEFT JOIN repositories AS r ON r.id = e.repository_id
+    WHERE e.created_at >= date_trunc('hour', now()) - interval '23 hours'
+        AND CASE WHEN %(places)s::uuid[] IS NULL THEN e.user_id = %(user_id)s
+            ELSE e.repository_id = ANY (%(places)s::uuid[]) END
+        AND (%(places)s::uuid[] IS NOT NULL OR r.organization_id IS NULL
+            OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read')))
     GROUP BY 1
 ) AS counted USING (hour)
 ORDER BY hour;
 
 -- agents --
--- Those of the list, in its order, then others that rows name.
-WITH open AS (
-    SELECT agent_type, count(*) FILTER (WHERE status = 'running') AS running,
-        count(*) FILTER (WHERE status = 'pending') AS pending
-    FROM agent_executions
-    WHERE user_id = %(user_id)s AND (status = 'running' OR status = 'pending')
-    GROUP BY agent_type
+-- Those of the list, in its order, then others that rows name: of what the user has asked for and may see.
+WITH readable AS MATERIALIZED (
+    SELECT organizations_permitting(%(user_id)s, 'agents.read') AS organization_id
+), open AS (
+    SELECT e.agent_type, count(*) FILTER (WHERE e.status = 'running') AS running,
+        count(*) FILTER (WHERE e.status = 'pending') AS pending
+    FROM agent_executions AS e
+    LEFT JOIN repositories AS r ON r.id = e.repository_id
+    WHERE e.user_id = %(user_id)s AND (e.status = 'running' OR e.status = 'pending')
+        AND (r.organization_id IS NULL OR r.organization_id IN (SELECT organization_id FROM readable))
+    GROUP BY e.agent_type
 ), day AS (
-    SELECT agent_type, count(*) FILTER (WHERE status = 'completed') AS completed,
-        count(*) FILTER (WHERE status = 'failed') AS failed
-    FROM agent_executions
-    WHERE user_id = %(user_id)s AND created_at >= date_trunc('hour', now()) - interval '23 hours'
-    GROUP BY agent_type
+    SELECT e.agent_type, count(*) FILTER (WHERE e.status = 'completed') AS completed,
+        count(*) FILTER (WHERE e.status = 'failed') AS failed
+    FROM agent_executions AS e
+    LEFT JOIN repositories AS r ON r.id = e.repository_id
+    WHERE e.user_id = %(user_id)s AND e.created_at >= date_trunc('hour', now()) - interval '23 hours'
+        AND (r.organization_id IS NULL OR r.organization_id IN (SELECT organization_id FROM readable))
+    GROUP BY e.agent_type
 )
 SELECT agent_type, coalesce(running, 0) AS running, coalesce(pending, 0) AS pending,
     coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed, last_id, last_status, last_at
@@ -104,10 +120,38 @@ FROM unnest(%(agents)s::text[]) WITH ORDINALITY AS known (agent_type, place)
 FULL JOIN open USING (agent_type)
 FULL JOIN day USING (agent_type)
 LEFT JOIN LATERAL (
-    SELECT id AS last_id, status AS last_status, created_at AS last_at
+    SELECT e.id AS last_id, e.status AS last_status, e.created_at AS last_at
     FROM agent_executions AS e
+    LEFT JOIN repositories AS r ON r.id = e.repository_id
     WHERE e.user_id = %(user_id)s AND e.agent_type = coalesce(known.agent_type, open.agent_type, day.agent_type)
-    ORDER BY created_at DESC, id DESC
+        AND (r.organization_id IS NULL OR r.organization_id IN (SELECT organization_id FROM readable))
+    ORDER BY e.created_at DESC, e.id DESC
     LIMIT 1
 ) AS last ON TRUE
+ORDER BY place, agent_type;
+
+-- agents_of_organization --
+-- The same of all in an organization, in one pass over what is open or of the last 24 hours.
+WITH seen AS MATERIALIZED (
+    SELECT id, agent_type, status, created_at, created_at >= date_trunc('hour', now()) - interval '23 hours' AS is_new
+    FROM agent_executions
+    WHERE repository_id = ANY (%(places)s::uuid[])
+        AND (status = 'running' OR status = 'pending' OR created_at >= date_trunc('hour', now()) - interval '23 hours')
+), counted AS (
+    SELECT agent_type, count(*) FILTER (WHERE status = 'running') AS running,
+        count(*) FILTER (WHERE status = 'pending') AS pending,
+        count(*) FILTER (WHERE is_new AND status = 'completed') AS completed,
+        count(*) FILTER (WHERE is_new AND status = 'failed') AS failed
+    FROM seen
+    GROUP BY agent_type
+), newest AS (
+    SELECT DISTINCT ON (agent_type) agent_type, id AS last_id, status AS last_status, created_at AS last_at
+    FROM seen
+    ORDER BY agent_type, created_at DESC, id DESC
+)
+SELECT agent_type, coalesce(running, 0) AS running, coalesce(pending, 0) AS pending,
+    coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed, last_id, last_status, last_at
+FROM unnest(%(agents)s::text[]) WITH ORDINALITY AS known (agent_type, place)
+FULL JOIN counted USING (agent_type)
+LEFT JOIN newest USING (agent_type)
 ORDER BY place, agent_type;

@@ -32,6 +32,7 @@ from database.execution_rows import (
 )
 from database.queries import load
 from database.refusals import Conflict
+from database.repositories import places
 from database.users import is_granted
 
 SQL = load("executions.sql")
@@ -78,7 +79,7 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
     if earlier:
         if connection.execute(SQL["is_same_request"], values).fetchone() != (True,):
             raise KeyReused
-        return earlier
+        return earlier if standing(connection, user_id, earlier.id, "agents.read") else None
     if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
         if connection.execute(SQL["is_inactive"], values).fetchone() == (True,):
             raise Conflict("This repository was deactivated; register it again")
@@ -112,13 +113,15 @@ def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionD
 
 
 def page(
-    connection: Connection, user_id: UUID, wanted: Filter, *, before: Cursor | None = None, limit: int = 50
-) -> Page:
-    """The user's own executions, newest first, those after the row `before`; if `visible` is wanted, all that the
-    user may look at."""
+    connection: Connection, user_id: UUID, wanted: Filter, *, organization_id: UUID | None = None,
+    before: Cursor | None = None, limit: int = 50,
+) -> Page:  # fmt: skip
+    """All of an organization, or what the user has asked for, newest first, those after the row `before`; if `visible`
+    is wanted, all that the user may look at."""
     visible = wanted.visible and connection.execute(SQL["sees_more"], {"user_id": user_id}).fetchone() == (True,)
     values = asdict(wanted) | {
         "visible": visible,
+        "places": places(connection, organization_id),
         "user_id": user_id,
         "before_at": before and before.created_at,
         "before_id": before and before.id,

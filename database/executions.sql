@@ -34,7 +34,8 @@ WHERE user_id = %(user_id)s AND idempotency_key = %(key)s;
 SELECT EXISTS (
     SELECT FROM repositories
     WHERE id = %(repository_id)s
-        AND (user_id = %(user_id)s OR has_permission(%(user_id)s, organization_id, 'repositories.read'))
+        AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
+            ELSE has_permission(%(user_id)s, organization_id, 'repositories.read') END
 ) AS seen;
 
 -- is_inactive --
@@ -67,8 +68,10 @@ WHERE execution_id = %(execution_id)s
 ORDER BY number;
 
 -- page --
--- Newest first; with `visible` also others' that one may look at. `before` is the last row of the page before: its time, and its id because times can be equal. A text is
--- looked for in the first `scanned` rows; the last of these comes too, found or not: the next page begins there.
+-- Newest first: of the organization whose repositories `places` are; without one the user's own, with `visible` also
+-- others' that one may look at. `before` is the last row of the page before: its time, and its id because times can be
+-- equal. A text is looked for in the first `scanned` rows; the last of these comes too, found or not: the next page
+-- begins there.
 SELECT *
 FROM (
     SELECT
@@ -83,8 +86,10 @@ FROM (
         ) > 0 AS found
     FROM agent_executions AS e
     LEFT JOIN repositories AS r ON r.id = e.repository_id
-    WHERE (
-            (e.user_id = %(user_id)s AND (
+    WHERE (%(places)s::uuid[] IS NULL OR e.repository_id = ANY (%(places)s::uuid[]))
+        AND (
+            %(places)s::uuid[] IS NOT NULL
+            OR (e.user_id = %(user_id)s AND (
                 r.organization_id IS NULL
                 OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'agents.read'))
             ))

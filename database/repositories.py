@@ -45,7 +45,7 @@ def page(
     connection: Connection, user_id: UUID, organization_id: UUID | None = None, *,
     after: tuple[str, UUID] | None = None, limit: int = 1000,
 ) -> list[Repository]:  # fmt: skip
-    """By name: the user's own and those of his organizations, or those of one organization."""
+    """By name: those that the user has registered and may see, or all of an organization."""
     name, repository_id = after or (None, None)
     values = {
         "user_id": user_id, "organization_id": organization_id, "after_name": name, "after_id": repository_id,
@@ -53,6 +53,13 @@ def page(
     }  # fmt: skip
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         return cursor.execute(SQL["list"], values, prepare=False).fetchall()
+
+
+def places(connection: Connection, organization_id: UUID | None) -> list[UUID] | None:
+    """The organization's repositories; None without one. As values they tell the planner how many there are."""
+    if organization_id is None:
+        return None
+    return [id for (id,) in connection.execute(SQL["places"], {"organization_id": organization_id})]
 
 
 def get(connection: Connection, repository_id: UUID) -> Repository:

@@ -1,16 +1,19 @@
 -- list --
--- One's own, and those of the organizations where one may see them; or all of one organization.
+-- Those that the user has registered and may still see; or all of an organization.
 SELECT id, user_id, github_repo_id, owner, name, full_name, default_branch, is_active, organization_id, team_id,
     created_at, updated_at
 FROM repositories
 WHERE CASE
         WHEN %(organization_id)s::uuid IS NOT NULL THEN organization_id = %(organization_id)s::uuid
-        WHEN organization_id IS NULL THEN user_id = %(user_id)s
-        ELSE organization_id IN (SELECT organizations_permitting(%(user_id)s, 'repositories.read'))
+        ELSE user_id = %(user_id)s AND (organization_id IS NULL
+            OR organization_id IN (SELECT organizations_permitting(%(user_id)s, 'repositories.read')))
     END
     AND (%(after_id)s::uuid IS NULL OR (lower(full_name), id) > (%(after_name)s, %(after_id)s::uuid))
 ORDER BY lower(full_name), id
 LIMIT %(limit)s;
+
+-- places --
+SELECT id FROM repositories WHERE organization_id = %(organization_id)s;
 
 -- get --
 SELECT id, user_id, github_repo_id, owner, name, full_name, default_branch, is_active, organization_id, team_id,

@@ -82,11 +82,12 @@ class Calls(ABC):
         parent_id: str | None = None,
         text: str | None = None,
         visible: bool | None = None,
+        organization_id: str | None = None,
         cursor: str | None = None,
         before: str | None = None,
         limit: int | None = None,
     ) -> list[t.ListedExecution]:
-        """Your executions, newest first."""
+        """The executions that you asked for, or those of an organization, newest first."""
         return self._call(
             "GET",
             "/agents/executions",
@@ -97,6 +98,7 @@ class Calls(ABC):
                 "parent_id": parent_id,
                 "text": text,
                 "visible": visible,
+                "organization_id": organization_id,
                 "cursor": cursor,
                 "before": before,
                 "limit": limit,
@@ -148,9 +150,9 @@ class Calls(ABC):
         """The 20 newest executions with their repositories."""
         return self._call("GET", "/dashboard/recent", params={"organization_id": organization_id})
 
-    def get_live(self) -> t.Live:
+    def get_live(self, *, organization_id: str | None = None) -> t.Live:
         """What runs and waits, agent by agent, and the last 24 hours; cheap enough to ask for often."""
-        return self._call("GET", "/dashboard/live")
+        return self._call("GET", "/dashboard/live", params={"organization_id": organization_id})
 
     def list_releases(
         self,
@@ -168,7 +170,7 @@ class Calls(ABC):
     def list_repositories(
         self, *, organization_id: str | None = None, cursor: str | None = None, limit: int | None = None
     ) -> list[t.Repository]:
-        """Your repositories and those of your organizations, or of one, by name."""
+        """The repositories that you have registered, or those of an organization, by name."""
         return self._call(
             "GET", "/repositories", params={"organization_id": organization_id, "cursor": cursor, "limit": limit}
         )

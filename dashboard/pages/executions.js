@@ -20,12 +20,12 @@ export function executionsPage({ params, redraw, shared, replaceAddress }) {
     status: chosen.status, agent_type: chosen.agent, repository_id: chosen.repository, text: chosen.text,
     parent_id: chosen.parent, before: chosen.before, limit: PAGE,
   })}`;
-  let error, answer = api.remembered(path), repositories = api.remembered("/repositories")?.data;
+  let error, answer = api.remembered(path), repositories;
 
   const polling = poll(async (signal) => {
     try {
       answer = await api.get(path, { signal });
-      repositories ??= (await api.get("/repositories", { signal })).data;
+      repositories ??= await api.repositories({ signal });
       error = null;
     } catch (problem) {
       error = problem;

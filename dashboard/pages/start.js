@@ -17,7 +17,7 @@ export function startPage({ params, redraw, shared }) {
   let repositories, agent, error, refused, problems = new Map(), busy = false, key = {};
   const polling = poll(async (signal) => {
     try {
-      repositories = (await api.get("/repositories", { signal })).data;
+      repositories = await api.repositories({ signal });
       if (!repositories.some(({ id }) => id === values.get("repository_id"))) values.set("repository_id", repositories[0]?.id ?? "");
       if (values.get("agent_type")) await choose(values.get("agent_type"));
       error = null;
@@ -46,7 +46,7 @@ export function startPage({ params, redraw, shared }) {
     [problems, refused] = [new Map(), null];
     try {
       const made = await api.post("/repositories", { full_name: (values.get("full_name") ?? "").trim() });
-      repositories = (await api.get("/repositories")).data;
+      repositories = await api.repositories();
       values.set("repository_id", made.id).delete("full_name");
     } catch (error) {
       problems.set("full_name", error.message);

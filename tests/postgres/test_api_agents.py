@@ -298,7 +298,7 @@ def test_one_s_repository_in_an_organization_is_not_one_s_own_any_more(
     hana: Client, garden: str, migrated: str
 ) -> None:
     organization(migrated, garden)
-    assert execute(hana, garden).status_code == 403
+    assert execute(hana, garden).status_code == 404
 
 
 def test_what_is_not_there_cannot_be_moved(hana: Client, kenji: Client, garden: str) -> None:

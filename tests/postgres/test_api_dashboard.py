@@ -81,7 +81,7 @@ def test_figures_are_of_one_s_own_executions(hana: Client, kenji: Client, reposi
 
 @pytest.mark.parametrize("query", ["hours", "agents"])
 def test_the_figures_read_no_more_than_the_day(many: psycopg.Connection[Any], query: str) -> None:
-    values = {"user_id": owner(many), "agents": [*AGENTS]}
+    values = {"user_id": owner(many), "agents": [*AGENTS], "places": None}
     assert rows_read(many, dashboard.SQL[query], values) <= 24 * 60 + 24 * 5
 
 
@@ -89,7 +89,7 @@ def test_the_figures_read_no_more_than_the_day(many: psycopg.Connection[Any], qu
     Filter(), Filter("failed"), Filter("cancelled"), Filter("running"), Filter(agent_type="crm"),
 ])  # fmt: skip
 def test_each_list_is_read_by_an_index(many: psycopg.Connection[Any], wanted: Filter) -> None:
-    unset = dict.fromkeys(["before_at", "before_id"])
+    unset = dict.fromkeys(["before_at", "before_id", "places"])
     values = asdict(wanted) | unset | {"user_id": owner(many), "scanned": 51, "limit": 51}
     assert rows_read(many, executions.SQL["page"], values) <= 120
 

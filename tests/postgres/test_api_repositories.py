@@ -24,7 +24,8 @@ def test_an_organization_s_repository_is_its_members(hana: Client, kenji: Client
     assert told(kenji.get(f"/repositories/{shared}")) == (404, "not_found")
     join(migrated, garden, "kenji", "viewer")
     assert kenji.get(f"/repositories/{shared}").json()["organization_id"] == garden
-    assert [row["id"] for row in kenji.get("/repositories").json()] == [shared]
+    assert [row["id"] for row in kenji.get(f"/repositories?organization_id={garden}").json()] == [shared]
+    assert kenji.get("/repositories").json() == []
     assert {row["id"] for row in hana.get("/repositories").json()} == {shared, own}
     assert [row["id"] for row in hana.get(f"/repositories?organization_id={garden}").json()] == [shared]
     viewer = kenji.post("/repositories", json={"full_name": "k/x", "organization_id": garden})

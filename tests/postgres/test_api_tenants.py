@@ -55,7 +55,6 @@ CASES: dict[str, Case] = {
     ), Case("public")),
     "GET /auth/me": Case(EVERYBODY),
     "POST /auth/switch-organization": Case(ALL, "body", {"organization_id": "{organization_id}"}),
-    "GET /dashboard/live": Case(EVERYBODY),
     "GET /releases": Case(EVERYBODY),
     "GET /workers": Case(EVERYBODY),
     "GET /workers/{worker_id}": Case(EVERYBODY),
@@ -116,13 +115,14 @@ CASES: dict[str, Case] = {
     "GET /workflows/{workflow_id}/runs/{run_id}": row(ALL),
     "POST /workflows/{workflow_id}/runs/{run_id}/cancel": row(WORK),
     "POST /agents/execute": Case(WORK, "body", {"repository_id": "{repository_id}", "agent_type": "review"}),
-    "GET /agents/executions": Case(EVERYBODY),
+    "GET /agents/executions": Case(ALL, "query"),
     "GET /agents/executions/{execution_id}": row(ALL),
     "GET /agents/executions/{execution_id}/logs": row(ALL),
     "POST /agents/executions/{execution_id}/cancel": row(WORK),
     "POST /agents/executions/{execution_id}/retry": row(WORK),
     "GET /dashboard/summary": Case(ALL, "query"),
     "GET /dashboard/recent": Case(ALL, "query"),
+    "GET /dashboard/live": Case(ALL, "query"),
 }  # fmt: skip
 ROUTES = sorted(
     f"{method} {route.path.removeprefix('/api/v1')}"
@@ -256,18 +256,49 @@ def speaking(scene: Scene) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://backend")
 
 
-def test_who_has_left_sees_nothing_of_what_he_asked_for(scene: Scene, migrated: str) -> None:
-    admin, path = scene.people["A"], f"/agents/executions/{scene.ids['execution_id']}"
-    sql(migrated, "UPDATE agent_executions SET user_id = %s", id_of(migrated, "admin"))
-    client = Client(make_backend(migrated))
-    client.headers = admin.headers
-    assert client.get(path).status_code == 200
-    assert len(client.get("/agents/executions").json()) == len(client.get("/dashboard/recent").json()) == 2
-    client.post(f"/organizations/{scene.ids['organization_id']}/leave")
-    for gone in (path, f"{path}/logs"):
-        assert client.get(gone).status_code == 404
-    assert client.get("/agents/executions").json() == client.get("/dashboard/recent").json() == []
-    client.app.state.backend.pool.close()
+def shown(client: Client) -> tuple[int, ...]:
+    """How many of each kind one's lists and figures show."""
+    lists = [client.get(path).json() for path in ("/repositories", "/agents/executions", "/dashboard/recent")]
+    lists += [client.get(f"/{kind}").json()[kind] for kind in ("tasks", "workflows")]
+    summary, live = client.get("/dashboard/summary").json(), client.get("/dashboard/live").json()
+    figures = [summary["total_repositories"], summary["total_executions"], live["running"] + live["pending"]]
+    figures += [sum(hour["open"] for hour in live["hours"]), sum(one["last_id"] is not None for one in live["agents"])]
+    return (*map(len, lists), client.get("/tasks/stats").json()["total"], *figures)
+
+
+ALL_OF_IT = (1, 2, 2, 3, 1, 3, 1, 2, 2, 2, 2)
+NOTHING = (0,) * len(ALL_OF_IT)
+
+
+@pytest.mark.parametrize("end", ["the maker leaves", "the organization is deleted"])
+def test_what_one_made_in_an_organization_is_seen_by_its_rules_alone(scene: Scene, migrated: str, end: str) -> None:
+    """A refusal is 404, not 403: who has left, or whose organization is gone, hears of nothing."""
+    letter = "A" if end == "the maker leaves" else "O"
+    for table in ("tasks", "workflows", "repositories", "agent_executions"):
+        sql(migrated, f"UPDATE {table} SET user_id = %s", id_of(migrated, NAMES[letter]))
+    client, garden = scene.people[letter], f"/organizations/{scene.ids['organization_id']}"
+    assert shown(client) == ALL_OF_IT
+    gone = client.post(f"{garden}/leave") if letter == "A" else client.request("DELETE", garden)
+    assert (gone.status_code, shown(client)) == (200, NOTHING)
+
+    async def statuses() -> dict[str, int]:
+        async with speaking(scene) as http:
+            routes = [route for route in ROUTES if CASES[route].org in ("row", "query")]
+            routes += ["POST /tasks", "POST /workflows", "POST /agents/execute"]
+            return {route: (await scene.ask(http, letter, route)).status_code for route in routes}
+
+    assert {route: status for route, status in asyncio.run(statuses()).items() if status != 404} == {}
+
+
+def test_a_list_is_of_an_organization_or_of_what_one_made(scene: Scene) -> None:
+    """One's own is what one has made, wherever; of an organization, here the token's, it is all."""
+    viewer, organization = scene.people["V"], {"organization_id": scene.ids["organization_id"]}
+    assert shown(viewer) == NOTHING
+    switched = viewer.post("/auth/switch-organization", json=organization).json()["access_token"]
+    inside = Client(viewer.app)
+    inside.headers["Authorization"] = f"Bearer {switched}"
+    assert shown(inside) == ALL_OF_IT
+    assert len(viewer.get("/agents/executions?visible=true").json()) == 2
 
 
 def test_what_belongs_to_no_organization_is_its_owner_s(scene: Scene, visitor: Client, migrated: str) -> None:

@@ -24,6 +24,8 @@ FROM agent_executions WHERE user_id = %(user)s
 GROUND = """
 INSERT INTO users (github_id, email, access_token) VALUES (1, 'a@b', ''), (2, 'c@d', '');
 INSERT INTO organizations (name, slug) VALUES ('O', 'o');
+INSERT INTO organization_members (organization_id, user_id, role)
+    SELECT o.id, u.id, 'viewer' FROM organizations AS o, users AS u;
 INSERT INTO repositories (user_id, github_repo_id, owner, name, full_name, organization_id)
     SELECT u.id, n + 10 * u.github_id, 'o', 'r' || n, 'o/r' || n, CASE n WHEN 1 THEN o.id END
     FROM users AS u, organizations AS o, generate_series(1, 2) AS n;

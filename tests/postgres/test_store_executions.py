@@ -67,7 +67,7 @@ def test_a_page_far_down_reads_no_more_rows_than_the_first(migrated: str, user_i
         connection.execute("ANALYZE agent_executions")
         before = executions.page(connection, user_id, Filter(), limit=4000).next
         assert before
-        values = asdict(Filter()) | {"user_id": user_id, "scanned": 51, "limit": 51}
+        values = asdict(Filter()) | {"user_id": user_id, "places": None, "scanned": 51, "limit": 51}
         values |= {"before_at": before.created_at, "before_id": before.id}
         query = "EXPLAIN (ANALYZE, FORMAT JSON) " + executions.SQL["page"]
         row = psycopg.ClientCursor(connection).execute(query.encode(), values).fetchone()
