@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -39,7 +39,8 @@ from api.description import Described
 from api.etags import ETags
 from api.limits import Limits
 from api.live import Hub
-from api.requests import Requests
+from api.requests import Heads, Requests
+from api.strictness import strictly
 
 EXPOSED = [
     "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Execution-Status",
@@ -69,6 +70,7 @@ def create_app(backend: Backend) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(strictly)],
         responses={"default": {"model": errors.Problem}},
         generate_unique_id_function=lambda route: route.name,  # the client's methods have these names
     )
@@ -86,6 +88,7 @@ def surround(app: FastAPI, backend: Backend) -> None:
     """What is added last is asked first. No origin is allowed credentials: tokens are in headers, not cookies."""
     app.add_middleware(ETags)
     app.add_middleware(Limits, backend=backend)
+    app.add_middleware(Heads)
     app.add_middleware(Requests)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)  # streams are sent as they are
     app.add_middleware(

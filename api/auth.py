@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api import PREFIX, sessions, tokens
 from api.backend import Backend, CurrentBackend
+from api.bodies import Body, Id
 from api.errors import ApiError
-from api.permissions import Bearer, CurrentCaller, Public, asked, current_caller
+from api.permissions import Bearer, CurrentCaller, Public, asked
 from api.sessions import Tokens
 from api.tokens import Caller
 from database import sessions as session_store
@@ -28,22 +29,25 @@ TERMINAL = 900_000_000_001
 OPERATES = ("agents.read", "agents.execute", "agents.stop", "agents.manage", "deployments.execute")
 
 
-class MockLogin(BaseModel):
+class MockLogin(Body):
     github_id: int = Field(ge=1, le=2**63 - 1)
     email: str = Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+$")
     name: str | None = Field(None, max_length=255)
 
 
-class Refresh(BaseModel):
+class Refresh(Body):
     refresh_token: str = Field(max_length=2000)
 
 
-class Logout(BaseModel):
+class Logout(Body):
+    """`token` is an access token, for who cannot send it as the bearer's."""
+
+    token: str | None = Field(None, max_length=5000)
     refresh_token: str | None = Field(None, max_length=2000)
 
 
-class Switch(BaseModel):
-    organization_id: UUID | None
+class Switch(Body):
+    organization_id: Id | None
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def refresh(body: Refresh, backend: CurrentBackend) -> Tokens:
 )
 def logout(backend: CurrentBackend, credentials: Bearer, body: Logout | None = None) -> None:
     """No refresh token of the session is good any more; its access tokens are, for the minutes that they live."""
-    session_id = current_caller(credentials, backend).session_id if credentials else None
+    token = credentials.credentials if credentials else body and body.token
+    session_id = tokens.verify(backend.jwt_secret(), token).session_id if token else None
     hash = tokens.hashed(body.refresh_token) if body and body.refresh_token else None
     with backend.pool.connection() as connection:
         session_store.revoke(connection, hash=hash, session_id=session_id)

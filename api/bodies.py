@@ -3,14 +3,25 @@
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from database.agents import AGENTS, find
 
 LARGEST = 64 * 1024
 """Bytes of a value that is kept as it is, as JSON."""
 T = TypeVar("T")
+
+
+class Body(BaseModel):
+    """What all bodies share: unknown fields are refused, and `"7"` and `true` are no numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Id = Annotated[UUID, Field(strict=False)]
+"""JSON has no UUIDs, only texts."""
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
 Description = Annotated[str, Field(max_length=60_000)]
 
@@ -49,6 +60,6 @@ def not_null(value: T | None) -> T:
     return value
 
 
-def changes(body: BaseModel) -> dict[str, Any]:
+def changes(body: Body) -> dict[str, Any]:
     """The fields that the caller sent."""
     return body.model_dump(exclude_unset=True)

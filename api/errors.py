@@ -1,8 +1,9 @@
 """What a caller is told when something fails: problem details (RFC 9457), whatever failed.
 
 `error`, `message` and `details` are the mission's names; `type`, `title`, `status`, `detail` and `instance` the RFC's.
-`error` is a kind of the mission's backend, or `method_not_allowed` or `rate_limited`. What went wrong inside is for the
-log, where the request id leads; text of the database or of a program never leaves the process.
+`error` is a kind of the mission's backend, or one of ours where that says `validation_error` to whatever cannot be done
+as it was asked: what stands in the way has a name of its own. What went wrong inside is for the log, where the request
+id leads; text of the database or of a program never leaves the process.
 """
 
 import logging
@@ -25,38 +26,51 @@ from database.pool import Unavailable
 logger = logging.getLogger(__name__)
 
 Kind = Literal[
-    "database_error",
+    "validation_error",
     "authentication_error",
     "jwt_error",
     "authorization_error",
     "not_found",
     "method_not_allowed",
+    "conflict",
+    "precondition_failed",
+    "payload_too_large",
+    "unsupported_media_type",
+    "idempotency_key_reused",
     "rate_limited",
-    "validation_error",
+    "database_error",
     "configuration_error",
     "server_error",
     "internal_error",
     "external_api_error",
 ]
 STATUS: dict[Kind, int] = {
-    "database_error": 500,
+    "validation_error": 400,
     "authentication_error": 401,
     "jwt_error": 401,
     "authorization_error": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "conflict": 409,
+    "precondition_failed": 412,
+    "payload_too_large": 413,
+    "unsupported_media_type": 415,
+    "idempotency_key_reused": 422,
     "rate_limited": 429,
-    "validation_error": 400,
+    "database_error": 500,
     "configuration_error": 500,
     "server_error": 500,
     "internal_error": 500,
     "external_api_error": 502,
 }
+"""What a kind is answered with, unless it is said otherwise: `validation_error` is 422 where a request has not the form
+that is described, `database_error` 503 where trying again helps."""
 KIND: dict[int, Kind] = {
     401: "authentication_error",
     403: "authorization_error",
     404: "not_found",
     405: "method_not_allowed",
+    413: "payload_too_large",
 }
 
 

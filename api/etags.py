@@ -59,7 +59,7 @@ IfMatch = Annotated[list[datetime] | None, Depends(if_match)]
 def unchanged(found: T | None) -> T:
     """What an update gave that was made only if nobody else had changed the row. Raises ApiError 412."""
     if found is None:
-        raise ApiError("validation_error", "It has been changed meanwhile; read it again", status=412)
+        raise ApiError("precondition_failed", "It has been changed meanwhile; read it again")
     return found
 
 

@@ -7,18 +7,16 @@ by then, and the same request twice is the same row.
 import json
 from collections.abc import Iterator
 from typing import Any, Literal
-from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validator
 
+from api.bodies import Body, Id
 from database.agent_models import MAX_INPUT_BYTES
 from database.agents import AGENTS, find
 from database.execution_rows import Request
 
 
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Options(Body):
     use_worktree: bool = False
     auto_pr: bool = False
     slack_notify: bool = False
@@ -37,17 +35,17 @@ def with_nul(value: JsonValue, place: str) -> Iterator[str]:
                 yield from with_nul(part, f"{place}.{number}")
 
 
-class NewExecution(BaseModel):
+class NewExecution(Body):
     """`GET /agents/{agent_type}` has the schema of `input`. Any name of the agent will do."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(validate_default=True)
 
-    repository_id: UUID
+    repository_id: Id
     agent_type: str
     issue_number: int | None = Field(None, ge=1, le=2**31 - 1)
     priority: Literal["P0", "P1", "P2", "P3"] = "P2"
     options: Options = Options()
-    input: dict[str, JsonValue] = {}
+    input: dict[str, JsonValue] = Field({})
 
     @field_validator("agent_type")
     @classmethod
@@ -73,7 +71,7 @@ class NewExecution(BaseModel):
             raise ValueError(f"{found} contains the character NUL, which Postgres cannot keep")
         if (agent := AGENTS.get(others.data.get("agent_type", ""))) is None:
             return input
-        agent.input.model_validate(input)
+        agent.check(input)
         if "issue_number" in others.data and (lacking := agent.lacks(others.data["issue_number"], input)):
             raise ValueError(lacking)
         return input

@@ -172,7 +172,7 @@ def refusals(rule: str = "") -> Iterator[None]:
         raise ApiError("authorization_error", text) from None
     except WrongState as status:
         text = f"This execution is {status}; it can only be {rule}"
-        raise ApiError("validation_error", text, status=409, details={"status": str(status)}) from None
+        raise ApiError("conflict", text, details={"status": str(status)}) from None
     except KeyReused:
         text = "This Idempotency-Key was used for another request"
-        raise ApiError("validation_error", text, status=422) from None
+        raise ApiError("idempotency_key_reused", text) from None

@@ -17,6 +17,7 @@ from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
 from api.permissions import Public
 from api.sessions import Tokens
+from api.strictness import Lenient
 from api.surroundings import is_https
 from database import users
 from database.sessions import use_state
@@ -55,6 +56,7 @@ def to_github(
 
 @router.get(
     "/callback",
+    dependencies=[Lenient],
     summary="From GitHub, with a code: tokens, in the fragment of the site's address where there is one",
     response_model=Tokens,
     responses={302: {"description": "To the site"}},

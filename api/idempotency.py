@@ -55,7 +55,7 @@ class Creation:
             raise ApiError("authentication_error", "The account no longer exists") from None
         except KeyReused:
             text = "This Idempotency-Key was used for another request"
-            raise ApiError("validation_error", text, status=422) from None
+            raise ApiError("idempotency_key_reused", text) from None
         if known:
             return answer(known.status, {**known.headers, "Idempotency-Replayed": "true"}, known.body)
         made = make(connection)

@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Done
+from api.bodies import Body, Done, Id
 from api.cursors import CurrentPaging, read_cursor
 from api.idempotency import CurrentCreation
 from api.permissions import Access, CurrentCaller, Needs
@@ -22,27 +22,19 @@ Reads = Annotated[Access, Needs("organization.members.read")]
 Manages = Annotated[Access, Needs("organization.members.manage")]
 
 
-class NewMember(BaseModel):
+class NewMember(Body):
     """`identifier` is an e-mail address or the number of a GitHub account; there need not be an account yet."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"identifier": "kenji@example.com", "role": "member"}]}
-    )
 
     identifier: str = Field(min_length=1, max_length=255)
     role: Role = "member"
 
 
-class NewRole(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "admin"}]})
-
+class NewRole(Body):
     role: Role
 
 
-class NewOwner(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    user_id: UUID
+class NewOwner(Body):
+    user_id: Id
 
 
 @dataclass(frozen=True)

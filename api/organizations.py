@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Description, Done, Name, Object, changes, not_null
+from api.bodies import Body, Description, Done, Name, Object, changes, not_null
 from api.cursors import CurrentPaging
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
@@ -21,23 +21,19 @@ router = APIRouter(prefix=f"{PREFIX}/organizations", tags=["organizations"])
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://\S+$")]
 
 
-class NewOrganization(BaseModel):
+class NewOrganization(Body):
     """Without a slug the name's is taken: `Green Garden` is `green-garden`."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Green Garden"}]})
 
     name: Name
     slug: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     description: Description | None = None
     avatar_url: Url | None = None
     github_org_login: Annotated[str, Field(max_length=255)] | None = None
-    settings: Object = {}
+    settings: Object = Field({})
 
 
-class OrganizationChanges(BaseModel):
+class OrganizationChanges(Body):
     """What is left out stays; null empties it."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"description": "We grow things"}]})
 
     name: Name | None = None
     description: Description | None = None

@@ -10,7 +10,7 @@ from database.refusals import Absent, Conflict, Forbidden, Invalid, Refusal
 ANSWERS: dict[type[Refusal], tuple[Kind, int]] = {
     Absent: ("not_found", 404),
     Forbidden: ("authorization_error", 403),
-    Conflict: ("validation_error", 409),
+    Conflict: ("conflict", 409),
     Invalid: ("validation_error", 400),
 }
 
@@ -31,4 +31,4 @@ async def on_gone(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, psycopg.Error)
     if str(error.diag.constraint_name).endswith(("_user_id_fkey", "_owner_id_fkey")):
         return response(ApiError("authentication_error", "The account no longer exists"))
-    return response(ApiError("validation_error", "What this refers to was deleted meanwhile", status=409))
+    return response(ApiError("conflict", "What this refers to was deleted meanwhile"))

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Done, changes, not_null
+from api.bodies import Body, Done, Id, changes, not_null
 from api.cursors import Paging
 from api.errors import ApiError
 from api.etags import IfMatch, tag, unchanged
@@ -23,22 +23,18 @@ FULL_NAME = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[A-Za-z0
 """GitHub's own rule: an account of letters, digits and single hyphens, a name that is not `.` or `..`."""
 
 
-class NewRepository(BaseModel):
+class NewRepository(Body):
     """Yours, or an organization's."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"full_name": "hana/garden"}]})
-
     full_name: str = Field(max_length=255)
-    organization_id: UUID | None = None
+    organization_id: Id | None = None
 
 
-class RepositoryChanges(BaseModel):
+class RepositoryChanges(Body):
     """What is left out stays; a `team_id` of null takes it from its team."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"default_branch": "develop"}]})
-
     default_branch: Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")] | None = None
-    team_id: UUID | None = None
+    team_id: Id | None = None
 
     _not_null = field_validator("default_branch")(not_null)
 

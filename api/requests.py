@@ -22,7 +22,7 @@ from api.surroundings import make_safe
 
 logger = logging.getLogger(__name__)
 BODY_LIMIT = 1024 * 1024
-TOO_LARGE = ApiError("validation_error", f"The body is larger than {BODY_LIMIT} bytes", status=413)
+TOO_LARGE = ApiError("payload_too_large", f"The body is larger than {BODY_LIMIT} bytes")
 GOOD_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -62,6 +62,28 @@ class Requests:
         finally:
             log_request(scope, status, self.clock() - start)
             request_id.reset(token)
+
+
+class Heads:
+    """ASGI middleware. HEAD answers what GET would, without the body; a stream of events would have no end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        scope["method"] = "GET"
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept"]
+
+        async def answer(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            scope["method"] = "HEAD"  # for the log
 
 
 def find_id(scope: Scope) -> str:

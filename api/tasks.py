@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from api import PREFIX
 from api.backend import Backend, CurrentBackend
-from api.bodies import AgentName, Description, Done, Name, Object, changes, not_null, small
+from api.bodies import AgentName, Body, Description, Done, Id, Name, Object, changes, not_null, small
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs, demand
@@ -27,24 +27,20 @@ UpdatesOne = Annotated[Access, Needs("tasks.update", on="task")]
 DEEPEST_PAGE = 10_000
 
 
-class NewTask(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Write the tests"}]})
-
+class NewTask(Body):
     name: Name
     description: Description | None = None
-    repository_id: UUID | None = None
+    repository_id: Id | None = None
     priority: Priority = "P2"
     agent_type: AgentName | None = None
     issue_number: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-    metadata: Object = {}
+    metadata: Object = Field({})
     max_retries: int = Field(3, ge=0, le=100)
     timeout_seconds: int = Field(3600, ge=1, le=7 * 24 * 3600)
 
 
-class TaskChanges(BaseModel):
+class TaskChanges(Body):
     """What is left out stays; null empties the description. A `status` is reached by the move that leads there."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"priority": "P0"}]})
 
     name: Name | None = None
     description: Description | None = None
@@ -55,24 +51,18 @@ class TaskChanges(BaseModel):
     _not_null = field_validator("name", "priority", "status", "metadata")(not_null)
 
 
-class Completed(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Completed(Body):
     result: JsonValue = None
 
     _small = field_validator("result")(small)
 
 
-class Failed(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Failed(Body):
     error_message: Annotated[str, Field(max_length=10_000)] | None = None
 
 
-class NewDependency(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    depends_on_task_id: UUID
+class NewDependency(Body):
+    depends_on_task_id: Id
     dependency_type: DependencyType = "finish_to_start"
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Description, Done, Name, Object, changes, not_null
+from api.bodies import Body, Description, Done, Id, Name, Object, changes, not_null
 from api.cursors import CurrentPaging, read_cursor
 from api.etags import IfMatch, tag, unchanged
 from api.idempotency import CurrentCreation
@@ -22,22 +22,18 @@ Reads = Annotated[Access, Needs("teams.read")]
 Updates = Annotated[Access, Needs("teams.update")]
 
 
-class NewTeam(BaseModel):
+class NewTeam(Body):
     """Without a slug the name's is taken."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Backend"}]})
 
     name: Name
     slug: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     description: Description | None = None
     is_visible: bool = True
-    settings: Object = {}
+    settings: Object = Field({})
 
 
-class TeamChanges(BaseModel):
+class TeamChanges(Body):
     """What is left out stays; null empties it."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"is_visible": False}]})
 
     name: Name | None = None
     description: Description | None = None
@@ -47,10 +43,8 @@ class TeamChanges(BaseModel):
     _not_null = field_validator("name", "is_visible", "settings")(not_null)
 
 
-class NewTeamMember(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    user_id: UUID
+class NewTeamMember(Body):
+    user_id: Id
     role: TeamRole = "member"
 
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Description, Done, Name, changes, not_null
+from api.bodies import Body, Description, Done, Id, Name, changes, not_null
 from api.cursors import CurrentPaging, read_cursor
 from api.etags import IfMatch, tag, unchanged
 from api.executions import refusals
@@ -30,21 +30,17 @@ ReadsOne = Annotated[Access, Needs("workflows.read", on="workflow")]
 ExecutesOne = Annotated[Access, Needs("workflows.execute", on="workflow")]
 
 
-class NewWorkflow(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NewWorkflow(Body):
     name: Name
     description: Description | None = None
-    repository_id: UUID | None = None
+    repository_id: Id | None = None
     dag_definition: Dag
     is_template: bool = False
     is_public: bool = False
 
 
-class WorkflowChanges(BaseModel):
+class WorkflowChanges(Body):
     """What is left out stays; null empties the description."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     description: Description | None = None
@@ -56,10 +52,8 @@ class WorkflowChanges(BaseModel):
     _not_null = field_validator("name", "dag_definition", "is_template", "is_public", "is_active")(not_null)
 
 
-class NewRun(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    repository_id: UUID | None = None
+class NewRun(Body):
+    repository_id: Id | None = None
     issue_number: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     priority: Priority = "P2"
     max_parallel: Annotated[int, Field(ge=1, le=5)] | None = None

@@ -6,6 +6,7 @@ reads). The mission's documents give no colour for autofix, waterspider and disc
 are the timeouts, and the capabilities where the documents name none.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -74,6 +75,10 @@ class Agent:
     def isolated(self) -> bool:
         """True: each in a process of its own. False: many of them in one."""
         return self.kind == "command"
+
+    def check(self, input: Mapping[str, Any]) -> None:
+        """Raises ValueError. Of who asks more is demanded than of a row: `"7"` is no number."""
+        self.input.model_validate_json(json.dumps(input, ensure_ascii=False).encode(), strict=True)
 
     def lacks(self, issue_number: int | None, input: Mapping[str, Any]) -> str | None:
         """What it cannot begin without and was not given."""

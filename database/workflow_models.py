@@ -33,7 +33,7 @@ class Node(BaseModel):
     """`depends_on` are ids of other nodes. What an agent is told in words is `name` and `description`, unless `input`
     says it. An agent that works on an issue takes the node's, else that of the run."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: NodeId
     agent_type: Annotated[
@@ -61,14 +61,14 @@ class Node(BaseModel):
 class Edge(BaseModel):
     """Another way to write `depends_on`: `to` waits for `from`."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
     source: NodeId = Field(alias="from")
     target: NodeId = Field(alias="to")
 
 
 class Dag(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{
         "nodes": [
             {"id": "research", "agent_type": "market-research", "name": "Look at the market"},
             {"id": "concept", "agent_type": "product-concept", "depends_on": ["research"], "name": "Find the concept"},
@@ -110,7 +110,7 @@ def problems_of(dag: Dag) -> Iterator[str]:
 
 def problems_of_input(node: Node) -> Iterator[str]:
     try:
-        AGENTS[node.agent_type].input.model_validate(node.asked())
+        AGENTS[node.agent_type].check(node.asked())
     except ValidationError as error:
         for e in error.errors():
             yield f"node {node.id!r}: input.{'.'.join(map(str, e['loc']))}: {e['msg']}"

@@ -292,6 +292,7 @@ class LogLine(TypedDict):
 
 
 class Logout(TypedDict):
+    token: "NotRequired[str | None]"
     refresh_token: "NotRequired[str | None]"
 
 
@@ -521,14 +522,19 @@ class PendingInvitations(TypedDict):
 
 class Problem(TypedDict):
     error: Literal[
-        "database_error",
+        "validation_error",
         "authentication_error",
         "jwt_error",
         "authorization_error",
         "not_found",
         "method_not_allowed",
+        "conflict",
+        "precondition_failed",
+        "payload_too_large",
+        "unsupported_media_type",
+        "idempotency_key_reused",
         "rate_limited",
-        "validation_error",
+        "database_error",
         "configuration_error",
         "server_error",
         "internal_error",

@@ -145,7 +145,7 @@ def test_an_idempotency_key_makes_one_execution(hana: Client, kenji: Client, rep
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json() == again.json()
     other = execute(hana, repository_id, key="k-1", input={"instructions": "a"})
-    assert (other.status_code, other.json()["error"]) == (422, "validation_error")
+    assert (other.status_code, other.json()["error"]) == (422, "idempotency_key_reused")
     assert execute(hana, repository_id, key="k-2").json()["id"] != first.json()["id"]
     kenjis = kenji.post("/repositories", json={"full_name": "hana/garden"}).json()["id"]
     assert execute(kenji, kenjis, key="k-1").status_code == 202

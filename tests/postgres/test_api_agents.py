@@ -120,7 +120,7 @@ def test_a_deeply_nested_input_is_refused(hana: Client, garden: str) -> None:
 
 def test_a_body_that_says_it_is_too_large_is_not_read(hana: Client) -> None:
     answer = hana.post("/agents/execute", content=b"", headers={"Content-Length": str(10 * 1024 * 1024)})
-    assert (answer.status_code, answer.json()["error"]) == (413, "validation_error")
+    assert (answer.status_code, answer.json()["error"]) == (413, "payload_too_large")
 
 
 def test_attempts_are_the_agent_s_own(hana: Client, garden: str) -> None:
@@ -194,7 +194,7 @@ def test_what_has_ended_is_not_cancelled(hana: Client, garden: str, migrated: st
     execution_id = asked(hana, garden)
     moves(migrated, execution_id, "running", end)
     answer = hana.post(f"/agents/executions/{execution_id}/cancel")
-    assert (answer.status_code, answer.json()["error"]) == (409, "validation_error")
+    assert (answer.status_code, answer.json()["error"]) == (409, "conflict")
     assert end in answer.json()["message"]
 
 

@@ -47,7 +47,7 @@ def app(migrated: str) -> Iterator[FastAPI]:
         return Thing(*row) if row else None
 
     @app.post("/api/v1/things", status_code=201)
-    def make(body: NewThing, response: Response, creation: CurrentCreation) -> Thing:
+    def make(body: NewThing, response: Response, creation: CurrentCreation, x: int = 0) -> Thing:
         def work(connection: Any) -> Thing:
             add = f"INSERT INTO organizations (name, slug) VALUES (%s, gen_random_uuid()) RETURNING {COLUMNS}"
             made = Thing(*connection.execute(add, [body.name]).fetchone())
@@ -120,8 +120,9 @@ def test_the_same_json_written_otherwise_is_the_same_request(hana: Client, migra
 def test_a_key_is_good_for_one_request_of_one_user(hana: Client, migrated: str) -> None:
     make(hana, "a")
     other = make(hana, "b")
-    assert (other.status_code, other.json()["error"]) == (422, "validation_error")
-    assert hana.post("/things?x=1", json={"name": "a"}, headers={"Idempotency-Key": "k"}).status_code == 422
+    assert (other.status_code, other.json()["error"]) == (422, "idempotency_key_reused")
+    asked = hana.post("/things?x=1", json={"name": "a"}, headers={"Idempotency-Key": "k"})
+    assert (asked.status_code, asked.json()["error"]) == (422, "idempotency_key_reused")
     kenji = Client(hana.app).sign_in(43, "kenji@example.com")
     assert (make(kenji, "b").status_code, count(migrated)) == (201, 2)
 
@@ -160,7 +161,7 @@ def test_nobody_overwrites_what_another_has_changed(hana: Client) -> None:
     mine = hana.request("PATCH", path, json={"name": "mine"}, headers={"If-Match": seen})
     assert mine.status_code == 200
     late = hana.request("PATCH", path, json={"name": "late"}, headers={"If-Match": seen})
-    assert (late.status_code, late.json()["error"]) == (412, "validation_error")
+    assert (late.status_code, late.json()["error"]) == (412, "precondition_failed")
     assert hana.get(path).json()["name"] == "mine"
     assert hana.get(path).headers["etag"] == mine.headers["etag"]
     among = {"If-Match": f'"0", {mine.headers["etag"]}'}

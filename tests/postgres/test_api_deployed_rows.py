@@ -100,7 +100,7 @@ def test_a_state_that_there_is_not_can_only_be_seen(hana: Client) -> None:
     odd = next(row for row in rows(hana, "/tasks", "tasks") if row["status"] == "bogus")
     assert hana.get("/tasks/stats").json()["total"] == 3
     for move in ("start", "complete", "fail", "cancel", "retry"):
-        assert told(hana.post(f"/tasks/{odd['id']}/{move}")) == (409, "validation_error")
+        assert told(hana.post(f"/tasks/{odd['id']}/{move}")) == (409, "conflict")
     changed = hana.request("PATCH", f"/tasks/{odd['id']}", json={"priority": "P1"})
     assert (changed.status_code, changed.json()["task"]["metadata"]) == (200, None)
     assert hana.request("DELETE", f"/tasks/{odd['id']}").status_code == 200

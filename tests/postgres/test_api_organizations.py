@@ -61,7 +61,7 @@ def test_a_slug_is_never_empty(hana: Client) -> None:
 
 def test_a_slug_that_is_taken(hana: Client, kenji: Client, garden: str) -> None:
     for client in (hana, kenji):
-        assert told(client.post("/organizations", json={"name": "green garden"})) == (409, "validation_error")
+        assert told(client.post("/organizations", json={"name": "green garden"})) == (409, "conflict")
     assert len(hana.get("/organizations").json()["organizations"]) == 1
 
 
@@ -159,12 +159,12 @@ def test_who_cannot_be_invited(hana: Client, kenji: Client, garden: str, migrate
     for nobody in ("Kenji", "-1", "0", "a@", "@b", "a b@c.d", str(2**63)):
         assert told(invite(hana, garden, nobody)) == (400, "validation_error"), nobody
     for again in ("hana@example.com", "42"):
-        assert told(invite(hana, garden, again)) == (409, "validation_error")
+        assert told(invite(hana, garden, again)) == (409, "conflict")
     for _ in range(2):
         answer = invite(hana, garden, "new@example.com")
-    assert told(answer) == (409, "validation_error")
+    assert told(answer) == (409, "conflict")
     sql(migrated, "INSERT INTO users (github_id, email, access_token) VALUES (90, 'KENJI@example.com', 'x')")
-    assert told(invite(hana, garden, "kenji@example.com")) == (409, "validation_error")
+    assert told(invite(hana, garden, "kenji@example.com")) == (409, "conflict")
 
 
 def test_the_plan_limits_the_members(hana: Client, garden: str) -> None:
@@ -183,7 +183,7 @@ def test_the_last_owner_stays(hana: Client, kenji: Client, garden: str, migrated
         hana.request("DELETE", f"{path}/{me}"),
         hana.post(f"/organizations/{garden}/leave"),
     ):
-        assert told(answer) == (409, "validation_error")
+        assert told(answer) == (409, "conflict")
     assert hana.request("PATCH", f"{path}/{other}", json={"role": "owner"}).json()["role"] == "owner"
     assert hana.post(f"/organizations/{garden}/leave").status_code == 200
     assert kenji.get(f"/organizations/{garden}").json()["organization"]["owner_id"] == other
@@ -238,7 +238,7 @@ def test_a_suspended_member_may_nothing_until_reactivated(
     user = join(migrated, garden, "kenji")
     path = f"/organizations/{garden}/members/{user}"
     assert hana.post(f"{path}/suspend").json()["status"] == "suspended"
-    assert told(hana.post(f"{path}/suspend")) == (409, "validation_error")
+    assert told(hana.post(f"{path}/suspend")) == (409, "conflict")
     assert told(kenji.get(f"/organizations/{garden}")) == (403, "authorization_error")
     assert hana.post(f"{path}/reactivate").json()["status"] == "active"
     assert kenji.get(f"/organizations/{garden}").status_code == 200

@@ -39,18 +39,18 @@ def test_the_plan_limits_the_repositories(hana: Client, garden: str, migrated: s
     first, _second = register(hana, "h/a", garden), register(hana, "h/b", garden)
     third = {"full_name": "h/c", "organization_id": garden}
     refused = hana.post("/repositories", json=third)
-    assert (told(refused), refused.json()["details"]) == ((409, "validation_error"), {"max_repositories": 2})
+    assert (told(refused), refused.json()["details"]) == ((409, "conflict"), {"max_repositories": 2})
     assert hana.request("DELETE", f"/repositories/{first}").json() == {"message": "Repository deactivated"}
     assert hana.post("/repositories", json=third).status_code == 201
     again = hana.post("/repositories", json={"full_name": "h/a", "organization_id": garden})
-    assert told(again) == (409, "validation_error")
+    assert told(again) == (409, "conflict")
 
 
 def test_no_agent_begins_where_it_was_deactivated(hana: Client) -> None:
     repository = register(hana, "h/a")
     ask = {"repository_id": repository, "agent_type": "review"}
     hana.request("DELETE", f"/repositories/{repository}")
-    assert told(hana.post("/agents/execute", json=ask)) == (409, "validation_error")
+    assert told(hana.post("/agents/execute", json=ask)) == (409, "conflict")
     assert (register(hana, "H/A"), hana.get(f"/repositories/{repository}").json()["is_active"]) == (repository, True)
     assert hana.post("/agents/execute", json=ask).status_code == 202
 

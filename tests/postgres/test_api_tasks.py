@@ -50,7 +50,7 @@ def test_each_move_is_made_from_its_states_alone(hana: Client, migrated: str) ->
             if state in allowed:
                 assert (answer.status_code, answer.json()["task"]["status"]) == (200, allowed[state]), (move, state)
             else:
-                assert told(answer) == (409, "validation_error"), (move, state)
+                assert told(answer) == (409, "conflict"), (move, state)
                 assert answer.json()["details"] == {"status": state}
         assert told(hana.post(f"/tasks/{uuid4()}/{move}")) == (404, "not_found")
 
@@ -69,7 +69,7 @@ def test_what_a_move_leaves_behind(hana: Client) -> None:
         None,
     ]
     hana.post(f"{path}/fail")
-    assert told(hana.post(f"{path}/retry")) == (409, "validation_error")
+    assert told(hana.post(f"{path}/retry")) == (409, "conflict")
     path = f"/tasks/{task(hana)}"
     hana.post(f"{path}/start")
     done = hana.post(f"{path}/complete", json={"result": {"files": 3}}).json()["task"]
@@ -80,7 +80,7 @@ def test_what_a_move_leaves_behind(hana: Client) -> None:
 def test_a_change_does_not_pass_the_machine(hana: Client) -> None:
     path = f"/tasks/{task(hana, description='x')}"
     refused = hana.request("PATCH", path, json={"status": "completed", "name": "b"})
-    assert told(refused) == (409, "validation_error")
+    assert told(refused) == (409, "conflict")
     assert hana.get(path).json()["task"]["name"] == "a"
     assert told(hana.request("PATCH", path, json={"status": "bogus"})) == (422, "validation_error")
     changed = hana.request("PATCH", path, json={"status": "running", "description": None, "priority": "P0"})
@@ -101,7 +101,7 @@ def test_a_task_starts_when_what_it_waits_for_is_done(hana: Client) -> None:
     made = hana.post(f"/tasks/{second}/dependencies", json={"depends_on_task_id": first})
     assert (made.status_code, made.json()["name"], made.json()["status"]) == (201, "first", "pending")
     refused = hana.post(f"/tasks/{second}/start")
-    assert (told(refused), refused.json()["details"]) == ((409, "validation_error"), {"waits_for": [first]})
+    assert (told(refused), refused.json()["details"]) == ((409, "conflict"), {"waits_for": [first]})
     for move in ("start", "complete"):
         hana.post(f"/tasks/{first}/{move}")
     assert hana.post(f"/tasks/{second}/start").status_code == 200
@@ -173,7 +173,7 @@ def test_an_execution_s_task_follows_the_execution(hana: Client, migrated: str) 
     execution = str(sql(migrated, insert)[0][0])
     sql(migrated, "UPDATE tasks SET status = 'running', execution_id = %s WHERE id = %s", execution, identity)
     for answer in (hana.post(f"/tasks/{identity}/complete"), hana.request("DELETE", f"/tasks/{identity}")):
-        assert (told(answer), answer.json()["details"]) == ((409, "validation_error"), {"execution_id": execution})
+        assert (told(answer), answer.json()["details"]) == ((409, "conflict"), {"execution_id": execution})
     sql(migrated, "UPDATE agent_executions SET status = 'failed' WHERE id = %s", execution)
     assert hana.request("DELETE", f"/tasks/{identity}").json() == {"message": "Task deleted"}
 

@@ -32,7 +32,7 @@ def test_who_makes_a_team_leads_it(hana: Client, garden: str, migrated: str) -> 
 
 def test_a_slug_is_one_team_s_in_an_organization(hana: Client, garden: str) -> None:
     team(hana, garden)
-    assert told(hana.post(f"/organizations/{garden}/teams", json={"name": "BACKEND"})) == (409, "validation_error")
+    assert told(hana.post(f"/organizations/{garden}/teams", json={"name": "BACKEND"})) == (409, "conflict")
     assert team(hana, organization(hana, "Shed"))
 
 

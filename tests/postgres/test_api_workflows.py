@@ -133,7 +133,7 @@ def test_a_run_is_cancelled(hana: Client, repository_id: str) -> None:
     path = f"/workflows/{stored(hana, repository_id=repository_id)}"
     run = hana.post(f"{path}/execute").json()["run"]["id"]
     assert hana.post(f"{path}/runs/{run}/cancel").json()["status"] == "cancelled"
-    assert told(hana.post(f"{path}/runs/{run}/cancel")) == (409, "validation_error")
+    assert told(hana.post(f"{path}/runs/{run}/cancel")) == (409, "conflict")
     found = hana.get(f"{path}/runs/{run}").json()["run"]
     assert {node["status"] for node in found["nodes"]} == {"cancelled"}
     other = f"/workflows/{stored(hana)}"
@@ -260,7 +260,7 @@ def test_a_workflow_of_another_backend_is_shown_and_not_run(hana: Client, reposi
     path = f"/workflows/{sql(migrated, add)[0][0]}"
     assert hana.get(path).json()["workflow"]["dag_definition"] == {"steps": ["a"]}
     answer = hana.post(f"{path}/execute")
-    assert told(answer) == (409, "validation_error")
+    assert told(answer) == (409, "conflict")
     assert any("nodes" in problem for problem in answer.json()["details"])
     hana.request("PATCH", path, json={"dag_definition": DAG, "is_active": False})
     assert "not active" in hana.post(f"{path}/execute").json()["message"]

@@ -121,7 +121,7 @@ def test_a_body_that_is_not_json(client: Client, body: bytes) -> None:
 
 def test_a_body_that_is_too_large(client: Client) -> None:
     answer = client.post("/auth/mock", content=b" " * 1_100_000, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["error"]) == (413, "validation_error")
+    assert (answer.status_code, answer.json()["error"]) == (413, "payload_too_large")
 
 
 def test_a_database_that_is_down_is_503_and_not_explained(signed_in: Client) -> None:

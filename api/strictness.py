@@ -1,0 +1,60 @@
+"""What a route does not know is refused, not passed over: a misspelt filter would show everything, and a misspelt field
+change nothing.
+
+One dependency of the whole application looks at the query and at what kind of body there is; unknown fields and wrong
+types in a body are the models' (`api.bodies.Body`).
+"""
+
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
+
+from api.errors import ApiError
+from api.permissions import tree
+
+READS = {"GET", "HEAD"}
+NOTHING = {b"", b"{}", b"null"}
+"""Bodies that say nothing: clients send one with any POST."""
+
+
+async def lenient() -> None:
+    """Declares that a route takes whatever stands in its query: somebody else writes it, and may add to it."""
+
+
+Lenient = Depends(lenient)
+
+
+async def strictly(connection: HTTPConnection) -> None:
+    """Raises ApiError 422 for what the route does not know, 415 for a body that is not JSON."""
+    if not isinstance(connection, Request):  # a socket: api/live_socket.py
+        return
+    route: APIRoute = connection.scope["route"]
+    if connection.query_params:
+        refuse_unknown(route, connection)
+    if connection.method not in READS:
+        await refuse_bodies(route, connection)
+
+
+def refuse_unknown(route: APIRoute, request: Request) -> None:
+    parts = [route.dependant, *tree(route.dependant)]
+    known = {field.alias for part in parts for field in part.query_params}
+    if any(part.call is lenient for part in parts):
+        return
+    if unknown := dict.fromkeys(name for name in request.query_params if name not in known):
+        there_are = f"there are {', '.join(sorted(known))}" if known else "this route has none"
+        problems = [{"field": f"query.{name[:100]}", "problem": f"no such parameter; {there_are}"} for name in unknown]
+        raise ApiError("validation_error", f"{len(problems)} problem(s) in the request", status=422, details=problems)
+
+
+async def refuse_bodies(route: APIRoute, request: Request) -> None:
+    body = await request.body()
+    if route.body_field is None:
+        if body.strip() not in NOTHING:
+            raise ApiError("validation_error", "This request takes no body", status=422)
+    elif body and not is_json(request.headers.get("content-type", "")):
+        raise ApiError("unsupported_media_type", "Send the body as JSON, with Content-Type: application/json")
+
+
+def is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
