@@ -1,9 +1,11 @@
 """The API's description, OpenAPI 3.1, as FastAPI derives it from the handlers, and what that cannot say of itself:
-tags, examples, and that every answer that is not a success is a problem (RFC 9457), and has that media type.
+tags, examples, the headers of answers, and that every answer that is not a success is a problem (RFC 9457), and has
+that media type.
 
 It is made when somebody asks for it: a cold start does without it.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,6 +23,21 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
     429: ("rate_limited", "TooMany", "Too many requests; try again in 4 s"),
     503: ("database_error", "Unavailable", "The database does not answer; try again in a moment"),
 }
+HEADERS = {
+    "X-Request-Id": "Leads to the request's lines in the log",
+    "ETag": "The version of what is shown, for If-None-Match and If-Match",
+    "Location": "Where the new row is, relative to this request",
+    "Idempotency-Replayed": "`true`: this request was sent before, and this is what it heard",
+    "X-Next-Cursor": "`cursor` of the next page; absent on the last one",
+    "X-Execution-Status": "The status before the lines were read",
+    "RateLimit-Policy": 'How much one may ask in how many seconds: `"hour";q=1000;w=3600`',
+    "RateLimit": 'What is left, and when all of it is again: `"hour";r=999;t=4`',
+    "X-RateLimit-Limit": "What one may ask in the window",
+    "X-RateLimit-Remaining": "What is left of it",
+    "X-RateLimit-Reset": "Seconds until all of it is there again",
+    "Retry-After": "Seconds to wait",
+}
+RATES = [name for name in HEADERS if "RateLimit" in name]
 TAGS = {
     "health": "Whether the backend can work",
     "auth": "Signing in and out, new tokens, and for which organization one acts",
@@ -89,17 +106,44 @@ def complete(description: dict[str, Any]) -> None:
         "Agents that work on repositories, and the people and organizations they work for."
     )
     parts = description["components"]
+    parts["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()}
     parts["responses"] = {name: answer(status, kind, message) for status, (kind, name, message) in PROBLEMS.items()}
     for name, example in EXAMPLES.items():
         if name in parts["schemas"]:
             parts["schemas"][name]["examples"] = [example]
     for path, item in description["paths"].items():
-        for operation in item.values():
+        for method, operation in item.items():
+            describe_headers(path, method, operation)
             problem = operation["responses"]["default"]
             problem.update(description="A problem", content={PROBLEM: problem["content"]["application/json"]})
             for status in problems_of(path, operation):
                 reference = {"$ref": f"#/components/responses/{PROBLEMS[status][1]}"}
                 operation["responses"].setdefault(str(status), reference)
+
+
+def describe_headers(path: str, method: str, operation: dict[str, Any]) -> None:
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
+    makes, is_logs = "idempotency-key" in names, path.endswith("/logs")
+    given = {
+        "X-Request-Id": True,
+        "ETag": method == "get" or makes or ("if-match" in names and method != "delete"),
+        "Location": makes,
+        "Idempotency-Replayed": makes,
+        "X-Next-Cursor": "cursor" in names,
+        "X-Execution-Status": is_logs,
+        **dict.fromkeys(RATES, is_limited(path, operation)),
+    }
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            answer["headers"] = referred(name for name, applies in given.items() if applies)
+
+
+def referred(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def is_limited(path: str, operation: dict[str, Any]) -> bool:
+    return "security" in operation or "/auth/" in path
 
 
 def problems_of(path: str, operation: dict[str, Any]) -> list[int]:
@@ -116,8 +160,8 @@ def problems_of(path: str, operation: dict[str, Any]) -> list[int]:
         413: has_body,
         415: has_body,
         422: True,
-        429: is_signed or "/auth/" in path,
-        503: is_signed or "/auth/" in path,
+        429: is_limited(path, operation),
+        503: is_limited(path, operation),
     }
     return [status for status, applies in reasons.items() if applies]
 
@@ -127,7 +171,6 @@ def answer(status: int, kind: str, message: str) -> dict[str, Any]:
 
     example = problem(ApiError(kind, message, status=status))  # type: ignore[arg-type]
     shown = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example | {"instance": f"urn:request:{ID}"}}
-    described: dict[str, Any] = {"description": example["title"], "content": {PROBLEM: shown}}
-    if status in (429, 503):
-        described["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
-    return described
+    described = {"description": example["title"], "content": {PROBLEM: shown}}
+    waits = {429: [*RATES, "Retry-After"], 503: ["Retry-After"]}
+    return described | {"headers": referred(["X-Request-Id", *waits.get(status, [])])}

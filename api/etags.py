@@ -1,49 +1,112 @@
 """Versions of what is answered: `ETag`, so that an answer that the caller has already is not sent again (If-None-Match,
-304), and so that nobody overwrites what somebody else has changed meanwhile (If-Match, 412).
+304), and so that nobody changes what somebody else has changed meanwhile (If-Match, 412).
 
 Whatever GET answers in JSON has a tag, the hash of its bytes: a page that asks every few seconds mostly hears that
-nothing has changed. What can be updated carries the row's version (`updated_at`) before it, by `tag`:
+nothing has changed. A row that can be changed carries its version (`updated_at`) before it, by `tag`:
 `"18c2f0a1b2c3d.9f86d081884c7d65"`. If-Match compares the versions, for nothing else can be lost, If-None-Match all.
-If-Match is not demanded (the mission's clients send none): without it, or with `*`, the update is made whatever there
-is. A weak tag (`W/"…"`) never matches there, by RFC 9110 §13.1.1, but does in If-None-Match.
+
+    @router.delete("/{task_id}")
+    def delete_task(task_id: UUID, _access: …, change: Annotated[Change, Depends(Changes("task"))]) -> Done:
+        with change.connection() as connection:
+            tasks.delete(connection, task_id)
+
+Every request that changes or deletes the row of its path takes If-Match with that row's tag; any other that changes
+something refuses one (api/strictness.py). It is not demanded (the mission's clients send none): without it, or with
+`*`, the change is made whatever there is. A weak tag (`W/"…"`) never matches there, by RFC 9110 §13.1.1, but does in
+If-None-Match.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Depends, Header, Response
+from fastapi import Header, Request, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
+from database import versions
+from database.pool import Connection
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 STRONG = re.compile(r'(?<!W/)"([0-9a-f]{1,16})(?:\.[0-9a-f]+)?"')
-T = TypeVar("T")
 
 
-class Versioned(Protocol):
+class Row(Protocol):
+    """Also with `updated_at`, if it can be changed."""
+
     @property
-    def updated_at(self) -> datetime: ...
+    def created_at(self) -> datetime: ...
 
 
-V = TypeVar("V", bound=Versioned)
+R = TypeVar("R", bound=Row)
 
 
-def tag(response: Response, row: V) -> V:
+def tag(response: Response, row: R) -> R:
     """Say which version of the row the answer shows."""
-    response.headers["ETag"] = f'"{(row.updated_at - EPOCH) // MICROSECOND:x}"'
+    changed: datetime = getattr(row, "updated_at", row.created_at)
+    response.headers["ETag"] = f'"{(changed - EPOCH) // MICROSECOND:x}"'
     return row
 
 
-def if_match(if_match: Annotated[str | None, Header(max_length=1000)] = None) -> list[datetime] | None:
-    """The versions that the caller would change, for `updated_at = ANY(…)`; None for whatever there is."""
-    if if_match is None or if_match.strip() == "*":
+@dataclass(frozen=True)
+class Change:
+    """A request that changes the row that its path names. `wanted` are the versions that it would change, None whatever
+    there is."""
+
+    kind: versions.Kind
+    path: Mapping[str, Any]
+    backend: Backend
+    response: Response
+    wanted: list[datetime] | None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """To make the change with. It is taken back if the row had another version; what else refuses it is told
+        first, as if there were no If-Match: whoever may not see the row hears nothing of its versions."""
+        with self.backend.pool.connection() as connection:
+            if self.wanted is None:
+                yield connection
+                return
+            with connection.transaction():
+                found = versions.lock(connection, self.kind, self.path)
+                yield connection
+                if found not in self.wanted:
+                    raise ApiError("precondition_failed", "It has been changed meanwhile; read it again")
+
+    def tag(self, row: R) -> R:
+        """Say which version the row has now."""
+        return tag(self.response, row)
+
+
+class Changes:
+    """The declaration of a route, for `Depends`."""
+
+    def __init__(self, kind: versions.Kind) -> None:
+        self.kind = kind
+
+    def __call__(
+        self,
+        request: Request,
+        response: Response,
+        backend: CurrentBackend,
+        if_match: Annotated[
+            str | None, Header(max_length=1000, description="`ETag` of the row; 412 if it has changed")
+        ] = None,
+    ) -> Change:
+        return Change(self.kind, request.path_params, backend, response, read_tags(if_match))
+
+
+def read_tags(text: str | None) -> list[datetime] | None:
+    if text is None or text.strip() == "*":
         return None
-    return [version for found in STRONG.findall(if_match) for version in read_version(found)]
+    return [version for found in STRONG.findall(text) for version in read_version(found)]
 
 
 def read_version(text: str) -> list[datetime]:
@@ -51,16 +114,6 @@ def read_version(text: str) -> list[datetime]:
         return [EPOCH + int(text, 16) * MICROSECOND]
     except OverflowError:
         return []
-
-
-IfMatch = Annotated[list[datetime] | None, Depends(if_match)]
-
-
-def unchanged(found: T | None) -> T:
-    """What an update gave that was made only if nobody else had changed the row. Raises ApiError 412."""
-    if found is None:
-        raise ApiError("precondition_failed", "It has been changed meanwhile; read it again")
-    return found
 
 
 class ETags:
@@ -94,7 +147,7 @@ def is_tagged(scope: Scope, start: Message) -> bool:
     """JSON that GET answers, and whatever a handler has given a version."""
     headers = Headers(raw=start["headers"])
     is_json = headers.get("content-type", "") == "application/json"
-    return start["status"] in (200, 201) and is_json and (scope["method"] == "GET" or "etag" in headers)
+    return start["status"] in (200, 201, 202) and is_json and (scope["method"] == "GET" or "etag" in headers)
 
 
 def tagged(start: Message, body: Message, known: str) -> Message:

@@ -1,6 +1,6 @@
 """Asking for an agent's work and watching it: one row in the database, and nobody has to be awake to take it.
 
-`Idempotency-Key` makes asking twice safe. A log is read on with `since`, the `sequence` of the last line seen, or as it
+A log is read on with `since`, the `sequence` of the last line seen, or as it
 is written with `Accept: text/event-stream`, or with `wait` (api/streams.py).
 
 Who may: the owner of a repository that belongs to no organization may do everything with it, so a fresh account can
@@ -13,45 +13,44 @@ agents.manage: no role in an organization gives these, for they concern what bel
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi import Request as HttpRequest
 
 from api import PREFIX
 from api.backend import CurrentBackend
 from api.cursors import CurrentPaging, read_cursor
 from api.errors import ApiError
+from api.etags import Change, Changes, tag
 from api.execution_requests import NewExecution
+from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs
 from api.streams import LONGEST_WAIT_S, EventStream, is_wanted, next_page, patience
 from database import executions
 from database.agents import AGENTS, find
 from database.execution_rows import Execution, ExecutionDetail, Filter, ListedExecution, Log, LogLine
-from database.executions import KeyReused, NotGranted, NotPermitted, WrongState
+from database.executions import NotGranted, NotPermitted, WrongState
 
 router = APIRouter(prefix=f"{PREFIX}/agents", tags=["executions"])
 Reads = Annotated[Access, Needs("agents.read", by_statement=True)]
 Executes = Annotated[Access, Needs("agents.execute", by_statement=True)]
 Stops = Annotated[Access, Needs("agents.stop", by_statement=True)]
+Changing = Annotated[Change, Depends(Changes("execution"))]
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 
 
 @router.post("/execute", status_code=202, summary="Ask an agent to work")
-def execute(
-    body: NewExecution,
-    caller: Executes,
-    backend: CurrentBackend,
-    response: Response,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
-) -> Execution:
-    with refusals(), backend.pool.connection() as connection:
-        made = executions.create(connection, caller.user_id, body.request(), key=idempotency_key)
-    if made is None:
-        raise ApiError("not_found", "You have no such repository")
-    response.headers["Location"] = f"executions/{made.id}"  # relative: a gateway may have put a prefix before our path
-    return made
+def execute(body: NewExecution, caller: Executes, creation: CurrentCreation) -> Execution:
+    def create(connection: Any) -> Execution:
+        made = executions.create(connection, caller.user_id, body.request())
+        if made is None:
+            raise ApiError("not_found", "You have no such repository")
+        return made
+
+    with refusals():
+        return creation.once(create, at=lambda made: f"executions/{made.id}")
 
 
 @router.get("/executions", summary="The executions that you asked for, or those of an organization, newest first")
@@ -83,9 +82,9 @@ def list_executions(
 
 
 @router.get("/executions/{execution_id}", summary="One execution, with its input, steps and result")
-def get_execution(execution_id: UUID, caller: Reads, backend: CurrentBackend) -> ExecutionDetail:
+def get_execution(execution_id: UUID, caller: Reads, backend: CurrentBackend, response: Response) -> ExecutionDetail:
     with backend.pool.connection() as connection:
-        return seen(executions.get(connection, caller.user_id, execution_id))
+        return tag(response, seen(executions.get(connection, caller.user_id, execution_id)))
 
 
 @router.get(
@@ -129,17 +128,17 @@ async def get_logs(
     summary="Cancel it: 200 if it was waiting, 202 if it runs and is being stopped, 409 if it has ended",
     responses={200: {"model": Execution}},
 )
-def cancel_execution(execution_id: UUID, caller: Stops, backend: CurrentBackend, response: Response) -> Execution:
-    with refusals("cancelled while it waits or runs"), backend.pool.connection() as connection:
-        moved = seen(executions.cancel(connection, caller.user_id, execution_id))
+def cancel_execution(execution_id: UUID, caller: Stops, change: Changing, response: Response) -> Execution:
+    with refusals("cancelled while it waits or runs"), change.connection() as connection:
+        moved = change.tag(seen(executions.cancel(connection, caller.user_id, execution_id)))
     response.status_code = 200 if moved.status == "cancelled" else 202
     return moved
 
 
 @router.post("/executions/{execution_id}/retry", status_code=202, summary="Try a failed one again")
-def retry_execution(execution_id: UUID, caller: Executes, backend: CurrentBackend) -> Execution:
-    with refusals("tried again once it has failed"), backend.pool.connection() as connection:
-        return seen(executions.retry(connection, caller.user_id, execution_id))
+def retry_execution(execution_id: UUID, caller: Executes, change: Changing) -> Execution:
+    with refusals("tried again once it has failed"), change.connection() as connection:
+        return change.tag(seen(executions.retry(connection, caller.user_id, execution_id)))
 
 
 def known_agent(name: str) -> str:
@@ -173,6 +172,3 @@ def refusals(rule: str = "") -> Iterator[None]:
     except WrongState as status:
         text = f"This execution is {status}; it can only be {rule}"
         raise ApiError("conflict", text, details={"status": str(status)}) from None
-    except KeyReused:
-        text = "This Idempotency-Key was used for another request"
-        raise ApiError("idempotency_key_reused", text) from None

@@ -2,8 +2,9 @@
 
     @router.post("", status_code=201)
     def create_task(body: NewTask, access: …, creation: CurrentCreation) -> Task:
-        return creation.once(lambda connection: tasks.create(connection, access.user_id, body))
+        return creation.once(lambda connection: tasks.create(connection, access.user_id, body), show=OneTask)
 
+The answer has the new row's `ETag` and `Location`, which is relative: a gateway may have put a prefix before our path.
 The key is the user's own. The same key with another request (route, query or body) is 422; the answer to a repeated
 request says `Idempotency-Replayed: true`. Without a key the work is done, in one transaction too.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, overload
 
 import psycopg
 from fastapi import Depends, Header, Request, Response
@@ -22,6 +23,7 @@ from pydantic import TypeAdapter
 
 from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
+from api.etags import R, tag
 from api.permissions import CurrentCaller
 from database import idempotency
 from database.idempotency import KeyReused
@@ -40,15 +42,29 @@ class Creation:
     claim: idempotency.Request | None
     response: Response
     status: int
+    collection: str
 
-    def once(self, make: Callable[[Connection], T]) -> T:
-        """What `make` gives, or gave before. It is called in a transaction, with its connection."""
+    @overload
+    def once(self, make: Callable[[Connection], R], *, at: Callable[[R], str] | None = None) -> R: ...
+    @overload
+    def once(
+        self, make: Callable[[Connection], R], *, show: Callable[[R], T], at: Callable[[R], str] | None = None
+    ) -> T: ...
+    def once(
+        self, make: Callable[[Connection], Any], *, show: Any = None, at: Callable[[Any], str] | None = None
+    ) -> Any:
+        """The row that `make` gives, or gave before, as `show` shows it. It is called in a transaction, with its
+        connection. `at` is the row's place beside this request's path; without it, its id below that."""
+
+        def work(connection: Connection) -> Any:
+            row = tag(self.response, make(connection))
+            self.response.headers["Location"] = at(row) if at else f"{self.collection}/{row.id}"
+            return show(row) if show else row
+
         with self.backend.pool.connection() as connection, connection.transaction():
-            if self.claim is None:
-                return make(connection)
-            return cast(T, self._keyed(connection, self.claim, make))
+            return self._keyed(connection, self.claim, work) if self.claim else work(connection)
 
-    def _keyed(self, connection: Connection, claim: idempotency.Request, make: Callable[[Connection], T]) -> Response:
+    def _keyed(self, connection: Connection, claim: idempotency.Request, make: Callable[[Connection], Any]) -> Response:
         try:
             known = idempotency.claim(connection, claim)
         except psycopg.errors.ForeignKeyViolation:
@@ -75,7 +91,8 @@ async def creation(
     claim = None
     if idempotency_key is not None:
         claim = idempotency.Request(caller.user_id, idempotency_key, fingerprint(request, await request.body()))
-    return Creation(backend, claim, response, request.scope["route"].status_code or 200)
+    route, collection = request.scope["route"], request.url.path.rpartition("/")[2]
+    return Creation(backend, claim, response, route.status_code or 200, collection)
 
 
 CurrentCreation = Annotated[Creation, Depends(creation)]

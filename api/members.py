@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from api import PREFIX
 from api.backend import CurrentBackend
 from api.bodies import Body, Done, Id
 from api.cursors import CurrentPaging, read_cursor
+from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, CurrentCaller, Needs
 from database import members
@@ -20,6 +21,7 @@ from database.members import ListedMember, Member, PendingInvitation, Role
 router = APIRouter(prefix=f"{PREFIX}/organizations/{{organization_id}}", tags=["members"])
 Reads = Annotated[Access, Needs("organization.members.read")]
 Manages = Annotated[Access, Needs("organization.members.manage")]
+Changing = Annotated[Change, Depends(Changes("member"))]
 
 
 class NewMember(Body):
@@ -59,40 +61,52 @@ def invite_member(
     organization_id: UUID, body: NewMember, access: Manages, creation: CurrentCreation
 ) -> Member | PendingInvitation:
     return creation.once(
-        lambda connection: members.invite(connection, access.user_id, organization_id, body.identifier, body.role)
+        lambda connection: members.invite(connection, access.user_id, organization_id, body.identifier, body.role),
+        at=lambda made: f"members/{made.user_id}" if isinstance(made, Member) else f"invitations/{made.id}",
     )
 
 
-@router.patch("/members/{user_id}", summary="Change a member's role; about owners only owners decide")
-def change_role(
-    organization_id: UUID, user_id: UUID, body: NewRole, access: Manages, backend: CurrentBackend
-) -> Member:
+@router.get("/members/{user_id}", summary="One member, or who is invited")
+def get_member(
+    organization_id: UUID, user_id: UUID, _access: Reads, backend: CurrentBackend, response: Response
+) -> ListedMember:
     with backend.pool.connection() as connection:
-        return members.change_role(connection, access.user_id, organization_id, user_id, body.role)
+        return tag(response, members.listed(connection, organization_id, user_id))
+
+
+@router.patch("/members/{user_id}", summary="Change a member's role; about owners only owners decide")
+def change_role(organization_id: UUID, user_id: UUID, body: NewRole, access: Manages, change: Changing) -> Member:
+    with change.connection() as connection:
+        return change.tag(members.change_role(connection, access.user_id, organization_id, user_id, body.role))
 
 
 @router.delete("/members/{user_id}", summary="Remove a member, who leaves the teams too, or take an invitation back")
-def remove_member(organization_id: UUID, user_id: UUID, access: Manages, backend: CurrentBackend) -> Done:
-    with backend.pool.connection() as connection:
+def remove_member(organization_id: UUID, user_id: UUID, access: Manages, change: Changing) -> Done:
+    with change.connection() as connection:
         members.remove(connection, access.user_id, organization_id, user_id)
     return Done("Member removed")
 
 
 @router.post("/members/{user_id}/suspend", summary="Take a member's permissions for a while")
-def suspend_member(organization_id: UUID, user_id: UUID, access: Manages, backend: CurrentBackend) -> Member:
-    with backend.pool.connection() as connection:
-        return members.suspend(connection, access.user_id, organization_id, user_id)
+def suspend_member(organization_id: UUID, user_id: UUID, access: Manages, change: Changing) -> Member:
+    with change.connection() as connection:
+        return change.tag(members.suspend(connection, access.user_id, organization_id, user_id))
 
 
 @router.post("/members/{user_id}/reactivate", summary="Give a suspended member the permissions back")
-def reactivate_member(organization_id: UUID, user_id: UUID, access: Manages, backend: CurrentBackend) -> Member:
-    with backend.pool.connection() as connection:
-        return members.reactivate(connection, access.user_id, organization_id, user_id)
+def reactivate_member(organization_id: UUID, user_id: UUID, access: Manages, change: Changing) -> Member:
+    with change.connection() as connection:
+        return change.tag(members.reactivate(connection, access.user_id, organization_id, user_id))
 
 
 @router.post("/transfer", summary="Make another member the owner and yourself an admin")
-def transfer_organization(organization_id: UUID, body: NewOwner, access: Manages, backend: CurrentBackend) -> Member:
-    with backend.pool.connection() as connection:
+def transfer_organization(
+    organization_id: UUID,
+    body: NewOwner,
+    access: Manages,
+    change: Annotated[Change, Depends(Changes("organization"))],
+) -> Member:
+    with change.connection() as connection:
         return members.transfer(connection, access.user_id, organization_id, body.user_id)
 
 
@@ -102,9 +116,22 @@ def list_pending(organization_id: UUID, _access: Manages, backend: CurrentBacken
         return PendingInvitations(members.invitations(connection, organization_id))
 
 
-@router.delete("/invitations/{invitation_id}", summary="Take such an invitation back")
-def withdraw_invitation(organization_id: UUID, invitation_id: UUID, _access: Manages, backend: CurrentBackend) -> Done:
+@router.get("/invitations/{invitation_id}", summary="One such invitation")
+def get_pending(
+    organization_id: UUID, invitation_id: UUID, _access: Manages, backend: CurrentBackend, response: Response
+) -> PendingInvitation:
     with backend.pool.connection() as connection:
+        return tag(response, members.invitation(connection, organization_id, invitation_id))
+
+
+@router.delete("/invitations/{invitation_id}", summary="Take such an invitation back")
+def withdraw_invitation(
+    organization_id: UUID,
+    invitation_id: UUID,
+    _access: Manages,
+    change: Annotated[Change, Depends(Changes("invitation"))],
+) -> Done:
+    with change.connection() as connection:
         members.withdraw(connection, organization_id, invitation_id)
     return Done("Invitation withdrawn")
 

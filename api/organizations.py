@@ -4,20 +4,21 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
 from api.bodies import Body, Description, Done, Name, Object, changes, not_null
 from api.cursors import CurrentPaging
-from api.etags import IfMatch, tag, unchanged
+from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, CurrentCaller, Needs
 from database import organizations
 from database.organizations import Membership, Organization
 
 router = APIRouter(prefix=f"{PREFIX}/organizations", tags=["organizations"])
+Changing = Annotated[Change, Depends(Changes("organization"))]
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://\S+$")]
 
 
@@ -63,7 +64,9 @@ def list_organizations(caller: CurrentCaller, backend: CurrentBackend, paging: C
 @router.post("", status_code=201, summary="Make an organization, whose owner you are")
 def create_organization(body: NewOrganization, caller: CurrentCaller, creation: CurrentCreation) -> OneOrganization:
     given: dict[str, Any] = body.model_dump()
-    return creation.once(lambda connection: OneOrganization(organizations.create(connection, caller.user_id, **given)))
+    return creation.once(
+        lambda connection: organizations.create(connection, caller.user_id, **given), show=OneOrganization
+    )
 
 
 @router.get("/{organization_id}", summary="One organization, with your role in it")
@@ -82,19 +85,17 @@ def update_organization(
     organization_id: UUID,
     body: OrganizationChanges,
     access: Annotated[Access, Needs("organization.update")],
-    backend: CurrentBackend,
-    response: Response,
-    versions: IfMatch,
+    change: Changing,
 ) -> OneOrganization:
-    with backend.pool.connection() as connection:
-        changed = organizations.update(connection, access.user_id, organization_id, changes(body), versions=versions)
-    return OneOrganization(tag(response, unchanged(changed)))
+    with change.connection() as connection:
+        changed = organizations.update(connection, access.user_id, organization_id, changes(body))
+        return OneOrganization(change.tag(changed))
 
 
 @router.delete("/{organization_id}", summary="Delete an organization: nobody sees it or anything in it any more")
 def delete_organization(
-    organization_id: UUID, _access: Annotated[Access, Needs("organization.delete")], backend: CurrentBackend
+    organization_id: UUID, _access: Annotated[Access, Needs("organization.delete")], change: Changing
 ) -> Done:
-    with backend.pool.connection() as connection:
+    with change.connection() as connection:
         organizations.deactivate(connection, organization_id)
     return Done("Organization deleted")

@@ -12,13 +12,14 @@ from api.backend import CurrentBackend
 from api.bodies import Body, Done, Id, changes, not_null
 from api.cursors import Paging
 from api.errors import ApiError
-from api.etags import IfMatch, tag, unchanged
+from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs, demand
 from database import repositories
 from database.repositories import Repository
 
 router = APIRouter(prefix=f"{PREFIX}/repositories", tags=["repositories"])
+Changing = Annotated[Change, Depends(Changes("repository"))]
 FULL_NAME = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 """GitHub's own rule: an account of letters, digits and single hyphens, a name that is not `.` or `..`."""
 
@@ -103,23 +104,20 @@ def update_repository(
     repository_id: UUID,
     body: RepositoryChanges,
     access: Annotated[Access, Needs("repositories.write", on="repository")],
-    backend: CurrentBackend,
-    response: Response,
-    versions: IfMatch,
+    change: Changing,
 ) -> Repository:
-    with backend.pool.connection() as connection:
+    with change.connection() as connection:
         if "team_id" in body.model_fields_set:
             demand(connection, access.user_id, "repositories.manage", "repository", repository_id)
-        changed = repositories.update(connection, repository_id, changes(body), versions=versions)
-    return tag(response, unchanged(changed))
+        return change.tag(repositories.update(connection, repository_id, changes(body)))
 
 
 @router.delete("/{repository_id}", summary="Deactivate a repository: no agent begins to work there any more")
 def deactivate_repository(
     repository_id: UUID,
     _access: Annotated[Access, Needs("repositories.delete", on="repository")],
-    backend: CurrentBackend,
+    change: Changing,
 ) -> Done:
-    with backend.pool.connection() as connection:
+    with change.connection() as connection:
         repositories.deactivate(connection, repository_id)
     return Done("Repository deactivated")

@@ -1,8 +1,8 @@
 """What a route does not know is refused, not passed over: a misspelt filter would show everything, and a misspelt field
-change nothing.
+change nothing; a condition that nobody looks at protects nothing.
 
-One dependency of the whole application looks at the query and at what kind of body there is; unknown fields and wrong
-types in a body are the models' (`api.bodies.Body`).
+One dependency of the whole application looks at the query, at what kind of body there is and at If-Match; unknown
+fields and wrong types in a body are the models' (`api.bodies.Body`).
 """
 
 from fastapi import Depends, Request
@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from api.errors import ApiError
+from api.etags import Changes
 from api.permissions import tree
 
 READS = {"GET", "HEAD"}
@@ -25,7 +26,8 @@ Lenient = Depends(lenient)
 
 
 async def strictly(connection: HTTPConnection) -> None:
-    """Raises ApiError 422 for what the route does not know, 415 for a body that is not JSON."""
+    """Raises ApiError: 422 for what the route does not know, 415 for a body that is not JSON, 412 for a tag of a row
+    that the request does not change."""
     if not isinstance(connection, Request):  # a socket: api/live_socket.py
         return
     route: APIRoute = connection.scope["route"]
@@ -33,6 +35,7 @@ async def strictly(connection: HTTPConnection) -> None:
         refuse_unknown(route, connection)
     if connection.method not in READS:
         await refuse_bodies(route, connection)
+        refuse_conditions(route, connection)
 
 
 def refuse_unknown(route: APIRoute, request: Request) -> None:
@@ -53,6 +56,12 @@ async def refuse_bodies(route: APIRoute, request: Request) -> None:
             raise ApiError("validation_error", "This request takes no body", status=422)
     elif body and not is_json(request.headers.get("content-type", "")):
         raise ApiError("unsupported_media_type", "Send the body as JSON, with Content-Type: application/json")
+
+
+def refuse_conditions(route: APIRoute, request: Request) -> None:
+    given = request.headers.get("if-match", "*").strip() != "*"
+    if given and not any(isinstance(part.call, Changes) for part in tree(route.dependant)):
+        raise ApiError("precondition_failed", "This request changes no row that has a tag: leave out If-Match")
 
 
 def is_json(content_type: str) -> bool:

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, JsonValue, field_validator
 
 from api import PREFIX
-from api.backend import Backend, CurrentBackend
+from api.backend import CurrentBackend
 from api.bodies import AgentName, Body, Description, Done, Id, Name, Object, changes, not_null, small
-from api.etags import IfMatch, tag, unchanged
+from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs, demand
 from database import tasks
@@ -24,6 +24,7 @@ router = APIRouter(prefix=f"{PREFIX}/tasks", tags=["tasks"])
 Reads = Annotated[Access, Needs("tasks.read")]
 ReadsOne = Annotated[Access, Needs("tasks.read", on="task")]
 UpdatesOne = Annotated[Access, Needs("tasks.update", on="task")]
+Changing = Annotated[Change, Depends(Changes("task"))]
 DEEPEST_PAGE = 10_000
 
 
@@ -116,12 +117,12 @@ def list_tasks(
 def create_task(
     body: NewTask, access: Annotated[Access, Needs("tasks.create", by_statement=True)], creation: CurrentCreation
 ) -> OneTask:
-    def create(connection: Any) -> OneTask:
+    def create(connection: Any) -> Task:
         if body.repository_id:
             demand(connection, access.user_id, "tasks.create", "repository", body.repository_id)
-        return OneTask(tasks.create(connection, access.user_id, body.model_dump()))
+        return tasks.create(connection, access.user_id, body.model_dump())
 
-    return creation.once(create)
+    return creation.once(create, show=OneTask)
 
 
 @router.get("/stats", summary="How many tasks are in which state")
@@ -137,58 +138,46 @@ def get_task(task_id: UUID, _access: ReadsOne, backend: CurrentBackend, response
 
 
 @router.patch("/{task_id}", summary="Change a task")
-def update_task(
-    task_id: UUID,
-    body: TaskChanges,
-    _access: UpdatesOne,
-    backend: CurrentBackend,
-    response: Response,
-    versions: IfMatch,
-) -> OneTask:
-    with backend.pool.connection() as connection:
-        changed = tasks.update(connection, task_id, changes(body), versions=versions)
-    return OneTask(tag(response, unchanged(changed)))
+def update_task(task_id: UUID, body: TaskChanges, _access: UpdatesOne, change: Changing) -> OneTask:
+    with change.connection() as connection:
+        return OneTask(change.tag(tasks.update(connection, task_id, changes(body))))
 
 
 @router.delete("/{task_id}", summary="Delete a task")
-def delete_task(
-    task_id: UUID, _access: Annotated[Access, Needs("tasks.delete", on="task")], backend: CurrentBackend
-) -> Done:
-    with backend.pool.connection() as connection:
+def delete_task(task_id: UUID, _access: Annotated[Access, Needs("tasks.delete", on="task")], change: Changing) -> Done:
+    with change.connection() as connection:
         tasks.delete(connection, task_id)
     return Done("Task deleted")
 
 
 @router.post("/{task_id}/start", summary="pending → running, when what it depends on is done")
-def start_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> OneTask:
-    return moved(backend, task_id, "start")
+def start_task(task_id: UUID, _access: UpdatesOne, change: Changing) -> OneTask:
+    return moved(change, task_id, "start")
 
 
 @router.post("/{task_id}/complete", summary="running → completed, with a result")
-def complete_task(
-    task_id: UUID, _access: UpdatesOne, backend: CurrentBackend, body: Completed | None = None
-) -> OneTask:
-    return moved(backend, task_id, "complete", result=body and body.result)
+def complete_task(task_id: UUID, _access: UpdatesOne, change: Changing, body: Completed | None = None) -> OneTask:
+    return moved(change, task_id, "complete", result=body and body.result)
 
 
 @router.post("/{task_id}/fail", summary="pending or running → failed, with the reason")
-def fail_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend, body: Failed | None = None) -> OneTask:
-    return moved(backend, task_id, "fail", error_message=body and body.error_message)
+def fail_task(task_id: UUID, _access: UpdatesOne, change: Changing, body: Failed | None = None) -> OneTask:
+    return moved(change, task_id, "fail", error_message=body and body.error_message)
 
 
 @router.post("/{task_id}/cancel", summary="pending or running → cancelled")
-def cancel_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> OneTask:
-    return moved(backend, task_id, "cancel")
+def cancel_task(task_id: UUID, _access: UpdatesOne, change: Changing) -> OneTask:
+    return moved(change, task_id, "cancel")
 
 
 @router.post("/{task_id}/retry", summary="failed → pending, as often as max_retries says")
-def retry_task(task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> OneTask:
-    return moved(backend, task_id, "retry")
+def retry_task(task_id: UUID, _access: UpdatesOne, change: Changing) -> OneTask:
+    return moved(change, task_id, "retry")
 
 
-def moved(backend: Backend, task_id: UUID, how: Move, **given: Any) -> OneTask:
-    with backend.pool.connection() as connection:
-        return OneTask(tasks.move(connection, task_id, how, **given))
+def moved(change: Change, task_id: UUID, how: Move, **given: Any) -> OneTask:
+    with change.connection() as connection:
+        return OneTask(change.tag(tasks.move(connection, task_id, how, **given)))
 
 
 @router.get("/{task_id}/dependencies", summary="What a task waits for")
@@ -203,11 +192,24 @@ def add_dependency(task_id: UUID, body: NewDependency, access: UpdatesOne, creat
         demand(connection, access.user_id, "tasks.read", "task", body.depends_on_task_id)
         return tasks.add_dependency(connection, task_id, body.depends_on_task_id, body.dependency_type)
 
-    return creation.once(add)
+    return creation.once(add, at=lambda made: f"dependencies/{made.depends_on_task_id}")
+
+
+@router.get("/{task_id}/dependencies/{depends_on_task_id}", summary="One that a task waits for")
+def get_dependency(
+    task_id: UUID, depends_on_task_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response
+) -> Dependency:
+    with backend.pool.connection() as connection:
+        return tag(response, tasks.dependency(connection, task_id, depends_on_task_id))
 
 
 @router.delete("/{task_id}/dependencies/{depends_on_task_id}", summary="Let a task not wait for another one any more")
-def remove_dependency(task_id: UUID, depends_on_task_id: UUID, _access: UpdatesOne, backend: CurrentBackend) -> Done:
-    with backend.pool.connection() as connection:
+def remove_dependency(
+    task_id: UUID,
+    depends_on_task_id: UUID,
+    _access: UpdatesOne,
+    change: Annotated[Change, Depends(Changes("dependency"))],
+) -> Done:
+    with change.connection() as connection:
         tasks.remove_dependency(connection, task_id, depends_on_task_id)
     return Done("Dependency removed")

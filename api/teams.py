@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
 from api.bodies import Body, Description, Done, Id, Name, Object, changes, not_null
 from api.cursors import CurrentPaging, read_cursor
-from api.etags import IfMatch, tag, unchanged
+from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs
 from database import teams
@@ -20,6 +20,7 @@ from database.teams import ListedTeamMember, Place, Team, TeamMember, TeamRole
 router = APIRouter(prefix=f"{PREFIX}/organizations/{{organization_id}}/teams", tags=["teams"])
 Reads = Annotated[Access, Needs("teams.read")]
 Updates = Annotated[Access, Needs("teams.update")]
+Changing = Annotated[Change, Depends(Changes("team"))]
 
 
 class NewTeam(Body):
@@ -77,7 +78,7 @@ def create_team(
 ) -> OneTeam:
     given: dict[str, Any] = body.model_dump()
     return creation.once(
-        lambda connection: OneTeam(teams.create(Place(connection, access.user_id, organization_id), **given))
+        lambda connection: teams.create(Place(connection, access.user_id, organization_id), **given), show=OneTeam
     )
 
 
@@ -90,27 +91,18 @@ def get_team(
 
 
 @router.patch("/{team_id}", summary="Change a team: those who manage teams, and who leads it")
-def update_team(
-    organization_id: UUID,
-    team_id: UUID,
-    body: TeamChanges,
-    access: Updates,
-    backend: CurrentBackend,
-    response: Response,
-    versions: IfMatch,
-) -> OneTeam:
-    with backend.pool.connection() as connection:
+def update_team(organization_id: UUID, team_id: UUID, body: TeamChanges, access: Updates, change: Changing) -> OneTeam:
+    with change.connection() as connection:
         place = Place(connection, access.user_id, organization_id)
         teams.demand(place, team_id, "teams.update")
-        changed = teams.update(place, team_id, changes(body), versions=versions)
-    return OneTeam(tag(response, unchanged(changed)))
+        return OneTeam(change.tag(teams.update(place, team_id, changes(body))))
 
 
 @router.delete("/{team_id}", summary="Delete a team")
 def delete_team(
-    organization_id: UUID, team_id: UUID, access: Annotated[Access, Needs("teams.delete")], backend: CurrentBackend
+    organization_id: UUID, team_id: UUID, access: Annotated[Access, Needs("teams.delete")], change: Changing
 ) -> Done:
-    with backend.pool.connection() as connection:
+    with change.connection() as connection:
         place = Place(connection, access.user_id, organization_id)
         teams.demand(place, team_id, "teams.delete")
         teams.delete(place, team_id)
@@ -137,14 +129,28 @@ def add_team_member(
         teams.demand(place, team_id, "teams.update")
         return teams.add(place, team_id, body.user_id, body.role)
 
-    return creation.once(add)
+    return creation.once(add, at=lambda made: f"members/{made.user_id}")
+
+
+@router.get("/{team_id}/members/{user_id}", summary="One who is in the team")
+def get_team_member(
+    organization_id: UUID, team_id: UUID, user_id: UUID, access: Reads, backend: CurrentBackend, response: Response
+) -> ListedTeamMember:
+    with backend.pool.connection() as connection:
+        place = Place(connection, access.user_id, organization_id)
+        teams.get(place, team_id)
+        return tag(response, teams.member(place, team_id, user_id))
 
 
 @router.delete("/{team_id}/members/{user_id}", summary="Take somebody out of the team")
 def remove_team_member(
-    organization_id: UUID, team_id: UUID, user_id: UUID, access: Updates, backend: CurrentBackend
+    organization_id: UUID,
+    team_id: UUID,
+    user_id: UUID,
+    access: Updates,
+    change: Annotated[Change, Depends(Changes("team_member"))],
 ) -> Done:
-    with backend.pool.connection() as connection:
+    with change.connection() as connection:
         place = Place(connection, access.user_id, organization_id)
         teams.demand(place, team_id, "teams.update")
         teams.remove(place, team_id, user_id)

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
 from api.bodies import Body, Description, Done, Id, Name, changes, not_null
 from api.cursors import CurrentPaging, read_cursor
-from api.etags import IfMatch, tag, unchanged
+from api.etags import Change, Changes, tag
 from api.executions import refusals
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs, demand
 from database import workflows
-from database.execution_rows import Execution
 from database.tasks import Priority
 from database.workflow_models import Dag
 from database.workflows import Order, Run, RunDetail, Workflow
@@ -28,6 +27,7 @@ router = APIRouter(prefix=f"{PREFIX}/workflows", tags=["workflows"])
 Reads = Annotated[Access, Needs("workflows.read")]
 ReadsOne = Annotated[Access, Needs("workflows.read", on="workflow")]
 ExecutesOne = Annotated[Access, Needs("workflows.execute", on="workflow")]
+Changing = Annotated[Change, Depends(Changes("workflow"))]
 
 
 class NewWorkflow(Body):
@@ -65,23 +65,8 @@ class Workflows:
 
 
 @dataclass(frozen=True)
-class OneWorkflow:
-    workflow: Workflow
-
-
-@dataclass(frozen=True)
 class Runs:
     runs: list[Run]
-
-
-@dataclass(frozen=True)
-class OneRun:
-    run: Run
-
-
-@dataclass(frozen=True)
-class OneRunDetail:
-    run: RunDetail
 
 
 @router.get("", summary="Workflows, newest first")
@@ -101,12 +86,12 @@ def create_workflow(
     body: NewWorkflow,
     access: Annotated[Access, Needs("workflows.create", by_statement=True)],
     creation: CurrentCreation,
-) -> OneWorkflow:
-    def create(connection: Any) -> OneWorkflow:
+) -> Workflow:
+    def create(connection: Any) -> Workflow:
         if body.repository_id:
             demand(connection, access.user_id, "workflows.create", "repository", body.repository_id)
         given = {**body.model_dump(), "dag_definition": stored(body.dag_definition)}
-        return OneWorkflow(workflows.create(connection, access.user_id, given))
+        return workflows.create(connection, access.user_id, given)
 
     return creation.once(create)
 
@@ -117,9 +102,9 @@ def stored(dag: Dag) -> dict[str, Any]:
 
 
 @router.get("/{workflow_id}", summary="One workflow, with its graph")
-def get_workflow(workflow_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response) -> OneWorkflow:
+def get_workflow(workflow_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response) -> Workflow:
     with backend.pool.connection() as connection:
-        return OneWorkflow(tag(response, workflows.get(connection, workflow_id)))
+        return tag(response, workflows.get(connection, workflow_id))
 
 
 @router.patch("/{workflow_id}", summary="Change a workflow; what runs goes on as it began")
@@ -127,21 +112,18 @@ def update_workflow(
     workflow_id: UUID,
     body: WorkflowChanges,
     _access: Annotated[Access, Needs("workflows.update", on="workflow")],
-    backend: CurrentBackend,
-    response: Response,
-    versions: IfMatch,
-) -> OneWorkflow:
+    change: Changing,
+) -> Workflow:
     given = changes(body) | ({"dag_definition": stored(body.dag_definition)} if body.dag_definition else {})
-    with backend.pool.connection() as connection:
-        changed = workflows.update(connection, workflow_id, given, versions=versions)
-    return OneWorkflow(tag(response, unchanged(changed)))
+    with change.connection() as connection:
+        return change.tag(workflows.update(connection, workflow_id, given))
 
 
 @router.delete("/{workflow_id}", summary="Delete a workflow of which nothing runs")
 def delete_workflow(
-    workflow_id: UUID, _access: Annotated[Access, Needs("workflows.delete", on="workflow")], backend: CurrentBackend
+    workflow_id: UUID, _access: Annotated[Access, Needs("workflows.delete", on="workflow")], change: Changing
 ) -> Done:
-    with backend.pool.connection() as connection:
+    with change.connection() as connection:
         workflows.delete(connection, workflow_id)
     return Done("Workflow deleted")
 
@@ -149,11 +131,12 @@ def delete_workflow(
 @router.post("/{workflow_id}/execute", status_code=202, summary="Run a workflow")
 def execute_workflow(
     workflow_id: UUID, access: ExecutesOne, creation: CurrentCreation, body: NewRun | None = None
-) -> OneRun:
+) -> Run:
     order = Order(**(body or NewRun()).model_dump())
     with refusals():
         return creation.once(
-            lambda connection: OneRun(workflows.execute(connection, access.user_id, workflow_id, order))
+            lambda connection: workflows.execute(connection, access.user_id, workflow_id, order),
+            at=lambda run: f"runs/{run.id}",
         )
 
 
@@ -165,12 +148,16 @@ def list_runs(workflow_id: UUID, _access: ReadsOne, backend: CurrentBackend, pag
 
 
 @router.get("/{workflow_id}/runs/{run_id}", summary="One run, with the state of each node")
-def get_run(workflow_id: UUID, run_id: UUID, _access: ReadsOne, backend: CurrentBackend) -> OneRunDetail:
+def get_run(
+    workflow_id: UUID, run_id: UUID, _access: ReadsOne, backend: CurrentBackend, response: Response
+) -> RunDetail:
     with backend.pool.connection() as connection:
-        return OneRunDetail(workflows.run(connection, workflow_id, run_id))
+        return tag(response, workflows.run(connection, workflow_id, run_id))
 
 
 @router.post("/{workflow_id}/runs/{run_id}/cancel", status_code=202, summary="Cancel a run and all that it started")
-def cancel_run(workflow_id: UUID, run_id: UUID, access: ExecutesOne, backend: CurrentBackend) -> Execution:
-    with refusals("cancelled while it waits or runs"), backend.pool.connection() as connection:
-        return workflows.cancel(connection, access.user_id, workflow_id, run_id)
+def cancel_run(
+    workflow_id: UUID, run_id: UUID, access: ExecutesOne, change: Annotated[Change, Depends(Changes("run"))]
+) -> RunDetail:
+    with refusals("cancelled while it waits or runs"), change.connection() as connection:
+        return change.tag(workflows.cancel(connection, access.user_id, workflow_id, run_id))

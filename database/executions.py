@@ -43,10 +43,6 @@ SCANNED = 10_000
 Connection = psycopg.Connection[Any]
 
 
-class KeyReused(Exception):
-    """The idempotency key belongs to an earlier, different request of this user."""
-
-
 class NotPermitted(Exception):
     """The user sees it and may not do this with it. The message is the permission that is missing."""
 
@@ -59,15 +55,11 @@ class WrongState(Exception):
     """The execution is past this, or not there yet. The message is its status."""
 
 
-def create(connection: Connection, user_id: UUID, request: Request, *, key: str | None = None) -> Execution | None:
-    """Write the request down; None if the user sees no such repository.
-
-    With a key the second call of the same request returns the first one's row; another request raises `KeyReused`.
-    Raises `NotPermitted`, and `Conflict` if the repository was deactivated.
-    """
+def create(connection: Connection, user_id: UUID, request: Request) -> Execution | None:
+    """Write the request down; None if the user sees no such repository. Raises `NotPermitted`, and `Conflict` if the
+    repository was deactivated."""
     values = asdict(request) | {
         "user_id": user_id,
-        "key": key,
         "grant": (grant := grant_of(request.agent_type)),
         "options": Jsonb(request.options),
         "input": Jsonb(request.input),
@@ -75,11 +67,6 @@ def create(connection: Connection, user_id: UUID, request: Request, *, key: str 
     with connection.cursor(row_factory=class_row(Execution)) as cursor:
         if made := cursor.execute(SQL["create"], values).fetchone():
             return made
-        earlier = key and cursor.execute(SQL["find_by_key"], values).fetchone()
-    if earlier:
-        if connection.execute(SQL["is_same_request"], values).fetchone() != (True,):
-            raise KeyReused
-        return earlier if standing(connection, user_id, earlier.id, "agents.read") else None
     if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
         if connection.execute(SQL["is_inactive"], values).fetchone() == (True,):
             raise Conflict("This repository was deactivated; register it again")

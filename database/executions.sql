@@ -1,34 +1,19 @@
 -- create --
--- Nothing is returned if the user may not execute agents on the repository, or has used this key before.
+-- Nothing is returned if the user may not execute agents on the repository.
 -- A repository without an organization is its owner's; in an organization the roles of has_permission decide.
 -- What concerns the whole installation is granted to accounts.
 INSERT INTO agent_executions
-    (user_id, repository_id, agent_type, issue_number, status, priority, options, input, idempotency_key, max_attempts)
-SELECT %(user_id)s, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s, %(key)s,
+    (user_id, repository_id, agent_type, issue_number, status, priority, options, input, max_attempts)
+SELECT %(user_id)s, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s,
     %(max_attempts)s
 FROM repositories
 WHERE id = %(repository_id)s AND is_active IS NOT FALSE
     AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
     AND (%(grant)s::text IS NULL OR is_granted(%(user_id)s, %(grant)s::text))
-ON CONFLICT DO NOTHING
 RETURNING
     id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
     quality_score, pr_number, error_message, created_at, updated_at;
-
--- find_by_key --
-SELECT
-    id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
-    quality_score, pr_number, error_message, created_at, updated_at
-FROM agent_executions
-WHERE user_id = %(user_id)s AND idempotency_key = %(key)s;
-
--- is_same_request --
-SELECT repository_id = %(repository_id)s AND agent_type = %(agent_type)s AND priority = %(priority)s
-    AND issue_number IS NOT DISTINCT FROM %(issue_number)s::integer
-    AND options = %(options)s AND input = %(input)s AS same
-FROM agent_executions
-WHERE user_id = %(user_id)s AND idempotency_key = %(key)s;
 
 -- sees_repository --
 SELECT EXISTS (

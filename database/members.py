@@ -73,14 +73,26 @@ class Invitation:
 
 
 def page(
-    connection: Connection, organization_id: UUID, *, after: Cursor | None = None, limit: int = 50
-) -> list[ListedMember]:
+    connection: Connection, organization_id: UUID, *, after: Cursor | None = None, limit: int = 50,
+    user_id: UUID | None = None,
+) -> list[ListedMember]:  # fmt: skip
     values = {
-        "organization_id": organization_id, "limit": limit,
+        "organization_id": organization_id, "user_id": user_id, "limit": limit,
         "after_at": after and after.created_at, "after_id": after and after.id,
     }  # fmt: skip
     with connection.cursor(row_factory=class_row(ListedMember)) as cursor:
         return cursor.execute(SQL["list"], values).fetchall()
+
+
+def listed(connection: Connection, organization_id: UUID, user_id: UUID) -> ListedMember:
+    """One as the list shows it. Raises Absent."""
+    if found := page(connection, organization_id, user_id=user_id):
+        return found[0]
+    raise no_such_member()
+
+
+def no_such_member() -> Absent:
+    return Absent("This organization has no such member")
 
 
 def get(connection: Connection, organization_id: UUID, user_id: UUID) -> Member:
@@ -92,7 +104,7 @@ def _member(connection: Connection, query: str, values: dict[str, Any]) -> Membe
     with connection.cursor(row_factory=class_row(Member)) as cursor:
         if found := cursor.execute(SQL[query], values).fetchone():
             return found
-    raise Absent("This organization has no such member")
+    raise no_such_member()
 
 
 def invite(
@@ -147,10 +159,20 @@ def _invite_stranger(connection: Connection, values: dict[str, Any]) -> PendingI
     return made
 
 
-def invitations(connection: Connection, organization_id: UUID, *, limit: int = 1000) -> list[PendingInvitation]:
+def invitations(
+    connection: Connection, organization_id: UUID, *, limit: int = 1000, invitation_id: UUID | None = None
+) -> list[PendingInvitation]:
     """Those to people without an account; the plan's limit keeps them few."""
+    values = {"organization_id": organization_id, "invitation_id": invitation_id, "limit": limit}
     with connection.cursor(row_factory=class_row(PendingInvitation)) as cursor:
-        return cursor.execute(SQL["invitations"], {"organization_id": organization_id, "limit": limit}).fetchall()
+        return cursor.execute(SQL["invitations"], values).fetchall()
+
+
+def invitation(connection: Connection, organization_id: UUID, invitation_id: UUID) -> PendingInvitation:
+    """Raises Absent."""
+    if found := invitations(connection, organization_id, invitation_id=invitation_id):
+        return found[0]
+    raise Absent("This organization has no such invitation")
 
 
 def withdraw(connection: Connection, organization_id: UUID, invitation_id: UUID) -> None:

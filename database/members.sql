@@ -8,7 +8,7 @@ SELECT m.id, m.organization_id, m.user_id, m.role::text AS role, m.status, m.inv
 FROM organization_members AS m
 JOIN users AS u ON u.id = m.user_id
 CROSS JOIN LATERAL (SELECT m.accepted_at IS NOT NULL OR m.invited_as IS NULL AS it) AS known
-WHERE m.organization_id = %(organization_id)s
+WHERE m.organization_id = %(organization_id)s AND (%(user_id)s::uuid IS NULL OR m.user_id = %(user_id)s::uuid)
     AND (%(after_at)s::timestamptz IS NULL OR (m.created_at, m.id) > (%(after_at)s::timestamptz, %(after_id)s::uuid))
 ORDER BY m.created_at, m.id
 LIMIT %(limit)s;
@@ -42,7 +42,7 @@ RETURNING id, organization_id, email, github_id, role::text AS role, invited_by,
 -- invitations --
 SELECT id, organization_id, email, github_id, role::text AS role, invited_by, created_at
 FROM organization_invitations
-WHERE organization_id = %(organization_id)s
+WHERE organization_id = %(organization_id)s AND (%(invitation_id)s::uuid IS NULL OR id = %(invitation_id)s::uuid)
 ORDER BY created_at, id
 LIMIT %(limit)s;
 

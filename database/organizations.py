@@ -6,7 +6,7 @@ Whether the user may do what is asked is decided before (api/permissions.py). Wh
 import contextlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -134,16 +134,13 @@ def update(
     user_id: UUID,
     organization_id: UUID,
     changes: Mapping[str, Any],
-    *,
-    versions: Sequence[datetime] | None = None,
-) -> Organization | None:
-    """Write `name`, `description`, `avatar_url` and `settings`, those given; None if it has another version."""
+) -> Organization:
+    """Write `name`, `description`, `avatar_url` and `settings`, those given. Raises Absent."""
     values = dict.fromkeys(("name", "description", "avatar_url", "settings")) | dict(changes)
     if values["settings"] is not None:
         values["settings"] = Jsonb(values["settings"])
-    values |= {"organization_id": organization_id, "given": list(changes), "versions": versions}
-    if connection.execute(SQL["update"], values).fetchone() is None:
-        return None
+    values |= {"organization_id": organization_id, "given": list(changes)}
+    connection.execute(SQL["update"], values)
     return get(connection, user_id, organization_id)
 
 

@@ -32,15 +32,13 @@ SELECT made.id, made.name, made.slug, made.description, made.avatar_url, made.gi
 FROM made, owner;
 
 -- update --
--- `given` names the columns to write, `versions` the times of change of which one has to be the row's.
+-- `given` names the columns to write.
 UPDATE organizations
 SET name = CASE WHEN 'name' = ANY (%(given)s) THEN %(name)s ELSE name END,
     description = CASE WHEN 'description' = ANY (%(given)s) THEN %(description)s ELSE description END,
     avatar_url = CASE WHEN 'avatar_url' = ANY (%(given)s) THEN %(avatar_url)s ELSE avatar_url END,
     settings = CASE WHEN 'settings' = ANY (%(given)s) THEN %(settings)s ELSE settings END
-WHERE id = %(organization_id)s AND is_active
-    AND (%(versions)s::timestamptz[] IS NULL OR updated_at = ANY (%(versions)s::timestamptz[]))
-RETURNING id;
+WHERE id = %(organization_id)s AND is_active;
 
 -- deactivate --
 UPDATE organizations SET is_active = false WHERE id = %(organization_id)s AND is_active RETURNING id;

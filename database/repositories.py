@@ -7,7 +7,7 @@ decided before (api/permissions.py).
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -67,7 +67,11 @@ def get(connection: Connection, repository_id: UUID) -> Repository:
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         if found := cursor.execute(SQL["get"], {"repository_id": repository_id}).fetchone():
             return found
-    raise Absent("You have no such repository")
+    raise absent()
+
+
+def absent() -> Absent:
+    return Absent("You have no such repository")
 
 
 def register(
@@ -110,20 +114,16 @@ def within_limits(connection: Connection, organization_id: UUID | None) -> Itera
             raise Conflict(f"The plan has {most} repositories", {"max_repositories": most})
 
 
-def update(
-    connection: Connection,
-    repository_id: UUID,
-    changes: Mapping[str, Any],
-    *,
-    versions: Sequence[datetime] | None = None,
-) -> Repository | None:
-    """Write `default_branch` and `team_id`, those that are given; None if it has another version. Raises Invalid."""
+def update(connection: Connection, repository_id: UUID, changes: Mapping[str, Any]) -> Repository:
+    """Write `default_branch` and `team_id`, those that are given. Raises Invalid and Absent."""
     values = dict.fromkeys(("default_branch", "team_id")) | dict(changes)
-    values |= {"repository_id": repository_id, "given": list(changes), "versions": versions}
+    values |= {"repository_id": repository_id, "given": list(changes)}
     if values["team_id"] and connection.execute(SQL["has_team"], values).fetchone() != (True,):
         raise Invalid("The organization of this repository has no such team")
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
-        return cursor.execute(SQL["update"], values).fetchone()
+        if changed := cursor.execute(SQL["update"], values).fetchone():
+            return changed
+    raise absent()
 
 
 def deactivate(connection: Connection, repository_id: UUID) -> None:

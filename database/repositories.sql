@@ -50,13 +50,11 @@ RETURNING id, user_id, github_repo_id, owner, name, full_name, default_branch, i
 SELECT count(*) FROM repositories WHERE organization_id = %(organization_id)s AND is_active;
 
 -- update --
--- `given` names the columns to write, `versions` the times of change of which one has to be the row's. A team is one of
--- the repository's organization.
+-- `given` names the columns to write. A team is one of the repository's organization.
 UPDATE repositories AS r
 SET default_branch = CASE WHEN 'default_branch' = ANY (%(given)s) THEN %(default_branch)s ELSE default_branch END,
     team_id = CASE WHEN 'team_id' = ANY (%(given)s) THEN %(team_id)s ELSE team_id END
 WHERE id = %(repository_id)s
-    AND (%(versions)s::timestamptz[] IS NULL OR updated_at = ANY (%(versions)s::timestamptz[]))
 RETURNING id, user_id, github_repo_id, owner, name, full_name, default_branch, is_active, organization_id, team_id,
     created_at, updated_at;
 

@@ -10,7 +10,7 @@ A task that an execution does follows that execution, and moves in no other way 
 may do what is asked is decided before (api/permissions.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -106,7 +106,6 @@ class Locked:
     """A task that nobody else changes now. `executing`: an execution that has not ended does it."""
 
     status: str
-    updated_at: datetime
     retry_count: int | None
     max_retries: int | None
     execution_id: UUID | None
@@ -166,17 +165,13 @@ def create(connection: Connection, user_id: UUID, given: Mapping[str, Any]) -> T
     return made
 
 
-def update(
-    connection: Connection, task_id: UUID, changes: Mapping[str, Any], *, versions: Sequence[datetime] | None = None
-) -> Task | None:
+def update(connection: Connection, task_id: UUID, changes: Mapping[str, Any]) -> Task:
     """Write `name`, `description`, `priority` and `metadata`, those that are given, and make the move to a given
-    `status`. None if it has another version. Raises as `move`."""
+    `status`. Raises as `move`."""
     values = dict.fromkeys(("name", "description", "priority", "metadata")) | dict(changes)
     values |= {"metadata": Jsonb(values["metadata"]), "task_id": task_id, "given": list(changes)}
     with connection.transaction():
         now = lock(connection, task_id)
-        if versions is not None and now.updated_at not in versions:
-            return None
         connection.execute(SQL["update"], values)
         status = changes.get("status", now.status)
         return get(connection, task_id) if status == now.status else move(connection, task_id, TO[status])
@@ -228,10 +223,17 @@ def delete(connection: Connection, task_id: UUID) -> None:
         connection.execute(SQL["delete"], {"task_id": task_id})
 
 
-def dependencies(connection: Connection, task_id: UUID) -> list[Dependency]:
+def dependencies(connection: Connection, task_id: UUID, depends_on: UUID | None = None) -> list[Dependency]:
     with connection.cursor(row_factory=class_row(Dependency)) as cursor:
-        values = {"task_id": task_id, "limit": MOST_DEPENDENCIES}
+        values = {"task_id": task_id, "depends_on": depends_on, "limit": MOST_DEPENDENCIES}
         return cursor.execute(SQL["dependencies"], values).fetchall()
+
+
+def dependency(connection: Connection, task_id: UUID, depends_on: UUID) -> Dependency:
+    """Raises Absent."""
+    if found := dependencies(connection, task_id, depends_on):
+        return found[0]
+    raise Absent("The task does not depend on this one")
 
 
 def add_dependency(connection: Connection, task_id: UUID, depends_on: UUID, kind: DependencyType) -> Dependency:
@@ -248,7 +250,7 @@ def add_dependency(connection: Connection, task_id: UUID, depends_on: UUID, kind
         raise Conflict("The tasks would wait for each other in a circle") from None
     if made is None:
         raise Conflict("The task depends on this one already")
-    return next(found for found in dependencies(connection, task_id) if found.depends_on_task_id == depends_on)
+    return dependency(connection, task_id, depends_on)
 
 
 def remove_dependency(connection: Connection, task_id: UUID, depends_on: UUID) -> None:

@@ -79,7 +79,7 @@ RETURNING id, user_id, repository_id, name, description, status, priority, agent
 
 -- lock --
 -- The task, and whether an execution that has not ended does it.
-SELECT t.status, t.updated_at, t.retry_count, t.max_retries, t.execution_id,
+SELECT t.status, t.retry_count, t.max_retries, t.execution_id,
     e.status IN ('pending', 'running') IS TRUE AS executing
 FROM tasks AS t
 LEFT JOIN agent_executions AS e ON e.id = t.execution_id
@@ -125,6 +125,7 @@ SELECT d.id, d.task_id, d.depends_on_task_id, d.dependency_type, d.created_at, t
 FROM task_dependencies AS d
 JOIN tasks AS t ON t.id = d.depends_on_task_id
 WHERE d.task_id = %(task_id)s
+    AND (%(depends_on)s::uuid IS NULL OR d.depends_on_task_id = %(depends_on)s::uuid)
 ORDER BY d.created_at, d.id
 LIMIT %(limit)s;
 

@@ -2,7 +2,7 @@
 is for those who manage teams, and for who leads this one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -77,7 +77,11 @@ def get(place: Place, team_id: UUID) -> Team:
     """Raises Absent."""
     if found := page(place, team_id=team_id):
         return found[0]
-    raise Absent("This organization has no such team")
+    raise absent()
+
+
+def absent() -> Absent:
+    return Absent("This organization has no such team")
 
 
 def manages(place: Place, code: str) -> bool:
@@ -108,26 +112,37 @@ def create(
     raise Conflict(f"The organization has a team {chosen!r}; give another slug", {"slug": chosen})
 
 
-def update(
-    place: Place, team_id: UUID, changes: Mapping[str, Any], *, versions: Sequence[datetime] | None = None
-) -> Team | None:
-    """Write `name`, `description`, `is_visible` and `settings`, those given; None if it has another version."""
+def update(place: Place, team_id: UUID, changes: Mapping[str, Any]) -> Team:
+    """Write `name`, `description`, `is_visible` and `settings`, those given. Raises Absent."""
     values = dict.fromkeys(("name", "description", "is_visible", "settings")) | dict(changes)
     if values["settings"] is not None:
         values["settings"] = Jsonb(values["settings"])
-    values = place.values(team_id, given=list(changes), versions=versions, **values)
+    values = place.values(team_id, given=list(changes), **values)
     with place.connection.cursor(row_factory=class_row(Team)) as cursor:
-        return cursor.execute(SQL["update"], values).fetchone()
+        if changed := cursor.execute(SQL["update"], values).fetchone():
+            return changed
+    raise absent()
 
 
 def delete(place: Place, team_id: UUID) -> None:
     place.connection.execute(SQL["delete"], place.values(team_id))
 
 
-def members(place: Place, team_id: UUID, *, after: Cursor | None = None, limit: int = 50) -> list[ListedTeamMember]:
-    values = place.values(team_id, limit=limit, after_at=after and after.created_at, after_id=after and after.id)
+def members(
+    place: Place, team_id: UUID, *, after: Cursor | None = None, limit: int = 50, member: UUID | None = None
+) -> list[ListedTeamMember]:
+    values = place.values(
+        team_id, member=member, limit=limit, after_at=after and after.created_at, after_id=after and after.id
+    )
     with place.connection.cursor(row_factory=class_row(ListedTeamMember)) as cursor:
         return cursor.execute(SQL["members"], values).fetchall()
+
+
+def member(place: Place, team_id: UUID, member: UUID) -> ListedTeamMember:
+    """Raises Absent."""
+    if found := members(place, team_id, member=member):
+        return found[0]
+    raise Absent("This team has no such member")
 
 
 def add(place: Place, team_id: UUID, member: UUID, role: TeamRole) -> TeamMember:

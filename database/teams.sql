@@ -39,14 +39,13 @@ WITH made AS (
 SELECT * FROM made;
 
 -- update --
--- `given` names the columns to write, `versions` the times of change of which one has to be the row's.
+-- `given` names the columns to write.
 UPDATE teams
 SET name = CASE WHEN 'name' = ANY (%(given)s) THEN %(name)s ELSE name END,
     description = CASE WHEN 'description' = ANY (%(given)s) THEN %(description)s ELSE description END,
     is_visible = CASE WHEN 'is_visible' = ANY (%(given)s) THEN %(is_visible)s ELSE is_visible END,
     settings = CASE WHEN 'settings' = ANY (%(given)s) THEN %(settings)s ELSE settings END
 WHERE organization_id = %(organization_id)s AND id = %(team_id)s
-    AND (%(versions)s::timestamptz[] IS NULL OR updated_at = ANY (%(versions)s::timestamptz[]))
 RETURNING id, organization_id, name, slug, description, settings, is_visible, created_at, updated_at;
 
 -- delete --
@@ -56,7 +55,7 @@ DELETE FROM teams WHERE organization_id = %(organization_id)s AND id = %(team_id
 SELECT tm.id, tm.team_id, tm.user_id, tm.role::text AS role, tm.created_at, tm.updated_at, u.email, u.name, u.avatar_url
 FROM team_members AS tm
 JOIN users AS u ON u.id = tm.user_id
-WHERE tm.team_id = %(team_id)s
+WHERE tm.team_id = %(team_id)s AND (%(member)s::uuid IS NULL OR tm.user_id = %(member)s::uuid)
     AND (%(after_at)s::timestamptz IS NULL OR (tm.created_at, tm.id) > (%(after_at)s::timestamptz, %(after_id)s::uuid))
 ORDER BY tm.created_at, tm.id
 LIMIT %(limit)s;

@@ -5,7 +5,7 @@ Whether the user may do what is asked with the workflow is decided before (api/p
 repository, by the execution itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from database import executions
 from database.agents import AGENTS
-from database.execution_rows import Cursor, Execution, Request
+from database.execution_rows import Cursor, Request
 from database.queries import load
 from database.refusals import Absent, Conflict, Invalid
 from database.tasks import task_id
@@ -114,7 +114,11 @@ def get(connection: Connection, workflow_id: UUID) -> Workflow:
     with connection.cursor(row_factory=class_row(Workflow)) as cursor:
         if found := cursor.execute(SQL["get"], {"workflow_id": workflow_id}).fetchone():
             return found
-    raise Absent("You have no such workflow")
+    raise absent()
+
+
+def absent() -> Absent:
+    return Absent("You have no such workflow")
 
 
 def create(connection: Connection, user_id: UUID, given: Mapping[str, Any]) -> Workflow:
@@ -125,18 +129,17 @@ def create(connection: Connection, user_id: UUID, given: Mapping[str, Any]) -> W
     return made
 
 
-def update(
-    connection: Connection, workflow_id: UUID, changes: Mapping[str, Any], *, versions: Sequence[datetime] | None = None
-) -> Workflow | None:
-    """Write the fields that are given; None if it has another version. Runs go on with the graph they began with."""
+def update(connection: Connection, workflow_id: UUID, changes: Mapping[str, Any]) -> Workflow:
+    """Write the fields that are given. Runs go on with the graph they began with. Raises Absent."""
     names = ("name", "description", "dag_definition", "is_template", "is_public", "is_active")
     values = dict.fromkeys(names) | dict(changes)
     values |= {
         "dag_definition": Jsonb(values["dag_definition"]), "workflow_id": workflow_id, "given": list(changes),
-        "versions": versions,
     }  # fmt: skip
     with connection.cursor(row_factory=class_row(Workflow)) as cursor:
-        return cursor.execute(SQL["update"], values).fetchone()
+        if changed := cursor.execute(SQL["update"], values).fetchone():
+            return changed
+    raise absent()
 
 
 def delete(connection: Connection, workflow_id: UUID) -> None:
@@ -233,10 +236,9 @@ def node_state(planned: Mapping[str, Any], row: Mapping[str, Any] | None, ended:
     return NodeState(**{**vars(plain), **known, "status": status})
 
 
-def cancel(connection: Connection, user_id: UUID, workflow_id: UUID, run_id: UUID) -> Execution:
+def cancel(connection: Connection, user_id: UUID, workflow_id: UUID, run_id: UUID) -> RunDetail:
     """Cancel what waits, and ask what runs to stop. Raises Absent, executions.WrongState and NotPermitted."""
     run(connection, workflow_id, run_id)
-    cancelled = executions.cancel(connection, user_id, run_id)
-    if cancelled is None:
+    if executions.cancel(connection, user_id, run_id) is None:
         raise Absent("This workflow has no such run")
-    return cancelled
+    return run(connection, workflow_id, run_id)

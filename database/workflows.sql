@@ -29,7 +29,7 @@ RETURNING id, user_id, repository_id, name, description, definition AS dag_defin
     is_active, created_at, updated_at;
 
 -- update --
--- `given` names the columns to write, `versions` the times of change of which one has to be the row's.
+-- `given` names the columns to write.
 UPDATE workflows
 SET name = CASE WHEN 'name' = ANY (%(given)s) THEN %(name)s ELSE name END,
     description = CASE WHEN 'description' = ANY (%(given)s) THEN %(description)s ELSE description END,
@@ -38,7 +38,6 @@ SET name = CASE WHEN 'name' = ANY (%(given)s) THEN %(name)s ELSE name END,
     is_public = CASE WHEN 'is_public' = ANY (%(given)s) THEN %(is_public)s ELSE is_public END,
     is_active = CASE WHEN 'is_active' = ANY (%(given)s) THEN %(is_active)s ELSE is_active END
 WHERE id = %(workflow_id)s
-    AND (%(versions)s::timestamptz[] IS NULL OR updated_at = ANY (%(versions)s::timestamptz[]))
 RETURNING id, user_id, repository_id, name, description, definition AS dag_definition, is_template, is_public,
     is_active, created_at, updated_at;
 

@@ -126,13 +126,17 @@ class Calls(ABC):
             headers={"last-event-id": last_event_id},
         )
 
-    def cancel_execution(self, execution_id: str) -> t.Execution:
+    def cancel_execution(self, execution_id: str, *, if_match: str | None = None) -> t.Execution:
         """Cancel it: 200 if it was waiting, 202 if it runs and is being stopped, 409 if it has ended."""
-        return self._call("POST", f"/agents/executions/{quote(execution_id, safe='')}/cancel")
+        return self._call(
+            "POST", f"/agents/executions/{quote(execution_id, safe='')}/cancel", headers={"if-match": if_match}
+        )
 
-    def retry_execution(self, execution_id: str) -> t.Execution:
+    def retry_execution(self, execution_id: str, *, if_match: str | None = None) -> t.Execution:
         """Try a failed one again."""
-        return self._call("POST", f"/agents/executions/{quote(execution_id, safe='')}/retry")
+        return self._call(
+            "POST", f"/agents/executions/{quote(execution_id, safe='')}/retry", headers={"if-match": if_match}
+        )
 
     def list_agents(self) -> list[t.KnownAgent]:
         """All agents."""
@@ -191,9 +195,9 @@ class Calls(ABC):
             "PATCH", f"/repositories/{quote(repository_id, safe='')}", body=body, headers={"if-match": if_match}
         )
 
-    def deactivate_repository(self, repository_id: str) -> t.Done:
+    def deactivate_repository(self, repository_id: str, *, if_match: str | None = None) -> t.Done:
         """Deactivate a repository: no agent begins to work there any more."""
-        return self._call("DELETE", f"/repositories/{quote(repository_id, safe='')}")
+        return self._call("DELETE", f"/repositories/{quote(repository_id, safe='')}", headers={"if-match": if_match})
 
     def list_organizations(
         self, *, cursor: str | None = None, before: str | None = None, limit: int | None = None
@@ -217,9 +221,9 @@ class Calls(ABC):
             "PATCH", f"/organizations/{quote(organization_id, safe='')}", body=body, headers={"if-match": if_match}
         )
 
-    def delete_organization(self, organization_id: str) -> t.Done:
+    def delete_organization(self, organization_id: str, *, if_match: str | None = None) -> t.Done:
         """Delete an organization: nobody sees it or anything in it any more."""
-        return self._call("DELETE", f"/organizations/{quote(organization_id, safe='')}")
+        return self._call("DELETE", f"/organizations/{quote(organization_id, safe='')}", headers={"if-match": if_match})
 
     def list_members(
         self, organization_id: str, *, cursor: str | None = None, before: str | None = None, limit: int | None = None
@@ -242,42 +246,70 @@ class Calls(ABC):
             headers={"idempotency-key": idempotency_key},
         )
 
-    def change_role(self, organization_id: str, user_id: str, body: t.NewRole) -> t.Member:
+    def get_member(self, organization_id: str, user_id: str) -> t.ListedMember:
+        """One member, or who is invited."""
+        return self._call("GET", f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}")
+
+    def change_role(
+        self, organization_id: str, user_id: str, body: t.NewRole, *, if_match: str | None = None
+    ) -> t.Member:
         """Change a member's role; about owners only owners decide."""
         return self._call(
-            "PATCH", f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}", body=body
+            "PATCH",
+            f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}",
+            body=body,
+            headers={"if-match": if_match},
         )
 
-    def remove_member(self, organization_id: str, user_id: str) -> t.Done:
+    def remove_member(self, organization_id: str, user_id: str, *, if_match: str | None = None) -> t.Done:
         """Remove a member, who leaves the teams too, or take an invitation back."""
         return self._call(
-            "DELETE", f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}"
+            "DELETE",
+            f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}",
+            headers={"if-match": if_match},
         )
 
-    def suspend_member(self, organization_id: str, user_id: str) -> t.Member:
+    def suspend_member(self, organization_id: str, user_id: str, *, if_match: str | None = None) -> t.Member:
         """Take a member's permissions for a while."""
         return self._call(
-            "POST", f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}/suspend"
+            "POST",
+            f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}/suspend",
+            headers={"if-match": if_match},
         )
 
-    def reactivate_member(self, organization_id: str, user_id: str) -> t.Member:
+    def reactivate_member(self, organization_id: str, user_id: str, *, if_match: str | None = None) -> t.Member:
         """Give a suspended member the permissions back."""
         return self._call(
-            "POST", f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}/reactivate"
+            "POST",
+            f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}/reactivate",
+            headers={"if-match": if_match},
         )
 
-    def transfer_organization(self, organization_id: str, body: t.NewOwner) -> t.Member:
+    def transfer_organization(self, organization_id: str, body: t.NewOwner, *, if_match: str | None = None) -> t.Member:
         """Make another member the owner and yourself an admin."""
-        return self._call("POST", f"/organizations/{quote(organization_id, safe='')}/transfer", body=body)
+        return self._call(
+            "POST",
+            f"/organizations/{quote(organization_id, safe='')}/transfer",
+            body=body,
+            headers={"if-match": if_match},
+        )
 
     def list_pending(self, organization_id: str) -> t.PendingInvitations:
         """Invitations to people who have no account yet."""
         return self._call("GET", f"/organizations/{quote(organization_id, safe='')}/invitations")
 
-    def withdraw_invitation(self, organization_id: str, invitation_id: str) -> t.Done:
+    def get_pending(self, organization_id: str, invitation_id: str) -> t.PendingInvitation:
+        """One such invitation."""
+        return self._call(
+            "GET", f"/organizations/{quote(organization_id, safe='')}/invitations/{quote(invitation_id, safe='')}"
+        )
+
+    def withdraw_invitation(self, organization_id: str, invitation_id: str, *, if_match: str | None = None) -> t.Done:
         """Take such an invitation back."""
         return self._call(
-            "DELETE", f"/organizations/{quote(organization_id, safe='')}/invitations/{quote(invitation_id, safe='')}"
+            "DELETE",
+            f"/organizations/{quote(organization_id, safe='')}/invitations/{quote(invitation_id, safe='')}",
+            headers={"if-match": if_match},
         )
 
     def leave_organization(self, organization_id: str) -> t.Done:
@@ -330,9 +362,13 @@ class Calls(ABC):
             headers={"if-match": if_match},
         )
 
-    def delete_team(self, organization_id: str, team_id: str) -> t.Done:
+    def delete_team(self, organization_id: str, team_id: str, *, if_match: str | None = None) -> t.Done:
         """Delete a team."""
-        return self._call("DELETE", f"/organizations/{quote(organization_id, safe='')}/teams/{quote(team_id, safe='')}")
+        return self._call(
+            "DELETE",
+            f"/organizations/{quote(organization_id, safe='')}/teams/{quote(team_id, safe='')}",
+            headers={"if-match": if_match},
+        )
 
     def list_team_members(
         self,
@@ -361,11 +397,21 @@ class Calls(ABC):
             headers={"idempotency-key": idempotency_key},
         )
 
-    def remove_team_member(self, organization_id: str, team_id: str, user_id: str) -> t.Done:
+    def get_team_member(self, organization_id: str, team_id: str, user_id: str) -> t.ListedTeamMember:
+        """One who is in the team."""
+        return self._call(
+            "GET",
+            f"/organizations/{quote(organization_id, safe='')}/teams/{quote(team_id, safe='')}/members/{quote(user_id, safe='')}",
+        )
+
+    def remove_team_member(
+        self, organization_id: str, team_id: str, user_id: str, *, if_match: str | None = None
+    ) -> t.Done:
         """Take somebody out of the team."""
         return self._call(
             "DELETE",
             f"/organizations/{quote(organization_id, safe='')}/teams/{quote(team_id, safe='')}/members/{quote(user_id, safe='')}",
+            headers={"if-match": if_match},
         )
 
     def list_tasks(
@@ -410,29 +456,31 @@ class Calls(ABC):
         """Change a task."""
         return self._call("PATCH", f"/tasks/{quote(task_id, safe='')}", body=body, headers={"if-match": if_match})
 
-    def delete_task(self, task_id: str) -> t.Done:
+    def delete_task(self, task_id: str, *, if_match: str | None = None) -> t.Done:
         """Delete a task."""
-        return self._call("DELETE", f"/tasks/{quote(task_id, safe='')}")
+        return self._call("DELETE", f"/tasks/{quote(task_id, safe='')}", headers={"if-match": if_match})
 
-    def start_task(self, task_id: str) -> t.OneTask:
+    def start_task(self, task_id: str, *, if_match: str | None = None) -> t.OneTask:
         """pending → running, when what it depends on is done."""
-        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/start")
+        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/start", headers={"if-match": if_match})
 
-    def complete_task(self, task_id: str, body: t.Completed | None = None) -> t.OneTask:
+    def complete_task(self, task_id: str, body: t.Completed | None = None, *, if_match: str | None = None) -> t.OneTask:
         """running → completed, with a result."""
-        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/complete", body=body)
+        return self._call(
+            "POST", f"/tasks/{quote(task_id, safe='')}/complete", body=body, headers={"if-match": if_match}
+        )
 
-    def fail_task(self, task_id: str, body: t.Failed | None = None) -> t.OneTask:
+    def fail_task(self, task_id: str, body: t.Failed | None = None, *, if_match: str | None = None) -> t.OneTask:
         """pending or running → failed, with the reason."""
-        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/fail", body=body)
+        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/fail", body=body, headers={"if-match": if_match})
 
-    def cancel_task(self, task_id: str) -> t.OneTask:
+    def cancel_task(self, task_id: str, *, if_match: str | None = None) -> t.OneTask:
         """pending or running → cancelled."""
-        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel")
+        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel", headers={"if-match": if_match})
 
-    def retry_task(self, task_id: str) -> t.OneTask:
+    def retry_task(self, task_id: str, *, if_match: str | None = None) -> t.OneTask:
         """failed → pending, as often as max_retries says."""
-        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/retry")
+        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/retry", headers={"if-match": if_match})
 
     def list_dependencies(self, task_id: str) -> t.Dependencies:
         """What a task waits for."""
@@ -449,10 +497,16 @@ class Calls(ABC):
             headers={"idempotency-key": idempotency_key},
         )
 
-    def remove_dependency(self, task_id: str, depends_on_task_id: str) -> t.Done:
+    def get_dependency(self, task_id: str, depends_on_task_id: str) -> t.Dependency:
+        """One that a task waits for."""
+        return self._call("GET", f"/tasks/{quote(task_id, safe='')}/dependencies/{quote(depends_on_task_id, safe='')}")
+
+    def remove_dependency(self, task_id: str, depends_on_task_id: str, *, if_match: str | None = None) -> t.Done:
         """Let a task not wait for another one any more."""
         return self._call(
-            "DELETE", f"/tasks/{quote(task_id, safe='')}/dependencies/{quote(depends_on_task_id, safe='')}"
+            "DELETE",
+            f"/tasks/{quote(task_id, safe='')}/dependencies/{quote(depends_on_task_id, safe='')}",
+            headers={"if-match": if_match},
         )
 
     def list_workflows(
@@ -477,29 +531,27 @@ class Calls(ABC):
             },
         )
 
-    def create_workflow(self, body: t.NewWorkflow, *, idempotency_key: str | None = None) -> t.OneWorkflow:
+    def create_workflow(self, body: t.NewWorkflow, *, idempotency_key: str | None = None) -> t.Workflow:
         """Store a workflow, in a repository or for yourself."""
         return self._call("POST", "/workflows", body=body, headers={"idempotency-key": idempotency_key})
 
-    def get_workflow(self, workflow_id: str) -> t.OneWorkflow:
+    def get_workflow(self, workflow_id: str) -> t.Workflow:
         """One workflow, with its graph."""
         return self._call("GET", f"/workflows/{quote(workflow_id, safe='')}")
 
-    def update_workflow(
-        self, workflow_id: str, body: t.WorkflowChanges, *, if_match: str | None = None
-    ) -> t.OneWorkflow:
+    def update_workflow(self, workflow_id: str, body: t.WorkflowChanges, *, if_match: str | None = None) -> t.Workflow:
         """Change a workflow; what runs goes on as it began."""
         return self._call(
             "PATCH", f"/workflows/{quote(workflow_id, safe='')}", body=body, headers={"if-match": if_match}
         )
 
-    def delete_workflow(self, workflow_id: str) -> t.Done:
+    def delete_workflow(self, workflow_id: str, *, if_match: str | None = None) -> t.Done:
         """Delete a workflow of which nothing runs."""
-        return self._call("DELETE", f"/workflows/{quote(workflow_id, safe='')}")
+        return self._call("DELETE", f"/workflows/{quote(workflow_id, safe='')}", headers={"if-match": if_match})
 
     def execute_workflow(
         self, workflow_id: str, body: t.NewRun | None = None, *, idempotency_key: str | None = None
-    ) -> t.OneRun:
+    ) -> t.Run:
         """Run a workflow."""
         return self._call(
             "POST",
@@ -518,13 +570,17 @@ class Calls(ABC):
             params={"cursor": cursor, "before": before, "limit": limit},
         )
 
-    def get_run(self, workflow_id: str, run_id: str) -> t.OneRunDetail:
+    def get_run(self, workflow_id: str, run_id: str) -> t.RunDetail:
         """One run, with the state of each node."""
         return self._call("GET", f"/workflows/{quote(workflow_id, safe='')}/runs/{quote(run_id, safe='')}")
 
-    def cancel_run(self, workflow_id: str, run_id: str) -> t.Execution:
+    def cancel_run(self, workflow_id: str, run_id: str, *, if_match: str | None = None) -> t.RunDetail:
         """Cancel a run and all that it started."""
-        return self._call("POST", f"/workflows/{quote(workflow_id, safe='')}/runs/{quote(run_id, safe='')}/cancel")
+        return self._call(
+            "POST",
+            f"/workflows/{quote(workflow_id, safe='')}/runs/{quote(run_id, safe='')}/cancel",
+            headers={"if-match": if_match},
+        )
 
     def list_workers(
         self, *, cursor: str | None = None, before: str | None = None, limit: int | None = None

@@ -450,24 +450,12 @@ class OneOrganization(TypedDict):
     organization: "Organization"
 
 
-class OneRun(TypedDict):
-    run: "Run"
-
-
-class OneRunDetail(TypedDict):
-    run: "RunDetail"
-
-
 class OneTask(TypedDict):
     task: "Task"
 
 
 class OneTeam(TypedDict):
     team: "Team"
-
-
-class OneWorkflow(TypedDict):
-    workflow: "Workflow"
 
 
 class Options(TypedDict):

@@ -4,18 +4,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel
 
 from api.app import create_app
 from api.cursors import CurrentPaging, write_position
 from api.errors import ApiError
-from api.etags import IfMatch, tag, unchanged
+from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import CurrentCaller
 from tests.backend import Client, make_backend, sql
@@ -29,10 +30,11 @@ class NewThing(BaseModel):
 class Thing:
     id: UUID
     name: str
+    created_at: datetime
     updated_at: datetime
 
 
-COLUMNS = "id, name, updated_at"
+COLUMNS = "id, name, created_at, updated_at"
 
 
 @pytest.fixture
@@ -47,31 +49,35 @@ def app(migrated: str) -> Iterator[FastAPI]:
         return Thing(*row) if row else None
 
     @app.post("/api/v1/things", status_code=201)
-    def make(body: NewThing, response: Response, creation: CurrentCreation, x: int = 0) -> Thing:
+    def make(body: NewThing, creation: CurrentCreation, x: int = 0) -> Thing:
         def work(connection: Any) -> Thing:
             add = f"INSERT INTO organizations (name, slug) VALUES (%s, gen_random_uuid()) RETURNING {COLUMNS}"
             made = Thing(*connection.execute(add, [body.name]).fetchone())
             if body.name == "fails":
                 raise ApiError("validation_error", "No such name", status=409)
-            response.headers["Location"] = f"things/{made.id}"
-            return tag(response, made)
+            return made
 
         return creation.once(work)
 
-    @app.get("/api/v1/things/{id}")
-    def read(id: UUID, _caller: CurrentCaller, response: Response) -> Thing:
-        found = one(f"SELECT {COLUMNS} FROM organizations WHERE id = %(id)s", id=id)
+    @app.get("/api/v1/things/{organization_id}")
+    def read(organization_id: UUID, _caller: CurrentCaller, response: Response) -> Thing:
+        found = one(f"SELECT {COLUMNS} FROM organizations WHERE id = %(id)s", id=organization_id)
         assert found
         return tag(response, found)
 
-    @app.patch("/api/v1/things/{id}")
-    def change(id: UUID, body: NewThing, _caller: CurrentCaller, if_match: IfMatch, response: Response) -> Thing:
-        update = f"""
-            UPDATE organizations SET name = %(name)s
-            WHERE id = %(id)s AND (%(versions)s::timestamptz[] IS NULL OR updated_at = ANY (%(versions)s))
-            RETURNING {COLUMNS}
-        """
-        return tag(response, unchanged(one(update, id=id, name=body.name, versions=if_match)))
+    @app.patch("/api/v1/things/{organization_id}")
+    def change(
+        organization_id: UUID,
+        body: NewThing,
+        _caller: CurrentCaller,
+        change: Annotated[Change, Depends(Changes("organization"))],
+    ) -> Thing:
+        update = f"UPDATE organizations SET name = %s WHERE id = %s RETURNING {COLUMNS}"
+        with change.connection() as connection:
+            row = connection.execute(update.encode(), [body.name, organization_id]).fetchone()
+            if row is None:
+                raise ApiError("not_found", "You have no such thing")
+            return change.tag(Thing(*row))
 
     @app.get("/api/v1/numbers")
     def numbers(_caller: CurrentCaller, paging: CurrentPaging) -> list[int]:
@@ -200,9 +206,7 @@ def test_half_a_character_is_no_position(hana: Client) -> None:
 
 
 def test_the_versions_of_a_row_are_its_times() -> None:
-    class Row:
-        updated_at = datetime(2026, 11, 27, 15, 33, 0, 1, tzinfo=UTC)
-
-    response = Response()
-    tag(response, Row())
-    assert response.headers["etag"] == f'"{1795793580000001:x}"'
+    response, moment = Response(), datetime(2026, 11, 27, 15, 33, 0, 1, tzinfo=UTC)
+    for row in (SimpleNamespace(created_at=None, updated_at=moment), SimpleNamespace(created_at=moment)):
+        tag(response, row)
+        assert response.headers["etag"] == f'"{1795793580000001:x}"'

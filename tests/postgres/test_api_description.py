@@ -54,7 +54,7 @@ class Rows:
         self.ids = {
             "organization_id": organization, "user_id": user, "team_id": team, "repository_id": repository,
             "execution_id": execution, "task_id": task, "depends_on_task_id": other,
-            "workflow_id": workflow["workflow"]["id"], "invitation_id": invitation["id"], "agent": "issue",
+            "workflow_id": workflow["id"], "invitation_id": invitation["id"], "agent": "issue",
             "parent_id": execution,
         }  # fmt: skip
 

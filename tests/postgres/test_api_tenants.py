@@ -68,6 +68,7 @@ CASES: dict[str, Case] = {
     "PATCH /organizations/{organization_id}": path("OA", {"description": "x"}),
     "DELETE /organizations/{organization_id}": path("O"),
     "GET /organizations/{organization_id}/members": path(ALL),
+    "GET /organizations/{organization_id}/members/{user_id}": path(ALL),
     "POST /organizations/{organization_id}/members": path("OA", {"identifier": "new@example.com"}),
     "PATCH /organizations/{organization_id}/members/{user_id}": path("OA", {"role": "viewer"}),
     "DELETE /organizations/{organization_id}/members/{user_id}": path("OA"),
@@ -75,6 +76,7 @@ CASES: dict[str, Case] = {
     "POST /organizations/{organization_id}/members/{user_id}/reactivate": path("OA"),
     "POST /organizations/{organization_id}/transfer": path("O", {"user_id": "{user_id}"}),
     "GET /organizations/{organization_id}/invitations": path("OA"),
+    "GET /organizations/{organization_id}/invitations/{invitation_id}": path("OA"),
     "DELETE /organizations/{organization_id}/invitations/{invitation_id}": path("OA"),
     "POST /organizations/{organization_id}/leave": path("OAMVSI"),
     "POST /organizations/{organization_id}/accept": path("I"),
@@ -86,6 +88,7 @@ CASES: dict[str, Case] = {
     "DELETE /organizations/{organization_id}/teams/{team_id}": path("OA"),
     "GET /organizations/{organization_id}/teams/{team_id}/members": path(ALL),
     "POST /organizations/{organization_id}/teams/{team_id}/members": path("OA", {"user_id": "{user_id}"}),
+    "GET /organizations/{organization_id}/teams/{team_id}/members/{user_id}": path(ALL),
     "DELETE /organizations/{organization_id}/teams/{team_id}/members/{user_id}": path("OA"),
     # What is in its repositories.
     "GET /repositories": Case(ALL, "query"),
@@ -102,6 +105,7 @@ CASES: dict[str, Case] = {
     **{f"POST /tasks/{{task_id}}/{move}": row(WORK) for move in ("start", "complete", "fail", "cancel", "retry")},
     "GET /tasks/{task_id}/dependencies": row(ALL),
     "POST /tasks/{task_id}/dependencies": row(WORK, {"depends_on_task_id": "{other_task_id}"}),
+    "GET /tasks/{task_id}/dependencies/{depends_on_task_id}": row(ALL),
     "DELETE /tasks/{task_id}/dependencies/{depends_on_task_id}": row(WORK),
     "GET /workflows": Case(ALL, "query"),
     "POST /workflows": Case(WORK, "body", {
@@ -308,10 +312,10 @@ def test_what_belongs_to_no_organization_is_its_owner_s(scene: Scene, visitor: C
     x.post(f"/tasks/{tasks[0]}/dependencies", json={"depends_on_task_id": tasks[1]})
     dag = {"nodes": [{"id": "a", "agent_type": "sales"}]}
     made = x.post("/workflows", json={"name": "w", "repository_id": repository, "dag_definition": dag})
-    workflow = made.json()["workflow"]["id"]
+    workflow = made.json()["id"]
     scene.ids |= {
         "repository_id": repository, "workflow_id": workflow, "task_id": tasks[0], "depends_on_task_id": tasks[1],
-        "other_task_id": tasks[2], "run_id": x.post(f"/workflows/{workflow}/execute").json()["run"]["id"],
+        "other_task_id": tasks[2], "run_id": x.post(f"/workflows/{workflow}/execute").json()["id"],
         "execution_id": x.post("/agents/execute", json={"repository_id": repository, "agent_type": "review"})
                          .json()["id"],
     }  # fmt: skip

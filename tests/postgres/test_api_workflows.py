@@ -39,13 +39,13 @@ def repository_id(hana: Client) -> str:
 
 def stored(client: Client, dag: Any = DAG, **more: Any) -> str:
     made = client.post("/workflows", json={"name": "Launch", "dag_definition": dag, **more})
-    return str(made.json()["workflow"]["id"])
+    return str(made.json()["id"])
 
 
 def test_a_workflow_is_kept_as_it_was_sent(hana: Client, repository_id: str) -> None:
     body = {"name": "Launch", "description": "d", "repository_id": repository_id, "dag_definition": DAG}
     made = hana.post("/workflows", json=body)
-    found = made.json()["workflow"]
+    found = made.json()
     assert (made.status_code, set(found)) == (201, WORKFLOW)
     assert found["dag_definition"]["edges"] == DAG["edges"]
     assert [node["id"] for node in found["dag_definition"]["nodes"]] == ["market", "persona", "concept", "launch"]
@@ -96,8 +96,8 @@ def test_a_run_is_a_coordinator_s_and_its_nodes_are_seen(hana: Client, repositor
     asked = hana.post(f"{path}/execute", json={"repository_id": repository_id}, headers={"Idempotency-Key": "k"})
     again = hana.post(f"{path}/execute", json={"repository_id": repository_id}, headers={"Idempotency-Key": "k"})
     assert (asked.status_code, again.json()) == (202, asked.json())
-    run = asked.json()["run"]["id"]
-    before = hana.get(f"{path}/runs/{run}").json()["run"]
+    run = asked.json()["id"]
+    before = hana.get(f"{path}/runs/{run}").json()
     assert [(node["id"], node["status"]) for node in before["nodes"]] == [
         ("market", "waiting"), ("persona", "waiting"), ("concept", "waiting"), ("launch", "waiting"),
     ]  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_run_is_a_coordinator_s_and_its_nodes_are_seen(hana: Client, repositor
     run_of(house, migrated, run, workers)
     assert set(workers.order[:2]) == {"Look at the market", "persona"}
     assert workers.order[2:] == ["concept", "launch"]
-    after = hana.get(f"{path}/runs/{run}").json()["run"]
+    after = hana.get(f"{path}/runs/{run}").json()
     assert {node["status"] for node in after["nodes"]} == {"completed"}
     assert after["nodes"][2]["depends_on"] == ["market", "persona"]
     assert all(node["execution_id"] and node["completed_at"] for node in after["nodes"])
@@ -118,10 +118,10 @@ def test_a_run_is_a_coordinator_s_and_its_nodes_are_seen(hana: Client, repositor
 
 def test_a_node_that_fails_holds_back_who_waits_for_it(hana: Client, repository_id: str, migrated: str) -> None:
     path = f"/workflows/{stored(hana, repository_id=repository_id)}"
-    run = hana.post(f"{path}/execute").json()["run"]["id"]
+    run = hana.post(f"{path}/execute").json()["id"]
     house = House(migrated, UUID(run), UUID(repository_id))
     run_of(house, migrated, run, Workers(ends={"persona": "failed", "Look at the market": "escalated"}))
-    nodes = {node["id"]: node for node in hana.get(f"{path}/runs/{run}").json()["run"]["nodes"]}
+    nodes = {node["id"]: node for node in hana.get(f"{path}/runs/{run}").json()["nodes"]}
     assert {id: node["status"] for id, node in nodes.items()} == {
         "market": "escalated", "persona": "failed", "concept": "cancelled", "launch": "cancelled",
     }  # fmt: skip
@@ -131,10 +131,10 @@ def test_a_node_that_fails_holds_back_who_waits_for_it(hana: Client, repository_
 
 def test_a_run_is_cancelled(hana: Client, repository_id: str) -> None:
     path = f"/workflows/{stored(hana, repository_id=repository_id)}"
-    run = hana.post(f"{path}/execute").json()["run"]["id"]
+    run = hana.post(f"{path}/execute").json()["id"]
     assert hana.post(f"{path}/runs/{run}/cancel").json()["status"] == "cancelled"
     assert told(hana.post(f"{path}/runs/{run}/cancel")) == (409, "conflict")
-    found = hana.get(f"{path}/runs/{run}").json()["run"]
+    found = hana.get(f"{path}/runs/{run}").json()
     assert {node["status"] for node in found["nodes"]} == {"cancelled"}
     other = f"/workflows/{stored(hana)}"
     for answer in (hana.get(f"{other}/runs/{run}"), hana.post(f"{other}/runs/{run}/cancel")):
@@ -155,7 +155,7 @@ class Begun:
     dsn: str
 
     def nodes(self) -> list[str]:
-        return [node["status"] for node in self.client.get(f"{self.path}/runs/{self.run}").json()["run"]["nodes"]]
+        return [node["status"] for node in self.client.get(f"{self.path}/runs/{self.run}").json()["nodes"]]
 
     def becomes(self, status: str) -> None:
         move = "UPDATE agent_executions SET status = %s, completed_at = now(), error_message = 'lost' WHERE id = %s"
@@ -171,7 +171,7 @@ def begin(hana: Client, repository_id: str, migrated: str) -> Callable[..., Begu
     def begin(waits: dict[str, list[str]], *, done: int, running: int) -> Begun:
         nodes = [{"id": id, "agent_type": "sales", "depends_on": on} for id, on in waits.items()]
         path = f"/workflows/{stored(hana, {'nodes': nodes}, repository_id=repository_id)}"
-        run = hana.post(f"{path}/execute").json()["run"]["id"]
+        run = hana.post(f"{path}/execute").json()["id"]
         begun, keys = Begun(hana, path, run, migrated), {id: f"task-{n}" for n, id in enumerate(waits, 1)}
         begun.becomes("running")
         rows = [
@@ -233,7 +233,7 @@ def test_a_workflow_is_deleted_when_nothing_of_it_runs(begin: Callable[..., Begu
     begun.client.post(f"{begun.path}/runs/{begun.run}/cancel")
     for end in ("the run", "its child"):
         refused = begun.client.request("DELETE", begun.path)
-        assert (*told(refused), refused.json()["details"]) == (409, "validation_error", {"runs": [begun.run]}), end
+        assert (*told(refused), refused.json()["details"]) == (409, "conflict", {"runs": [begun.run]}), end
         begun.becomes("cancelled")
         if end == "its child":
             sql(begun.dsn, "UPDATE agent_executions SET status = 'cancelled' WHERE status = 'running'")
@@ -258,7 +258,7 @@ def test_a_workflow_of_another_backend_is_shown_and_not_run(hana: Client, reposi
         SELECT user_id, id, 'old', '{"steps": ["a"]}' FROM repositories RETURNING id
     """
     path = f"/workflows/{sql(migrated, add)[0][0]}"
-    assert hana.get(path).json()["workflow"]["dag_definition"] == {"steps": ["a"]}
+    assert hana.get(path).json()["dag_definition"] == {"steps": ["a"]}
     answer = hana.post(f"{path}/execute")
     assert told(answer) == (409, "conflict")
     assert any("nodes" in problem for problem in answer.json()["details"])
@@ -275,7 +275,7 @@ def test_an_organization_s_workflows_are_its_members(hana: Client, kenji: Client
     assert [one["id"] for one in kenji.get(f"/workflows?organization_id={garden}").json()["workflows"]] == [workflow]
     assert told(kenji.post(f"/workflows/{workflow}/execute")) == (403, "authorization_error")
     join(migrated, garden, "kenji", "member")
-    run = kenji.post(f"/workflows/{workflow}/execute").json()["run"]["id"]
+    run = kenji.post(f"/workflows/{workflow}/execute").json()["id"]
     assert kenji.post(f"/workflows/{workflow}/runs/{run}/cancel").json()["status"] == "cancelled"
     assert told(kenji.request("DELETE", f"/workflows/{workflow}")) == (403, "authorization_error")
     assert hana.request("DELETE", f"/workflows/{workflow}").json() == {"message": "Workflow deleted"}

@@ -39,15 +39,6 @@ def test_the_same_repository_at_the_same_time_is_one(migrated: str, user_id: UUI
     assert sum(is_new for _, is_new in answers) == 1
 
 
-def test_the_same_request_at_the_same_time_is_one(migrated: str, user_id: UUID) -> None:
-    with psycopg.connect(migrated, autocommit=True) as connection:
-        repository, _ = repositories.register(connection, user_id, "hana/garden")
-    request = Request(repository.id, "codegen", issue_number=270, options={"auto_pr": True})
-    made = eight_at_once(migrated, lambda connection: executions.create(connection, user_id, request, key="k"))
-    assert len({execution and execution.id for execution in made}) == 1
-    assert made[0]
-
-
 def test_a_request_wakes_the_dispatcher(migrated: str, user_id: UUID) -> None:
     with psycopg.connect(migrated, autocommit=True) as connection:
         repository, _ = repositories.register(connection, user_id, "hana/garden")

@@ -9,8 +9,8 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from api.app import PARTS, create_app
-from api.description import EXAMPLES, PROBLEMS, TAGS
+from api.app import EXPOSED, PARTS, create_app
+from api.description import EXAMPLES, HEADERS, PROBLEMS, RATES, TAGS
 from api.errors import STATUS
 from tests.backend import Client, make_backend
 
@@ -42,13 +42,30 @@ def test_no_example_is_left_over() -> None:
     assert set(EXAMPLES) <= set(DESCRIPTION["components"]["schemas"])
 
 
+@pytest.mark.parametrize(("name", "status", "wanted"), [
+    ("list_agents", "200", {"X-Request-Id", "ETag"}),
+    ("create_task", "201", {"X-Request-Id", "ETag", "Location", "Idempotency-Replayed", *RATES}),
+    ("execute", "202", {"X-Request-Id", "ETag", "Location", "Idempotency-Replayed", *RATES}),
+    ("start_task", "200", {"X-Request-Id", "ETag", *RATES}),
+    ("delete_task", "200", {"X-Request-Id", *RATES}),
+    ("list_teams", "200", {"X-Request-Id", "ETag", "X-Next-Cursor", *RATES}),
+    ("get_logs", "200", {"X-Request-Id", "ETag", "X-Execution-Status", *RATES}),
+])  # fmt: skip
+def test_an_operation_says_which_headers_it_answers(name: str, status: str, wanted: set[str]) -> None:
+    assert set(OPERATIONS[name]["responses"][status]["headers"]) == wanted
+
+
+def test_every_header_that_a_page_may_read_is_described() -> None:
+    assert set(EXPOSED) == set(DESCRIPTION["components"]["headers"]) == set(HEADERS)
+
+
 def test_an_operation_says_how_it_refuses() -> None:
     def statuses(name: str) -> set[int]:
         return {int(status) for status in OPERATIONS[name]["responses"] if status != "default"}
 
-    assert statuses("update_task") == {200, 400, 401, 403, 404, 412, 413, 422, 429, 503}
-    assert statuses("mock_login") == {200, 400, 413, 422, 429, 503}
-    assert statuses("list_agents") == {200}
+    assert statuses("update_task") == {200, 400, 401, 403, 404, 412, 413, 415, 422, 429, 503}
+    assert statuses("mock_login") == {200, 400, 413, 415, 422, 429, 503}
+    assert statuses("list_agents") == {200, 422}
     for status, (kind, name, _text) in PROBLEMS.items():
         shown = DESCRIPTION["components"]["responses"][name]["content"]["application/problem+json"]
         assert (shown["example"]["status"], shown["example"]["error"]) == (status, kind)
