@@ -210,7 +210,7 @@ def resources(owner: Client, other: Client, garden: str, dsn: str) -> dict[str, 
 
     repository = made("/repositories", {"full_name": "h/a", "organization_id": garden})
     nodes = {"nodes": [{"id": "a", "agent_type": "sales"}]}
-    workflow = made("/workflows", {"name": "w", "repository_id": repository, "dag_definition": nodes}, "workflow")
+    workflow = made("/workflows", {"name": "w", "repository_id": repository, "dag_definition": nodes})
     tasks = [made("/tasks", {"name": name, "repository_id": repository}, "task") for name in ("t", "u", "v")]
     owner.post(f"/tasks/{tasks[0]}/dependencies", json={"depends_on_task_id": tasks[1]})
     team = made(f"/organizations/{garden}/teams", {"name": "T"}, "team")
@@ -220,7 +220,7 @@ def resources(owner: Client, other: Client, garden: str, dsn: str) -> dict[str, 
         "organization_id": garden, "repository_id": repository, "workflow_id": workflow, "task_id": tasks[0],
         "depends_on_task_id": tasks[1], "other_task_id": tasks[2], "team_id": team, "user_id": member,
         "invitation_id": made(f"/organizations/{garden}/members", {"identifier": "pending@example.com"}),
-        "run_id": made(f"/workflows/{workflow}/execute", {}, "run"),
+        "run_id": made(f"/workflows/{workflow}/execute", {}),
         "execution_id": str(other.post("/agents/execute", json={"repository_id": repository, "agent_type": "review"})
                             .json()["id"]),
         "worker_id": "w", "coordinator_id": "c", "agent": "review",
