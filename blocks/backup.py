@@ -21,5 +21,5 @@ class BackupSettings(Settings):
     rto_minutes: float = Field(60, gt=0, description="a backup is to be restored and answering within")
     shrink_percent: float = Field(50, gt=0, le=100, description="of the rows of the backup before may be missing")
     verify_class: str = Field(
-        "db.t3.micro", description="of the instance that a backup is verified in, some 20 minutes a night: about $0.01"
+        "db.t3.micro", description="of the instances that a backup is verified in, some 40 minutes a night: about $0.01"
     )

@@ -4,7 +4,8 @@
 2. a small instance beside the environment's own; the one that a run left behind which died is taken away first
 3. restore the dump, compare rows, checksums, objects, sequences and migrations; apply later migrations; start the
    application on it and ask its smoke suite
-4. take the instance away, whatever happened; keep the result in the bucket of backups, publish RPO, RTO and history
+4. the same with the snapshot of the same night, which RDS makes an instance of: it has to come up and be read whole
+5. take each instance away, whatever happened; keep the result in the bucket of backups, publish RPO, RTO and history
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +21,14 @@ from flows.parameters import EnvironmentName, Shown, SourceSpec
 from tasks.backups.bucket import ensure_backup_bucket
 from tasks.backups.comparing import Check
 from tasks.backups.instances import proving
-from tasks.backups.proof import EARLY, Proof
+from tasks.backups.proof import EARLY, SNAPSHOT, Proof
+from tasks.backups.remaking import make_instance
 from tasks.backups.verifying import (
     compare_restored,
+    compare_snapshot,
     conclude,
     examine_backup,
+    find_snapshot,
     migrate_restored,
     restore_backup,
     smoke_restored,
@@ -58,6 +62,7 @@ async def verify_backup(
         with concluded(rollout, proof):
             examine_backup(rollout, proof, backup, files)
             prove(rollout, proof, place, files)
+            prove_snapshot(rollout, proof, files)
 
 
 @contextmanager
@@ -84,6 +89,24 @@ def prove(rollout: Rollout, proof: Proof, source: Source, files: Sequence[Migrat
             compare_restored(target, proof, database)
             migrate_restored(target, proof, database, files)
             smoke_restored(target, proof, database, source)
+    finally:
+        destroy_database(target, final_snapshot=False)
+
+
+def prove_snapshot(rollout: Rollout, proof: Proof, files: Sequence[Migration]) -> None:
+    """What RDS makes of the snapshot that was taken with the dump is read whole, and taken away again."""
+    if proof.failed or proof.manifest is None:
+        return
+    target = proving(rollout, proof.manifest.major)
+    point = find_snapshot(rollout, proof, target.environment.names.database)
+    if point is None:
+        return
+    try:
+        with proof.timed(SNAPSHOT):
+            network, engine = ensure_network(planning_twin(target)), choose_engine(target)
+            make_instance(target, rollout, point, network, engine.version)
+            database = ensure_database(target, network, engine, reset_password=True)
+        compare_snapshot(target, proof, database, files)
     finally:
         destroy_database(target, final_snapshot=False)
 

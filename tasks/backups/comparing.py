@@ -120,6 +120,19 @@ def shrunk(manifest: Manifest, previous: Manifest | None, settings: BackupSettin
     return [f"{lost:.0f} % of the rows of {previous.id} are gone: {previous.rows:,} then, {manifest.rows:,} now"]
 
 
+def snapshot_wrong(
+    manifest: Manifest, found: Contents, files: Sequence[Migration], settings: BackupSettings
+) -> list[str]:
+    """A snapshot is of a moment after its dump: it has the same tables, and nearly as many rows at least."""
+    missing = [f"table {name} is missing" for name in sorted(set(manifest.contents.tables) - set(found.tables))]
+    lost = 100 * (manifest.rows - found.rows) > settings.shrink_percent * manifest.rows
+    return [
+        *missing,
+        *of_another_schema(found.ledger, files),
+        *([f"{found.rows:,} rows, and {manifest.rows:,} in the dump of the same night"] if lost else []),
+    ]
+
+
 def rows_differ(told: Contents, restored: Contents) -> list[str]:
     problems = [f"table {name} is missing" for name in sorted(set(told.tables) - set(restored.tables))]
     problems += [f"table {name} was not in the original" for name in sorted(set(restored.tables) - set(told.tables))]

@@ -12,21 +12,24 @@ from database.migration_errors import MigrationError
 from database.migration_files import Migration
 from tasks.backups.archive import Archive, NoBackup
 from tasks.backups.clients import find_client
-from tasks.backups.comparing import Check, age_words, checks_after, checks_before, judged
+from tasks.backups.comparing import Check, age_words, checks_after, checks_before, held, judged, snapshot_wrong
 from tasks.backups.instances import dsn_of
-from tasks.backups.manifest import BadManifest
+from tasks.backups.manifest import BadManifest, moment_of
 from tasks.backups.page import page_of
-from tasks.backups.proof import AFTER, Proof, VerificationFailed, Verified, history, keep, rpo_s, verified
+from tasks.backups.points import Point
+from tasks.backups.proof import AFTER, SNAPSHOT, Proof, VerificationFailed, Verified, history, keep, rpo_s, verified
 from tasks.backups.restoring import NotRestorable, contents_of, restore_dump
 from tasks.backups.smoking import smoke_on
+from tasks.backups.snapshots import snapshot_name
 from tasks.bundling.sources import Source
 from tasks.changes import Rollout
+from tasks.database_snapshots import observe_snapshot
 from tasks.databases import Database
 from tasks.reports import publish_page
 from tasks.steps import step
 
 logger = logging.getLogger(__name__)
-RESTORED, LATER, _ = AFTER
+RESTORED, LATER, *_ = AFTER
 
 
 @step("Examine backup")
@@ -85,6 +88,26 @@ def smoke_restored(target: Rollout, proof: Proof, database: Database, source: So
     """Start the application on it and ask its suite."""
     with proof.timed("smoke-tested"):
         proof.note([smoke_on(target, source, dsn_of(target, database))])
+
+
+@step("Find the snapshot")
+def find_snapshot(rollout: Rollout, proof: Proof, into: str) -> Point | None:
+    """The one that was taken with the dump; None, and said to be left out, where there is none."""
+    assert proof.manifest
+    name = snapshot_name(rollout.environment.names.database, moment_of(proof.manifest.id))
+    if observe_snapshot(rollout, name):
+        return Point("snapshot", name, into)
+    proof.note([Check(SNAPSHOT, None, f"there is no {name}")])
+    return None
+
+
+@step("Compare the snapshot")
+def compare_snapshot(target: Rollout, proof: Proof, database: Database, files: Sequence[Migration]) -> None:
+    """Read all of what RDS has made of it."""
+    assert proof.manifest
+    found = contents_of(dsn_of(target, database))
+    problems = snapshot_wrong(proof.manifest, found, files, target.environment.backup)
+    proof.note([judged(SNAPSHOT, problems, f"{held(found)}, all read")])
 
 
 @step("Conclude verification")

@@ -13,7 +13,7 @@ from database.contents import Contents, Table
 from database.migration_files import load
 from database.migration_ledger import Entry
 from tasks.backups.clients import client_environment, find_client
-from tasks.backups.comparing import Check, checks_after, checks_before
+from tasks.backups.comparing import Check, checks_after, checks_before, snapshot_wrong
 from tasks.backups.manifest import (
     BadManifest,
     Manifest,
@@ -25,7 +25,7 @@ from tasks.backups.manifest import (
     moment_of,
     parse_manifest,
 )
-from tasks.backups.proof import AFTER, EARLY, Proof, Verified, newest_verified, rpo_course, rpo_s, verified
+from tasks.backups.proof import AFTER, EARLY, SNAPSHOT, Proof, Verified, newest_verified, rpo_course, rpo_s, verified
 from tasks.errors import Permanent
 
 FILES = load(Path(__file__).parents[2] / "migrations")
@@ -166,6 +166,20 @@ def test_the_same_contents_are_right_and_a_sequence_may_be_further() -> None:
     assert wrong(checks_after(made(), replace(CONTENTS, sequences={"public.users_id_seq": 140}))) == {}
 
 
+def test_a_snapshot_has_what_its_dump_has_or_a_little_more() -> None:
+    def problems(found: Contents, shrink_percent: float = 10) -> list[str]:
+        return snapshot_wrong(made(), found, FILES, BackupSettings(shrink_percent=shrink_percent))
+
+    assert problems(CONTENTS) == []
+    more = {**CONTENTS.tables, "public.users": Table(120, "9")}
+    assert problems(replace(CONTENTS, tables=more)) == []
+    less = {**CONTENTS.tables, "public.users": Table(50, "9")}
+    assert "rows, and" in problems(replace(CONTENTS, tables=less))[0]
+    without = {name: table for name, table in CONTENTS.tables.items() if name != "public.users"}
+    assert problems(replace(CONTENTS, tables=without))[0] == "table public.users is missing"
+    assert problems(replace(CONTENTS, ledger=())) == ["no migration was ever applied to it"]
+
+
 def entry(hours: float, *, passed: bool = True, backup: float | None = None) -> Verified:
     taken = AT + timedelta(hours=hours if backup is None else backup)
     return Verified(AT + timedelta(hours=hours + 0.5), backup_id(taken), passed)
@@ -195,7 +209,11 @@ def test_rto_is_known_of_a_proof_that_was_passed() -> None:
         pass
     proof.note([Check(AFTER[0], True, "")])
     assert (proof.passed, proof.rto_s) == (False, None)  # the others were not looked at
+    with proof.timed(SNAPSHOT, clock=iter([50.0, 90.0]).__next__):
+        pass
     proof.note([Check(AFTER[1], True, ""), Check(AFTER[2], None, "there is no suite")])
+    assert not proof.passed
+    proof.note([Check(SNAPSHOT, None, "there is none")])
     assert (proof.passed, proof.rto_s) == (True, 35.5)
     proof.note([Check(AFTER[2], False, "x")])
     assert (proof.passed, verified(proof).problems) == (False, [f"{AFTER[2]}: x"])

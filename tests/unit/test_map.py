@@ -37,20 +37,20 @@ def test_every_flow_has_a_button_in_every_environment() -> None:
         assert entry["entrypoint"] == "flows.{0}.{0}".format(entry["entrypoint"].rsplit(".", 1)[-1])
 
 
-WRITES = {"release", "provision", "migrate", "deploy-backend", "deploy-frontend", "rollback", "teardown", "load-test"}
+IN_TURN = {"release", "load-test"}
 SCHEDULED = {"smoke-test": "*/15 * * * *", "check-drift": "40 4 * * *", "report": "0 6 * * 1", "run-agent": "* * * * *"}
 
 
-def test_what_writes_waits_its_turn_and_what_looks_is_asked_once() -> None:
+def test_a_release_waits_its_turn_what_looks_is_asked_once_and_a_question_waits_for_nobody() -> None:
     for entry in read_deployments():
         flow = full_name(entry).partition("/")[0]
         limit = entry.get("concurrency_limit") or {}
-        if flow in WRITES:
+        if flow in IN_TURN:
             assert limit == {"limit": 1, "collision_strategy": "ENQUEUE"}, flow
         elif flow in SCHEDULED and flow != "run-agent":
             assert limit == {"limit": 1, "collision_strategy": "CANCEL_NEW"}, flow
-        elif flow == "plan":
-            assert limit == {}, "it reads only: nobody has to wait for it, nor it for anybody"
+        elif flow == "plan" or "plan_only" in flow_of(entry).parameters.properties:
+            assert limit == {}, flow
         assert entry["work_pool"]["name"] == ("agents" if flow == "run-agent" else "local")
         assert entry["tags"][-1] == entry["name"]
         assert len(entry["description"]) < 120
