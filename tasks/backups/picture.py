@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -12,6 +12,7 @@ from PIL import Image
 from blocks.backup import BackupSettings
 from tasks.backups.proof import Verified, rpo_course
 
+MARGIN = timedelta(hours=6)
 WIDTH, HEIGHT, DPI, COLOURS = 9.6, 4.6, 100, 128
 INK, FAINT, GOOD, BAD, LINE = "#343a40", "#ced4da", "#2f9e44", "#e03131", "#1971c2"
 
@@ -26,6 +27,8 @@ def draw(past: Sequence[Verified], settings: BackupSettings, title: str) -> byte
     timed = [(one, one.rto_s / 60) for one in past if one.rto_s is not None]
     line = [(one.at, minutes) for one, minutes in timed]
     draw_figure(rows[1], line, timed, settings.rto_minutes, "RTO, minutes")
+    if past:  # of a single point matplotlib makes four years
+        rows[1].set_xlim(past[0].at - MARGIN, past[-1].at + MARGIN)  # type: ignore[arg-type]
     locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     rows[1].xaxis.set_major_locator(locator)
     rows[1].xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

@@ -260,6 +260,13 @@ def test_every_schedule_begins_with_a_release_and_ends_with_a_teardown(ground: G
             assert {action["type"] for action in automation["actions"]} == {kind}
 
 
+def test_what_waits_for_silence_waits_for_each_resource_alone(ground: Ground) -> None:
+    """Without `for_each` Prefect begins to wait at once, in every environment, and not `after` something."""
+    silent = [one["trigger"] for one in ground.automations if one["trigger"]["posture"] == "Proactive"]
+    assert len(silent) == 1 + len(environment_names())
+    assert all(trigger["after"] and trigger["for_each"] == ["prefect.resource.id"] for trigger in silent)
+
+
 def test_bad_automations_are_refused_with_all_problems(tmp_path: Path) -> None:
     trigger = {"type": "event", "posture": "Reactive", "expect": ["x"]}
     good = {"name": "a", "trigger": trigger, "actions": [{"type": "do-nothing"}]}
