@@ -56,12 +56,15 @@ def smoke_api(
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Result, ...]:
     """Ask through the public URL. An error of the server or the network is asked again, as AWS takes a moment to move
-    traffic; `pause` is in seconds. Raises SmokeFailed, which then names the `suspects`: what a release would mend."""
+    traffic; once one has not passed in its `attempts`, the others are asked once. `pause` is in seconds. Raises
+    SmokeFailed, which then names the `suspects`: what a release would mend."""
     if rollout.planning:
         return ()
-    hide = blotter(rollout)
+    hide, results = blotter(rollout), list[Result]()
     with http_client(url, timeout=rollout.environment.function.timeout_s + 5.0, transport=transport) as client:
-        results = [judge(check, ask(client, check, attempts, lambda: sleep(pause)), hide=hide) for check in checks]
+        for check in checks:
+            tries = 1 if any(result.failed for result in results) else attempts
+            results.append(judge(check, ask(client, check, tries, lambda: sleep(pause)), hide=hide))
     return conclude(rollout, url, results, suspects)
 
 

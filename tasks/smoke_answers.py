@@ -78,21 +78,26 @@ class SmokeFailed(Permanent):
         self.results = tuple(results)
         asked = sum(result.ok is not None for result in results)
         failed = [f"  - {result.check}: {result.detail}" for result in results if result.failed]
+        left = Counter(result.detail for result in results if result.ok is None)
         lines = [f"smoke test of {where}: {len(failed)} of {asked} failed", *failed]
+        lines += [f"  - {count} not asked: {reason}" for reason, count in left.items()]
         if suspects:
             lines += ["something has changed since the last release; run `release`, which would:"]
             lines += [f"  - {change}" for change in suspects]
         super().__init__("\n".join(lines))
 
 
+def tally(results: Sequence[Result]) -> str:
+    """`135 checks: 130 ok, 5 not asked`."""
+    counted = Counter(result.row()["verdict"] for result in results)
+    return f"{len(results)} checks: {', '.join(f'{n} {word}' for word, n in counted.items())}"
+
+
 def told(results: Sequence[Result]) -> list[dict[str, str]]:
     """The rows for a report: all of a few; of many those that failed, and one that counts the others."""
     if len(results) <= TOLD:
         return [result.row() for result in results]
-    counted = Counter(result.row()["verdict"] for result in results)
-    summary = Result(
-        f"{len(results)} checks: {', '.join(f'{n} {word}' for word, n in counted.items())}", None, 0.0, None
-    )
+    summary = Result(tally(results), None, 0.0, None)
     failed = [result.row() for result in results if result.failed]
     return [*failed, summary.row() | {"verdict": "FAILED" if failed else "ok", "detail": "the smoke table has all"}]
 

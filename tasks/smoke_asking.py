@@ -1,6 +1,7 @@
 """Who asks: a caller with the tokens of its roles, and conversations, in which checks capture values for later ones."""
 
 import functools
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -42,20 +43,51 @@ def as_task(ask: Task[..., Result], *arguments: Any) -> Result:
     return ask(*arguments)
 
 
+PAUSE_S = 1.0
+PATIENCE_S = 8.0
+CHECK = "smoke-check"
+"""The tag of what asks one thing: a terminal counts those that are well instead of listing them."""
 NO_WAY_IN = "no way to sign in: name a secret in smoke.tokens.{role}, or allow smoke.mock_login"
 NO_BROWSER = "smoke.browser is off here"
+
+
+class Patience:
+    """How long a smoke test, all its checks together, tries again what may be well in a moment."""
+
+    def __init__(self, seconds: float = PATIENCE_S) -> None:
+        self._left, self._lock = seconds, threading.Lock()
+
+    def spend(self, seconds: float) -> bool:
+        """Whether there was some left to spend."""
+        with self._lock:
+            self._left -= seconds
+            return self._left + seconds > 0
 
 
 class Caller:
     """Asks an API as the roles of one suite. Not a dataclass: Prefect takes those apart, and this holds tokens."""
 
     def __init__(
-        self, rollout: Rollout, suite: Suite, api_url: str, *, shots: Path | None = None, perform: Perform = as_task
+        self,
+        rollout: Rollout,
+        suite: Suite,
+        api_url: str,
+        *,
+        shots: Path | None = None,
+        perform: Perform = as_task,
+        of_api: bool = True,
+        patience: Patience | None = None,
+        down: str = "",
     ) -> None:
         self.rollout, self.suite, self.api_url = rollout, suite, api_url
         self.shots = shots
         """Where screenshots are kept."""
         self.perform = perform
+        self.of_api = of_api
+        """Whether the suite is the API's own, not that of a site in front of it."""
+        self.patience = patience or Patience()
+        self.down = down
+        """Why nothing more is asked of the API; '' as long as it is well."""
         self.api = self.client(api_url)
         self.given = {
             "environment": rollout.environment.name,
@@ -71,6 +103,10 @@ class Caller:
     def token(self, role: str | None) -> str:
         return self.tokens[role].get_secret_value() if role is not None else ""
 
+    def needs_api(self, part: Condition) -> bool:
+        """All of an API's suite does; of a site's what signs in, and visits."""
+        return self.of_api or isinstance(part, PageCheck) or getattr(part, "role", None) is not None
+
     def may_sign_in(self, role: str) -> bool:
         settings = self.rollout.environment.smoke
         return settings.mock_login or role in settings.tokens
@@ -79,12 +115,19 @@ class Caller:
         """Why this is not asked here; '' if it is."""
         if reason := exclusion(self.rollout.environment, part):
             return reason
+        if self.down and self.needs_api(part):
+            return self.down
         if isinstance(part, PageCheck) and not self.rollout.environment.smoke.browser:
             return NO_BROWSER
         role = getattr(part, "role", None)
         if role is None or role in self.tokens:
             return ""
         return f"signing in as {role} failed" if self.may_sign_in(role) else NO_WAY_IN.format(role=role)
+
+    def required(self, result: Result, *, passing: bool = False) -> Result:
+        """The result if it is good; else its task fails, for now if that may pass and there is patience left."""
+        may_pass = result.failed and passing and self.patience.spend(PAUSE_S + result.ms / 1000)
+        return required(result, passing=may_pass)
 
     def attempt(self, ask: Task[..., Result], part: SocketCheck | PageCheck, url: str) -> Result:
         """Ask, unless this environment is not to be asked this."""
@@ -171,14 +214,14 @@ def found_at(answer: Answer, place: str) -> object:
     return json_at(answer.body, place)
 
 
-@step("Smoke check", retries=2, pause=1.0, run_name="{check}")
+@step("Smoke check", retries=2, pause=PAUSE_S, run_name="{check}", tags=(CHECK,))
 def ask_check(conversation: Conversation, check: Check) -> Result:
     """One check. Raises CheckFailed, or CheckUnsettled if another try may help."""
     result, may_pass = conversation.ask(check)
-    return required(result, passing=may_pass)
+    return conversation.caller.required(result, passing=may_pass)
 
 
-@step("Smoke sign-in", retries=2, pause=1.0, run_name="Sign in as {role}")
+@step("Smoke sign-in", retries=2, pause=PAUSE_S, run_name="Sign in as {role}", tags=(CHECK,))
 def sign_in(caller: Caller, role: str) -> Result:
     """Have the caller hold this role's token: from the secret that the environment names, else by the suite's request.
 
@@ -193,7 +236,7 @@ def sign_in(caller: Caller, role: str) -> Result:
     result = judge(check, answer, hide=caller.hide)
     if result.ok:
         caller.tokens[role] = SecretStr(str(json_at(answer.body, way.token)))
-    return required(result, passing=passing(check, answer))
+    return caller.required(result, passing=passing(check, answer))
 
 
 def sign_in_check(role: str, way: Role) -> Check:

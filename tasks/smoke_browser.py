@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.reports import publish_screenshot
-from tasks.smoke_answers import CheckFailed, Result, required
-from tasks.smoke_asking import Caller, Conversation
+from tasks.smoke_answers import CheckFailed, Result
+from tasks.smoke_asking import CHECK, PAUSE_S, Caller, Conversation
 from tasks.steps import step
 from tasks.suite_checks import filled
 from tasks.suite_pages import Fill, PageCheck, PageStep, Target
@@ -36,7 +36,7 @@ class NoBrowser(Exception):
     """The message says what to install."""
 
 
-@step("Smoke visit", retries=1, pause=1.0, run_name="{page}")
+@step("Smoke visit", retries=1, pause=PAUSE_S, run_name="{page}", tags=(CHECK,))
 def visit(caller: Caller, page: PageCheck, url: str) -> Result:
     """One visit. What the page needs is made through the API before, and taken away after it, whatever happened."""
     conversation = Conversation(caller)
@@ -53,7 +53,8 @@ def visit(caller: Caller, page: PageCheck, url: str) -> Result:
         asked = [conversation.go_on(check) for check in page.after]
     problems += [f"{result.check}: {result.detail}" for result in asked if result.failed]
     detail = caller.hide("; ".join(problems))
-    return required(Result(page.label, None, ms, not problems, detail, page.budget_ms), passing="net::ERR_" in detail)
+    result = Result(page.label, None, ms, not problems, detail, page.budget_ms)
+    return caller.required(result, passing="net::ERR_" in detail)
 
 
 def drive(caller: Caller, check: PageCheck, url: str) -> list[str]:

@@ -9,8 +9,8 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from tasks.smoke_answers import Result, body_problems, problems_of, required
-from tasks.smoke_asking import Caller
+from tasks.smoke_answers import Result, body_problems, problems_of
+from tasks.smoke_asking import CHECK, PAUSE_S, Caller
 from tasks.steps import step
 from tasks.suite_checks import SocketCheck, filled
 
@@ -18,14 +18,14 @@ MESSAGES = 100
 """How many messages are looked at."""
 
 
-@step("Smoke socket", retries=2, pause=1.0, run_name="{check}")
+@step("Smoke socket", retries=2, pause=PAUSE_S, run_name="{check}", tags=(CHECK,))
 def hear_socket(caller: Caller, check: SocketCheck, url: str) -> Result:
     """One WebSocket. A connection that fails is tried again; a wrong message is not."""
     began = time.monotonic()
     problem, passing = hear(filled(check, caller.given), url, caller.token(check.role), began + check.budget_ms / 1000)
     ms = 1000 * (time.monotonic() - began)
     detail = caller.hide(problem)
-    return required(Result(check.label, None, ms, not problem, detail, check.budget_ms), passing=passing)
+    return caller.required(Result(check.label, None, ms, not problem, detail, check.budget_ms), passing=passing)
 
 
 def hear(

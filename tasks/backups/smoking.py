@@ -25,6 +25,7 @@ from tasks.backups.dumping import Listener
 from tasks.bundling.sources import Source, load_manifest
 from tasks.changes import Rollout
 from tasks.smoke_answers import Result
+from tasks.smoke_asking import Caller
 from tasks.smoke_suites import Target, ask_suite
 from tasks.suites import Suite, load_suite
 
@@ -46,7 +47,9 @@ def smoke_on(target: Rollout, source: Source, dsn: SecretStr) -> Check:
     suite = without_surroundings(load_suite(source.folder))
     try:
         with serving(app, paths_of(source), dsn, health=target.environment.api.health_path) as url:
-            results = ask_suite(willing(target), Target("the API", suite, url, url), None, plainly)
+            results = ask_suite(
+                Caller(willing(target), suite, url, perform=plainly), Target("the API", suite, url, url)
+            )
     except CannotStart as error:
         return Check(NAME, False, str(error))
     wrong = [f"{result.check}: {result.detail}" for result in results if result.failed]
