@@ -5,6 +5,9 @@ from typing import Any
 
 import httpx
 
+PAGE = 200
+"""What Prefect lists at once."""
+
 
 class PrefectRefused(Exception):
     """Prefect could not be reached or did not accept the request; the message says what to do."""
@@ -67,8 +70,14 @@ class PrefectApi:
         return dict(self.request("GET", f"/flow_runs/{run_id}"))
 
     def task_runs(self, run_id: str) -> list[dict[str, Any]]:
-        body = {"flow_runs": {"id": {"any_": [run_id]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
-        return list(self.request("POST", "/task_runs/filter", body))
+        """All of a run's, in the order of their beginning."""
+        wanted = {"flow_runs": {"id": {"any_": [run_id]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": PAGE}
+        found = list(self.request("POST", "/task_runs/filter", wanted))
+        while found and len(found) % PAGE == 0:
+            if not (more := self.request("POST", "/task_runs/filter", {**wanted, "offset": len(found)})):
+                break
+            found += more
+        return found
 
     def logs(self, run_id: str, offset: int) -> list[dict[str, Any]]:
         """Log lines from `offset` on, oldest first."""

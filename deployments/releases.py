@@ -88,13 +88,21 @@ def approval_lines(found: Sequence[Approval]) -> Iterator[str]:
         ).rstrip()
 
 
+def commit_of(git_sha: str) -> str:
+    """`1f3c2ab`; of a source in no repository the beginning of what it holds: `unversioned-0123456`."""
+    kind, _, digest = git_sha.rpartition("-")
+    return f"{kind}-{digest[:7]}" if kind == "unversioned" else git_sha[:7]
+
+
 def lines(found: Sequence[ListedRelease]) -> Iterator[str]:
     """For people: a line each, and why it failed."""
-    for release in found:
+    commits = [commit_of(release.git_sha or "") for release in found]
+    width = max(map(len, commits), default=0)
+    for release, commit in zip(found, commits, strict=True):
         version = f"{release.lambda_version_before or '-'} → {release.lambda_version_after or '-'}"
         yield (
             f"{str(release.id)[:8]}  {release.started_at.astimezone():%Y-%m-%d %H:%M:%S}  {release.kind:<8}  "
-            f"{release.status:<11}  {version:<10}  {(release.git_sha or '')[:7]:<7}  {release.source or ''}"
-        )
+            f"{release.status:<11}  {version:<10}  {commit:<{width}}  {release.source or ''}"
+        ).rstrip()
         if release.error:
             yield f"          {release.error.splitlines()[0][:160]}"

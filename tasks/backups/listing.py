@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tasks.backups.archive import Archive
-from tasks.backups.comparing import age_words
+from tasks.backups.comparing import age_words, plural
 from tasks.backups.manifest import BadManifest, Kind, Manifest, kept_for, moment_of
 from tasks.backups.page import grid, mark
 from tasks.backups.proof import Verified, history
@@ -25,7 +25,7 @@ def show_backups(rollout: Rollout, taken: Manifest | None, at: datetime) -> None
     known, past = archive.ids(), history(archive)
     rows = [dump_row(archive, backup, kind, past, rollout, at) for backup, kind in known[:SHOWN]]
     page = "\n\n".join([
-        f"# Backups of {rollout.environment.name}: {len(known)} dumps in `{archive.bucket}`",
+        f"# Backups of {rollout.environment.name}: {len(known)} dump{plural(len(known), 'dump')} in `{archive.bucket}`",
         grid(HEAD, rows) if rows else "There is none.",
         "## Snapshots in RDS",
         grid(("snapshot", "kind", "age", "expires"), snapshot_rows(rollout, at)),

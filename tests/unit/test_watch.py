@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from deployments.watch import Watcher, change_line, log_line, step_line
+from deployments.watch import COUNTED, Watcher, change_line, log_line, step_line
+from tasks.smoke_asking import CHECK
 
 
 class FakePrefect:
@@ -80,3 +81,19 @@ def test_change_line() -> None:
     row = {"change": "update", "what": "function x", "field": "memory", "from": "256", "to": "512", "why": "differs"}
     assert change_line(row) == "  update   function x  memory: 256 → 512  (differs)"
     assert change_line({"change": "create", "what": "role x", "field": "", "from": "", "to": ""}) == "  create   role x"
+
+
+class ManyChecks(FakePrefect):
+    """A smoke test: two checks are well, one is not."""
+
+    def task_runs(self, run_id: str) -> list[dict[str, Any]]:
+        states = {"GET /a": "COMPLETED", "GET /b": "FAILED", "GET /c": "COMPLETED"}
+        checks = [{"id": name, "name": name, "state_type": state, "tags": [CHECK]} for name, state in states.items()]
+        return [*checks, {"id": "s", "name": "Smoke suites", "state_type": "FAILED", "tags": []}]
+
+
+def test_of_many_checks_those_that_failed_are_shown() -> None:
+    shown: list[str] = []
+    Watcher(ManyChecks(), "r1", shown.append).follow(sleep=lambda s: None)
+    assert [line.split("  ")[1] for line in shown if "line" not in line] == ["✗ GET /b", "✗ Smoke suites"]
+    assert COUNTED == CHECK
