@@ -201,7 +201,7 @@ async def publish_drift(environment: str, drift: Sequence[Change]) -> None:
         await acreate_table_artifact(
             table=change_rows(drift),
             key=f"drift-{environment}",
-            description=f"{environment}: {len(drift)} thing(s) differ from what was released",
+            description=f"{environment}: differences from what was released: {len(drift)}",
         )
 
 
