@@ -27,6 +27,15 @@ def log_command(group: str, minutes: int) -> str:
     )
 
 
+def log_place(environment: Environment) -> str:
+    """Where the function's log is read: CloudWatch's page; of the embedded cloud, which has none, the command."""
+    group = environment.names.function_logs
+    if environment.endpoint:
+        return f"`{typed(f'aws {log_command(group, 60)}', environment)}`"
+    home = f"https://{environment.region}.console.aws.amazon.com/cloudwatch/home?region={environment.region}"
+    return f"{home}#logsV2:log-groups/log-group/{group.replace('/', '$252F')}"
+
+
 def aws_command(environment: Environment) -> str:
     """AWS's own command, without a service."""
     if environment.endpoint:

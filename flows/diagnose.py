@@ -22,6 +22,7 @@ from flows.telling import tell_diagnosis
 from tasks.aliases import ensure_alias, shift_traffic
 from tasks.changes import Rollout
 from tasks.diagnosing.leaving import leave
+from tasks.diagnosing.letter import verdict_of
 from tasks.diagnosing.looking import Look
 from tasks.diagnosing.model import Diagnosis, Remedy
 from tasks.diagnosing.steps import examine
@@ -76,8 +77,8 @@ async def diagnose(
         done = await mend(environment, found)
         found = replace(examine(look), mended=done)
         await leave(found, block, DIAGNOSES)
-    tell_diagnosis(found, checks)
-    return Completed(message=found.headline)
+    tell_diagnosis(found, block, checks)
+    return Completed(message=verdict_of(found, checks))
 
 
 async def mend(environment: str, found: Diagnosis) -> tuple[str, ...]:

@@ -25,11 +25,16 @@ def tell(
     if not PREFECT_API_URL.value():
         return  # Prefect would start a server only to tell it
     about = {"prefect.resource.id": f"miyabi.environment.{environment}", "prefect.resource.name": environment}
-    payload = {"environment": environment, "headline": headline, "text": text[:LONGEST], **facts}
+    payload = {"environment": environment, "headline": headline, "text": fitting(text), **facts}
     try:
         emit(event=f"miyabi.{event}", resource={**about, **labels(facts)}, payload=payload)
     except Exception as error:  # whatever it is: the work it tells of is done
         logger.warning("the event %r was not sent: %s", f"miyabi.{event}", error)
+
+
+def fitting(text: str) -> str:
+    """The text, cut between two words where it is too long."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1].rsplit(maxsplit=1)[0] + " …"
 
 
 def labels(facts: dict[str, Any]) -> dict[str, str]:

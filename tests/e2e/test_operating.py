@@ -151,7 +151,7 @@ def test_a_failing_smoke_test_leads_to_its_diagnosis_and_the_way_back(ada: Engin
     )
     conclusions = [one for one in messages if one["subject"].startswith("diagnose local")]
     assert "RuntimeError: the disk is full" in conclusions[0]["subject"]
-    assert "failed: GET /api/v1/health" in conclusions[0]["body"]
+    assert "Failed: GET /api/v1/health" in conclusions[0]["body"]
     assert ada.smoke(source="python:api") == "COMPLETED"
     assert ada.rows("SELECT status FROM releases ORDER BY started_at DESC LIMIT 1") == [("rolled_back",)]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.events import LONGEST, labels, tell
+from tasks.events import LONGEST, fitting, labels, tell
 
 
 def test_words_and_numbers_are_labels() -> None:
@@ -16,12 +16,12 @@ def test_words_and_numbers_are_labels() -> None:
 def test_an_event_is_about_an_environment_and_short() -> None:
     sent: list[dict[str, Any]] = []
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        tell("local", "smoke.failed", "it fails", "x" * 10_000, emit=lambda **event: sent.append(event), in_a_row=1)
+        tell("local", "smoke.failed", "it fails", "x " * 10_000, emit=lambda **event: sent.append(event), in_a_row=1)
     (event,) = sent
     assert event["event"] == "miyabi.smoke.failed"
     assert event["resource"]["prefect.resource.id"] == "miyabi.environment.local"
     assert (event["payload"]["headline"], event["payload"]["in_a_row"]) == ("it fails", 1)
-    assert len(event["payload"]["text"]) == LONGEST
+    assert LONGEST - 5 < len(event["payload"]["text"]) <= LONGEST
 
 
 def test_what_cannot_be_sent_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -39,3 +39,10 @@ def test_without_a_server_nothing_is_sent() -> None:
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
         tell("local", "release.completed", "done", emit=lambda **event: sent.append(event))
     assert sent == []
+
+
+def test_a_long_text_is_cut_between_two_words() -> None:
+    cut = fitting("unbelievable " * 1000)
+    assert len(cut) <= LONGEST
+    assert cut.endswith("unbelievable …")
+    assert fitting("short") == "short"
