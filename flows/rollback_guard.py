@@ -3,7 +3,7 @@
 Started by an automation, after the diagnosis of a failing smoke test. It changes traffic only if the environment's
 `[rollback]` allows it, the last release moved traffic and is recent, enough smoke tests have failed in a row since it
 ended, no release is running (which has its own way back), and the API fails when it is asked once more. It never goes
-back from a rollback: two versions that fail are a person's to sort out.
+back from a rollback: two versions that fail are a person's to sort out; and what cannot be looked at is no reason to.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,13 @@ async def refusal(environment: str) -> str:
     if not block.rollback.automatic:
         return "a person decides here: `[rollback]` of the environment has no `automatic = true`"
     rollout = Rollout(block, block.aws())
-    with Store(rollout).connection() as connection:
-        newest, moved = latest_release(connection, environment), latest_change(connection, environment)
-    failed = await failures_in_a_row(environment, since=moved.finished_at if moved else None)
-    return judged(block.rollback, newest, moved, failed, datetime.now(UTC)) or well_again(rollout, moved)
+    try:
+        with Store(rollout).connection() as connection:
+            newest, moved = latest_release(connection, environment), latest_change(connection, environment)
+        failed = await failures_in_a_row(environment, since=moved.finished_at if moved else None)
+        return judged(block.rollback, newest, moved, failed, datetime.now(UTC)) or well_again(rollout, moved)
+    except MiyabiError as error:
+        return f"it cannot be seen whether going back is right: {error}"
 
 
 def judged(rules: RollbackSettings, newest: Release | None, moved: Release | None, failed: int, now: datetime) -> str:

@@ -1,13 +1,14 @@
 """How the last smoke tests of an environment went, as Prefect remembers them: how many failed in a row.
 
 The first failures are told with their number, so that an outage of a night does not start a diagnosis every quarter of
-an hour, and so is the first test that passes again.
+an hour, and so is the first test that passes again. One that could ask nothing says nothing of the API: it is neither.
 """
 
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import httpx
 from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from tasks.changes import Rollout
@@ -25,6 +26,8 @@ from tasks.smoke_answers import SmokeFailed
 
 logger = logging.getLogger(__name__)
 FLOW = "smoke-test"
+NOT_ASKED = "NotAsked"
+"""The state of a smoke test that could ask nothing."""
 LOOKED_AT = 200
 """Newest runs, of all environments together."""
 
@@ -33,30 +36,35 @@ LOOKED_AT = 200
 async def remembered(rollout: Rollout) -> AsyncIterator[None]:
     """Around a smoke test: what its event says of the tests before, and of the checks that failed."""
     name = rollout.environment.name
-    before = await failures_in_a_row(name)
+    runs = await ended_before()
+    before, unasked = counted(runs, name), not_asked(runs, name)
     try:
         yield
-    except Exception as failure:
+    except SmokeFailed as failure:
         again = await failures_in_a_row(name, since=await last_release(name)) if before else 0
-        rollout.facts |= {"in_a_row": again + 1, "checks": failing(failure)}
+        rollout.facts |= {"in_a_row": again + 1, "checks": [one.check for one in failure.results if one.failed]}
         raise
-    if before:
-        tell(name, "smoke.recovered", f"smoke-test {name} is well again, after {before} that failed", failures=before)
-
-
-def failing(failure: Exception) -> list[str]:
-    """The checks that failed, by their names; none if nothing could be asked."""
-    return [result.check for result in failure.results if result.failed] if isinstance(failure, SmokeFailed) else []
+    except Exception:
+        rollout.facts |= {"in_a_row": unasked + 1}
+        raise
+    if before or unasked:
+        after = f"{before} that failed" if before else f"{unasked} that could not ask"
+        tell(name, "smoke.recovered", f"smoke-test {name} is well again, after {after}", failures=before)
 
 
 async def failures_in_a_row(environment: str, since: datetime | None = None) -> int:
     """How many of the newest smoke tests failed, one after the other, before this run; 0 if Prefect does not say."""
+    return counted(await ended_before(since), environment)
+
+
+async def ended_before(since: datetime | None = None) -> Sequence[FlowRun]:
+    """The smoke tests that ended before this run, of all environments, the newest first."""
     wanted: dict[str, Any] = {"state": {"type": {"any_": ["COMPLETED", "FAILED"]}}}
     if run := runtime.flow_run.id:
         wanted["id"] = {"not_any_": [UUID(run)]}
     if since:
         wanted["start_time"] = {"after_": since}
-    return counted(await newest_runs(FLOW, wanted), environment)
+    return await newest_runs(FLOW, wanted)
 
 
 async def last_release(environment: str) -> datetime | None:
@@ -88,6 +96,14 @@ async def newest_runs(flow: str, wanted: dict[str, Any]) -> Sequence[FlowRun]:
 
 def counted(runs: Sequence[FlowRun], environment: str) -> int:
     """The failures before the first that passed; `runs` are the newest first."""
-    outcomes = [run.state_type for run in runs if run.parameters.get("environment", "local") == environment]
-    failed = [outcome is not None and outcome.value == "FAILED" for outcome in outcomes]
-    return failed.index(False) if False in failed else len(failed)
+    asked = [run for run in of(environment, runs) if run.state_name != NOT_ASKED]
+    return len(list(takewhile(lambda run: run.state_type == StateType.FAILED, asked)))
+
+
+def not_asked(runs: Sequence[FlowRun], environment: str) -> int:
+    """How many of the newest could ask nothing, one after the other."""
+    return len(list(takewhile(lambda run: run.state_name == NOT_ASKED, of(environment, runs))))
+
+
+def of(environment: str, runs: Sequence[FlowRun]) -> list[FlowRun]:
+    return [run for run in runs if run.parameters.get("environment", "local") == environment]

@@ -2,7 +2,8 @@
 
 The checks are those of `smoke.yaml` beside the source and in `dashboard/` (docs/smoke.md), else the environment's
 health path. `quick` asks only what a release asks, and makes nothing. What is not as a release leaves it, a missing
-permission say, stands beside the checks that fail.
+permission say, stands beside the checks that fail. Where nothing could be asked, for lack of access or of a release,
+the run fails as `NotAsked`, which says nothing of the API: people are told, and nothing is diagnosed or put back.
 """
 
 import logging
@@ -10,17 +11,21 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from flows.opening import ROOT, WORK, opened, run_name
 from flows.parameters import EnvironmentName, ReleasedSource, Shown
 from flows.recording import Record
-from flows.smoke_history import remembered
+from flows.smoke_history import NOT_ASKED, remembered
 from tasks.bundling.bundle import Bundle
 from tasks.bundling.sources import load_manifest, parse_source
-from tasks.changes import Rollout
-from tasks.gateway import inspect_api
+from tasks.changes import Change, Rollout
+from tasks.errors import MiyabiError
+from tasks.gateway import Api, NoApi, inspect_api
 from tasks.releases import last_released
 from tasks.smoke import checks_for, smoke_api
+from tasks.smoke_answers import Result, SmokeFailed
 from tasks.smoke_browser import browser_problem
 from tasks.smoke_suites import Target, smoke_suites
 from tasks.suites import SUITE, Suite, load_suite
@@ -38,17 +43,38 @@ async def smoke_test(
     source: ReleasedSource = "",
     suite: Which = "all",
     quick: Quick = False,
-) -> None:
+) -> State[None]:
     """Ask the running API and the site whether they are well."""
-    suites = suites_of(source) if source else {}
-    async with opened(environment, writes=False) as rollout, remembered(rollout):
-        suites = suites or suites_of(last_released(rollout)[0] or DEFAULT)
-        api, differences = inspect_api(rollout)
-        if quick:
-            smoke_api(rollout, api.url, checks_for(rollout.environment, suites["api"]), suspects=differences)
-            return
-        targets = targets_of(rollout, api.url, {name: suites[name] for name in suites if suite in ("all", name)})
-        smoke_suites(rollout, environment, targets, suspects=differences, shots=SHOTS)
+    try:
+        async with opened(environment, writes=False) as rollout, remembered(rollout):
+            ask(rollout, source, suite, quick=quick)
+    except SmokeFailed:
+        raise
+    except MiyabiError as failure:
+        return Failed(name=NOT_ASKED, message=f"nothing could be asked: {failure}")
+    return Completed()
+
+
+def ask(rollout: Rollout, source: str, suite: str, *, quick: bool) -> None:
+    """Raises SmokeFailed for what is not well, and other errors where that cannot be asked."""
+    released, _ = last_released(rollout)
+    suites = suites_of(source or released or DEFAULT)
+    api, differences = standing_api(rollout, released)
+    if quick:
+        smoke_api(rollout, api.url, checks_for(rollout.environment, suites["api"]), suspects=differences)
+        return
+    targets = targets_of(rollout, api.url, {name: suites[name] for name in suites if suite in ("all", name)})
+    smoke_suites(rollout, rollout.environment.name, targets, suspects=differences, shots=SHOTS)
+
+
+def standing_api(rollout: Rollout, released: str) -> tuple[Api, list[Change]]:
+    """The API, and what a release would change at it. One that was released and is gone is a failing API."""
+    try:
+        return inspect_api(rollout)
+    except NoApi as gone:
+        if not released:
+            raise
+        raise SmokeFailed("the API", [Result("the API is there", None, 0.0, False, str(gone))]) from gone
 
 
 def suites_of(source: str) -> dict[str, Suite]:

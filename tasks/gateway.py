@@ -34,6 +34,10 @@ ROUNDS = 4
 """How often applying looks at what it did before it gives up."""
 
 
+class NoApi(Permanent):
+    """There is no API of the environment's name."""
+
+
 @dataclass(frozen=True)
 class Api:
     """The API as others need it."""
@@ -69,7 +73,7 @@ def inspect_api(rollout: Rollout) -> tuple[Api, list[Change]]:
     names = rollout.environment.names
     seen = observe_api(rollout, names.api)
     if seen is None:
-        raise Permanent(f"environment {rollout.environment.name!r} has no API yet; run `release` first")
+        raise NoApi(f"environment {rollout.environment.name!r} has no API; run `release`, which makes it")
     alias_arn = rollout.aws.arn("lambda", f"function:{names.function}:{names.alias}")
     return described(rollout, seen), plan_api(rollout.environment, wanted_api(rollout, alias_arn), seen)
 

@@ -2,7 +2,8 @@
 
 The files have the form of `prefect automation create --from-file`, which makes duplicates when it is run twice, with
 words of ours for what is not known before: `deployment: diagnose/local` stands for a `deployment_id`; a notification
-without a block goes to all that the environment's `[notify]` names. What says `$environment` is made
+without a block goes to all that the environment's `[notify]` names; `$silence` is after how many seconds without a
+heartbeat a run is dead, by the heartbeats that Prefect's settings say here. What says `$environment` is made
 for each environment, but for those of `except`, and those in which the setting of `for` is off. Ours are known by their
 tag; one that a person has turned off stays off.
 """
@@ -17,6 +18,7 @@ from uuid import UUID
 
 import yaml
 from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import get_current_settings
 from pydantic import ValidationError
 
 from blocks.environment import Environment
@@ -27,6 +29,8 @@ from deployments.environment_files import ROOT
 FOLDER = ROOT / "deployments" / "automations"
 TAG = "miyabi"
 SOME_ID = str(UUID(int=0))
+HEARTBEAT_S, LATE_S = 180, 10
+"""Prefect's default, and what a busy machine may add."""
 READ_ONLY = {"owner_resource"}
 Automation = dict[str, Any]
 Blocks = Mapping[str, Sequence[str]]
@@ -45,7 +49,8 @@ def read_automations(environments: Sequence[Environment], folder: Path = FOLDER)
 
 
 def read_file(path: Path, environments: Sequence[Environment]) -> Iterator[Automation]:
-    for one in yaml.safe_load(path.read_text(encoding="utf-8"))["automations"]:
+    text = Template(path.read_text(encoding="utf-8")).safe_substitute(silence=silence())
+    for one in yaml.safe_load(text)["automations"]:
         setting, but = one.pop("for", ""), one.pop("except", [])
         if "$environment" not in json.dumps(one):
             yield {**one, "environment": None}
@@ -53,6 +58,11 @@ def read_file(path: Path, environments: Sequence[Environment]) -> Iterator[Autom
         for environment in environments:
             if environment.name not in but and (not setting or is_on(environment, setting)):
                 yield {**filled(one, environment.name), "environment": environment.name}
+
+
+def silence() -> int:
+    """Seconds: three heartbeats, of which one may be late. Fewer would end runs that are well."""
+    return 3 * (get_current_settings().flows.heartbeat_frequency or HEARTBEAT_S) + LATE_S
 
 
 def is_on(environment: Environment, setting: str) -> bool:

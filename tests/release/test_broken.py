@@ -197,3 +197,13 @@ def test_a_first_release_that_does_not_start_opens_nothing_to_the_world(scene: S
     assert (release.status, release.lambda_version_before, release.lambda_version_after) == ("failed", None, "1")
     assert scene.release_good() == "2"
     assert scene.plan() == NOTHING
+
+
+def test_an_api_that_was_released_and_is_gone_is_a_failing_one(scene: Scene) -> None:
+    (api,) = [api for api in scene.aws("apigatewayv2").get_apis()["Items"] if api["Name"] == API]
+    scene.aws("apigatewayv2").delete_api(ApiId=api["ApiId"])
+    ended = scene.run("smoke_test")
+    assert ended.code == 1
+    assert scene.last_state()[0] == "Failed"
+    assert "the API is there: environment 'local' has no API; run `release`" in ended.error
+    assert scene.release_good()

@@ -139,3 +139,17 @@ def assert_not_ours(scene: Scene, error: str, what: str) -> None:
     for text in (f"{what} exists and was not made by miyabi-pipelines for 'local'", "adopt=true to take it over"):
         assert text in error
         assert text in scene.last_state()[1]
+
+
+def test_where_there_is_no_release_nothing_is_asked_and_nothing_goes_back(scene: Scene) -> None:
+    """Which says nothing of an API, and is no reason for a diagnosis or a rollback."""
+    assert scene.run("smoke_test").code == 1
+    name, message = scene.last_state()
+    assert name == "NotAsked"
+    assert message == "nothing could be asked: environment 'local' has no API; run `release`, which makes it"
+    with scene.configured(rollback={"automatic": True}):
+        assert scene.run("rollback", only_if_failing=True).code == 0
+    name, message = scene.last_state()
+    assert name == "NotDone"
+    assert message.startswith("traffic stays where it is: it cannot be seen whether going back is right: ")
+    assert scene.writes == []

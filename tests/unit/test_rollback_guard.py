@@ -10,12 +10,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 
 from blocks.operating import RollbackSettings
 from database.releases import Release
-from flows.check_drift import is_new
+from flows.check_drift import difference, is_new, text
 from flows.rollback_guard import judged
-from flows.smoke_history import counted, failing, is_release
+from flows.smoke_history import NOT_ASKED, counted, is_release, not_asked
 from tasks.changes import PENDING, Change
-from tasks.errors import Permanent
-from tasks.smoke_answers import Result, SmokeFailed
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 RULES = RollbackSettings(automatic=True, failures=2, within_hours=24)
@@ -55,8 +53,9 @@ def test_a_later_release_that_changed_nothing_hides_nothing() -> None:
     assert "nothing was released" in judged(RULES, None, None, 9, NOW)
 
 
-def run(outcome: str, environment: str = "local") -> FlowRun:
-    return FlowRun(flow_id=UUID(int=3), parameters={"environment": environment}, state_type=StateType(outcome))
+def run(outcome: str, environment: str = "local", name: str = "") -> FlowRun:
+    kind, parameters = StateType(outcome), {"environment": environment}
+    return FlowRun(flow_id=UUID(int=3), parameters=parameters, state_type=kind, state_name=name or outcome.title())
 
 
 def test_failures_are_counted_in_one_environment_up_to_the_last_that_passed() -> None:
@@ -75,10 +74,11 @@ def test_a_release_begins_a_new_series_in_its_environment() -> None:
         assert is_release(FlowRun(flow_id=UUID(int=3), parameters=parameters), "local") is expected, parameters
 
 
-def test_the_checks_that_failed_are_named() -> None:
-    results = [Result("GET /a", 500, 1.0, ok=False), Result("GET /b", 200, 1.0, ok=True), Result("c", None, 0, ok=None)]
-    assert failing(SmokeFailed("here", results)) == ["GET /a"]
-    assert failing(Permanent("there is no API")) == []
+def test_a_smoke_test_that_asked_nothing_is_neither_a_failure_nor_well() -> None:
+    blind = run("FAILED", name=NOT_ASKED)
+    history = [blind, blind, run("FAILED"), blind, run("FAILED"), run("COMPLETED")]
+    assert (counted(history, "local"), not_asked(history, "local")) == (2, 2)
+    assert (counted([blind, run("COMPLETED")], "local"), not_asked([run("FAILED"), blind], "local")) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,27 @@ def test_the_checks_that_failed_are_named() -> None:
 )
 def test_what_waits_for_a_release_is_not_drift(change: Change, new: bool) -> None:
     assert is_new(change) is new
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (Change("update", "function f", "memory mb", "1024", "512"), "function f: memory mb is 1024, expected 512"),
+        (Change("update", "log group g", "retention", "", "30"), "log group g: retention is not set, expected 30"),
+        (Change("create", "dashboard d"), "dashboard d is missing"),
+        (Change("create", "alarm a", "rings at", "", "5"), "alarm a: rings at 5 is missing"),
+        (Change("delete", "security group s", "ingress", "tcp 5432"), "security group s: ingress tcp 5432 was added"),
+        (Change("update", "role r", "policy", f"{'a' * 300}X{'b' * 300}", f"{'a' * 300}Y{'b' * 300}"),
+         f"role r: policy is …{'a' * 20}X{'b' * 79}…, expected …{'a' * 20}Y{'b' * 79}…"),
+    ],
+)  # fmt: skip
+def test_drift_is_told_as_what_was_found_and_what_was_expected(change: Change, said: str) -> None:
+    assert difference(change) == said
+
+
+def test_people_are_told_since_when_and_what_to_do() -> None:
+    told = text("staging", [Change("create", f"alarm {number}") for number in range(14)], NOW)
+    assert told.startswith("- alarm 0 is missing\n")
+    assert "- and 2 more, in the run's table\nChanged after 2026-11-27 12:00 UTC, when all stood as released." in told
+    assert "`miyabi release -e staging`" in told
+    assert "Changed after" not in text("staging", [Change("create", "alarm")], None)
