@@ -61,7 +61,7 @@ def frames(happened: Happened) -> Iterator[Frame]:
         case "release":
             yield of_release(happened)
         case "invitation":
-            yield of_invitation(happened)
+            yield from of_invitation(happened)
 
 
 def agent_frame(row: dict[str, Any], type: str, **facts: Any) -> Frame:
@@ -119,10 +119,11 @@ def of_release(happened: Happened) -> Frame:
     return Frame("deployment_update", text, EVERYBODY)
 
 
-def of_invitation(happened: Happened) -> Frame:
+def of_invitation(happened: Happened) -> Iterator[Frame]:
     row = happened.row
     said = f"You are invited to {row['organization_name']} as {row['role']}"
     text = dumped(
         type="notification", level="info", message=said, organization_id=row["organization_id"], timestamp=row["at"]
     )
-    return Frame("notification", text, "", row["user_id"])
+    for user_id in row["users"]:
+        yield Frame("notification", text, "", user_id)

@@ -56,17 +56,19 @@ def list_members(organization_id: UUID, _access: Reads, backend: CurrentBackend,
     return Members(paging.page(found, lambda last: (last.created_at, last.id)))
 
 
-@router.post("/members", status_code=201, summary="Invite somebody")
+@router.post(
+    "/members", status_code=201, summary="Invite somebody; the answer is the same whether or not there is an account"
+)
 def invite_member(
     organization_id: UUID, body: NewMember, access: Manages, creation: CurrentCreation
-) -> Member | PendingInvitation:
+) -> PendingInvitation:
     return creation.once(
         lambda connection: members.invite(connection, access.user_id, organization_id, body.identifier, body.role),
-        at=lambda made: f"members/{made.user_id}" if isinstance(made, Member) else f"invitations/{made.id}",
+        at=lambda made: f"invitations/{made.id}",
     )
 
 
-@router.get("/members/{user_id}", summary="One member, or who is invited")
+@router.get("/members/{user_id}", summary="One member")
 def get_member(
     organization_id: UUID, user_id: UUID, _access: Reads, backend: CurrentBackend, response: Response
 ) -> ListedMember:
@@ -80,7 +82,7 @@ def change_role(organization_id: UUID, user_id: UUID, body: NewRole, access: Man
         return change.tag(members.change_role(connection, access.user_id, organization_id, user_id, body.role))
 
 
-@router.delete("/members/{user_id}", summary="Remove a member, who leaves the teams too, or take an invitation back")
+@router.delete("/members/{user_id}", summary="Remove a member, who leaves the teams too")
 def remove_member(organization_id: UUID, user_id: UUID, access: Manages, change: Changing) -> Done:
     with change.connection() as connection:
         members.remove(connection, access.user_id, organization_id, user_id)
@@ -110,13 +112,13 @@ def transfer_organization(
         return members.transfer(connection, access.user_id, organization_id, body.user_id)
 
 
-@router.get("/invitations", summary="Invitations to people who have no account yet")
+@router.get("/invitations", summary="Invitations that nobody has accepted yet")
 def list_pending(organization_id: UUID, _access: Manages, backend: CurrentBackend) -> PendingInvitations:
     with backend.pool.connection() as connection:
         return PendingInvitations(members.invitations(connection, organization_id))
 
 
-@router.get("/invitations/{invitation_id}", summary="One such invitation")
+@router.get("/invitations/{invitation_id}", summary="One invitation")
 def get_pending(
     organization_id: UUID, invitation_id: UUID, _access: Manages, backend: CurrentBackend, response: Response
 ) -> PendingInvitation:
@@ -124,7 +126,7 @@ def get_pending(
         return tag(response, members.invitation(connection, organization_id, invitation_id))
 
 
-@router.delete("/invitations/{invitation_id}", summary="Take such an invitation back")
+@router.delete("/invitations/{invitation_id}", summary="Take an invitation back")
 def withdraw_invitation(
     organization_id: UUID,
     invitation_id: UUID,

@@ -1,5 +1,5 @@
 -- organization --
--- Who has a membership of it, whatever its state, knows that it exists; what is not active is as good as deleted.
+-- Who has a membership of it, whatever its state, or is invited knows that it exists; what is not active is as good as deleted.
 SELECT id AS organization_id, NULL::uuid AS user_id, true AS known_to_members
 FROM organizations
 WHERE id = %(id)s AND is_active;
@@ -30,7 +30,9 @@ WHERE w.id = %(id)s;
 -- has_permission decides alone, also about what one has made oneself. `seen`: whether a refusal may say that there is such a thing.
 SELECT place.organization_id, CASE WHEN member.status = 'active' THEN member.role::text END AS role, may.permitted,
     may.permitted
-    OR (place.known_to_members AND member.user_id IS NOT NULL)
+    OR (place.known_to_members AND (member.user_id IS NOT NULL OR EXISTS (
+        SELECT FROM invitations_to(%(user_id)s) AS i WHERE i.organization_id = place.organization_id
+    )))
     OR CASE WHEN place.organization_id IS NULL THEN is_granted(%(user_id)s, %(read)s)
         ELSE has_permission(%(user_id)s, place.organization_id, %(read)s) END AS seen
 FROM place

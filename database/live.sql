@@ -31,10 +31,20 @@ FROM releases
 WHERE id = ANY (%(ids)s::uuid[]);
 
 -- invitations --
-SELECT m.id, m.user_id, m.organization_id, o.name AS organization_name, m.role::text AS role, m.updated_at AS at
-FROM organization_members AS m
-JOIN organizations AS o ON o.id = m.organization_id
-WHERE m.id = ANY (%(ids)s::uuid[]) AND m.status = 'invited';
+-- An address may be that of several accounts.
+SELECT i.id, i.users, i.organization_id, o.name AS organization_name, i.role::text AS role, i.at
+FROM (
+    SELECT i.id, i.organization_id, i.role, i.created_at AS at, ARRAY(
+        SELECT id FROM users AS u WHERE lower(u.email) = i.email OR u.github_id = i.github_id
+    ) AS users
+    FROM organization_invitations AS i
+    WHERE i.id = ANY (%(ids)s::uuid[])
+    UNION ALL
+    SELECT id, organization_id, role, updated_at, ARRAY[user_id]
+    FROM organization_members
+    WHERE id = ANY (%(ids)s::uuid[]) AND status = 'invited'
+) AS i
+JOIN organizations AS o ON o.id = i.organization_id;
 
 -- lines --
 SELECT sequence, id, execution_id, log_level, message, timestamp, metadata

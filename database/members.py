@@ -1,8 +1,9 @@
 """Who belongs to an organization: invited, active or suspended, as owner, admin, member or viewer.
 
-An invitation to an address or a GitHub number without an account waits in a table of its own; making the account turns
-it into a membership that is to be accepted. An organization always has an owner who is active, and only owners decide
-about owners. Whether the user may manage members at all is decided before (api/permissions.py).
+An invitation to an address or a GitHub number waits in a table of its own until whoever has that accepts: the inviter
+does not hear whether there is an account. (The mission's backend made a membership that is `invited`.) An organization
+always has an owner who is active, and only owners decide about owners. Whether the user may manage members at all is
+decided before (api/permissions.py).
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class ListedMember(Member):
 
 @dataclass(frozen=True)
 class PendingInvitation:
-    """To somebody without an account: either `email` or `github_id`."""
+    """To whoever has this address or this number of GitHub, and has not accepted: there need not be an account."""
 
     id: UUID
     organization_id: UUID
@@ -107,9 +108,7 @@ def _member(connection: Connection, query: str, values: dict[str, Any]) -> Membe
     raise no_such_member()
 
 
-def invite(
-    connection: Connection, by: UUID, organization_id: UUID, identifier: str, role: Role
-) -> Member | PendingInvitation:
+def invite(connection: Connection, by: UUID, organization_id: UUID, identifier: str, role: Role) -> PendingInvitation:
     """Invite an address or a GitHub number. Raises Invalid, and Conflict if it is invited or a member, or if the plan
     has no more places."""
     if role == "owner":
@@ -117,14 +116,17 @@ def invite(
     email, github_id = identified(identifier)
     values = {
         "organization_id": organization_id, "invited_by": by, "role": role, "email": email, "github_id": github_id,
-        "invited_as": email or str(github_id),
     }  # fmt: skip
     with locked(connection, organization_id) as limits:
         (count,) = connection.execute(SQL["count"], values).fetchone() or (0,)
-        made = _invite_account(connection, values) or _invite_stranger(connection, values)
+        if connection.execute(SQL["is_member"], values).fetchone() == (True,):
+            raise Conflict("This person is a member already")
         if limits.max_members is not None and count >= limits.max_members:
             raise Conflict(f"The plan has {limits.max_members} members", {"max_members": limits.max_members})
-    return made
+        with connection.cursor(row_factory=class_row(PendingInvitation)) as cursor:
+            if made := cursor.execute(SQL["invite"], values).fetchone():
+                return made
+    raise Conflict("This person is invited already")
 
 
 def identified(identifier: str) -> tuple[str | None, int | None]:
@@ -138,31 +140,10 @@ def identified(identifier: str) -> tuple[str | None, int | None]:
     raise Invalid("identifier has to be an e-mail address or the number of a GitHub account")
 
 
-def _invite_account(connection: Connection, values: dict[str, Any]) -> Member | None:
-    accounts = connection.execute(SQL["accounts"], values).fetchall()
-    if len(accounts) > 1:
-        raise Conflict("Several accounts have this address; invite the GitHub number")
-    if not accounts:
-        return None
-    with connection.cursor(row_factory=class_row(Member)) as cursor:
-        made = cursor.execute(SQL["invite_account"], values | {"user_id": accounts[0][0]}).fetchone()
-    if made is None:
-        raise Conflict("This person is a member already, or invited")
-    return made
-
-
-def _invite_stranger(connection: Connection, values: dict[str, Any]) -> PendingInvitation:
-    with connection.cursor(row_factory=class_row(PendingInvitation)) as cursor:
-        made = cursor.execute(SQL["invite_stranger"], values).fetchone()
-    if made is None:
-        raise Conflict("This person is invited already")
-    return made
-
-
 def invitations(
     connection: Connection, organization_id: UUID, *, limit: int = 1000, invitation_id: UUID | None = None
 ) -> list[PendingInvitation]:
-    """Those to people without an account; the plan's limit keeps them few."""
+    """Those that nobody has accepted; the plan's limit keeps them few."""
     values = {"organization_id": organization_id, "invitation_id": invitation_id, "limit": limit}
     with connection.cursor(row_factory=class_row(PendingInvitation)) as cursor:
         return cursor.execute(SQL["invitations"], values).fetchall()
@@ -184,24 +165,22 @@ def withdraw(connection: Connection, organization_id: UUID, invitation_id: UUID)
 
 def mine(connection: Connection, user_id: UUID, *, limit: int = 1000) -> list[Invitation]:
     """What the user is invited to."""
-    connection.execute(SQL["claim"], {"user_id": user_id})
     with connection.cursor(row_factory=class_row(Invitation)) as cursor:
         return cursor.execute(SQL["mine"], {"user_id": user_id, "limit": limit}).fetchall()
 
 
 def accept(connection: Connection, user_id: UUID, organization_id: UUID) -> Member:
     """Raises Absent."""
-    connection.execute(SQL["claim"], {"user_id": user_id})
     values = {"organization_id": organization_id, "user_id": user_id}
     with connection.cursor(row_factory=class_row(Member)) as cursor:
-        if accepted := cursor.execute(SQL["accept"], values).fetchone():
-            return accepted
+        for query in ("accept", "accept_membership"):
+            if accepted := cursor.execute(SQL[query], values).fetchone():
+                return accepted
     raise not_invited()
 
 
 def decline(connection: Connection, user_id: UUID, organization_id: UUID) -> None:
     """Raises Absent."""
-    connection.execute(SQL["claim"], {"user_id": user_id})
     values = {"organization_id": organization_id, "user_id": user_id}
     if connection.execute(SQL["decline"], values).fetchone() is None:
         raise not_invited()

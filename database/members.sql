@@ -18,22 +18,20 @@ SELECT id, organization_id, user_id, role::text AS role, status, invited_by, acc
 FROM organization_members
 WHERE organization_id = %(organization_id)s AND user_id = %(user_id)s;
 
--- accounts --
--- Whose address or number it is; an address may be that of several.
-SELECT id FROM users WHERE lower(email) = %(email)s OR github_id = %(github_id)s LIMIT 2;
+-- is_member --
+-- Whether the address or number is that of somebody in it: whoever may invite sees both in the list.
+SELECT EXISTS (
+    SELECT FROM organization_members AS m JOIN users AS u ON u.id = m.user_id
+    WHERE m.organization_id = %(organization_id)s AND (lower(u.email) = %(email)s OR u.github_id = %(github_id)s)
+) AS it;
 
 -- count --
 -- Against the plan's limit: who is invited takes a place.
 SELECT (SELECT count(*) FROM organization_members WHERE organization_id = %(organization_id)s)
     + (SELECT count(*) FROM organization_invitations WHERE organization_id = %(organization_id)s) AS members;
 
--- invite_account --
-INSERT INTO organization_members (organization_id, user_id, role, status, invited_by, invited_as)
-VALUES (%(organization_id)s, %(user_id)s, %(role)s, 'invited', %(invited_by)s, %(invited_as)s)
-ON CONFLICT (organization_id, user_id) DO NOTHING
-RETURNING id, organization_id, user_id, role::text AS role, status, invited_by, accepted_at, created_at, updated_at;
-
--- invite_stranger --
+-- invite --
+-- The same whether or not there is such an account.
 INSERT INTO organization_invitations (organization_id, email, github_id, role, invited_by)
 VALUES (%(organization_id)s, %(email)s, %(github_id)s, %(role)s, %(invited_by)s)
 ON CONFLICT DO NOTHING
@@ -51,20 +49,30 @@ DELETE FROM organization_invitations
 WHERE organization_id = %(organization_id)s AND id = %(invitation_id)s
 RETURNING id;
 
--- claim --
--- Who was invited while the account was being made.
-SELECT claim_invitations(%(user_id)s);
-
 -- mine --
-SELECT m.organization_id, o.name AS organization_name, o.slug AS organization_slug, m.role::text AS role, m.invited_by,
-    m.created_at
-FROM organization_members AS m
-JOIN organizations AS o ON o.id = m.organization_id AND o.is_active
-WHERE m.user_id = %(user_id)s AND m.status = 'invited'
-ORDER BY m.created_at, m.organization_id
+SELECT i.organization_id, o.name AS organization_name, o.slug AS organization_slug, i.role::text AS role, i.invited_by,
+    i.created_at
+FROM invitations_to(%(user_id)s) AS i
+JOIN organizations AS o ON o.id = i.organization_id
+ORDER BY i.created_at, i.organization_id
 LIMIT %(limit)s;
 
 -- accept --
+-- Takes the invitations of this organization to the user, by address and by number, and gives the first one's membership.
+WITH taken AS (
+    DELETE FROM organization_invitations AS i USING users AS u, organizations AS o
+    WHERE u.id = %(user_id)s AND (i.email = lower(u.email) OR i.github_id = u.github_id)
+        AND i.organization_id = %(organization_id)s AND o.id = i.organization_id AND o.is_active
+    RETURNING i.role, i.invited_by, i.created_at
+)
+INSERT INTO organization_members (organization_id, user_id, role, status, invited_by, accepted_at)
+SELECT %(organization_id)s, %(user_id)s, role, 'active', invited_by, now() FROM taken ORDER BY created_at LIMIT 1
+ON CONFLICT (organization_id, user_id) DO UPDATE SET status = 'active', accepted_at = now()
+    WHERE organization_members.status = 'invited'
+RETURNING id, organization_id, user_id, role::text AS role, status, invited_by, accepted_at, created_at, updated_at;
+
+-- accept_membership --
+-- The mission's backend invites by making a membership.
 UPDATE organization_members AS m
 SET status = 'active', accepted_at = now()
 FROM organizations AS o
@@ -74,11 +82,18 @@ RETURNING m.id, m.organization_id, m.user_id, m.role::text AS role, m.status, m.
     m.updated_at;
 
 -- decline --
-DELETE FROM organization_members AS m
-USING organizations AS o
-WHERE o.id = m.organization_id AND o.is_active
-    AND m.organization_id = %(organization_id)s AND m.user_id = %(user_id)s AND m.status = 'invited'
-RETURNING m.id;
+WITH place AS (
+    SELECT id FROM organizations WHERE id = %(organization_id)s AND is_active
+), declined AS (
+    DELETE FROM organization_invitations AS i USING users AS u, place
+    WHERE u.id = %(user_id)s AND (i.email = lower(u.email) OR i.github_id = u.github_id) AND i.organization_id = place.id
+    RETURNING i.id
+), left_out AS (
+    DELETE FROM organization_members AS m USING place
+    WHERE m.organization_id = place.id AND m.user_id = %(user_id)s AND m.status = 'invited'
+    RETURNING m.id
+)
+SELECT id FROM declined UNION ALL SELECT id FROM left_out;
 
 -- change --
 UPDATE organization_members

@@ -1,9 +1,16 @@
 -- list --
--- With every membership, an invitation too.
+-- With every membership, and those that invite.
 SELECT user_id, organization_id, organization_name, organization_slug, avatar_url, role::text AS role, status, joined_at
-FROM user_organizations
-WHERE user_id = %(user_id)s
-    AND (%(after_id)s::uuid IS NULL OR (organization_name, organization_id) > (%(after_name)s, %(after_id)s::uuid))
+FROM (
+    SELECT user_id, organization_id, organization_name, organization_slug, avatar_url, role, status, joined_at
+    FROM user_organizations
+    WHERE user_id = %(user_id)s AND status <> 'invited'
+    UNION ALL
+    SELECT %(user_id)s::uuid, i.organization_id, o.name, o.slug, o.avatar_url, i.role, 'invited', i.created_at
+    FROM invitations_to(%(user_id)s) AS i
+    JOIN organizations AS o ON o.id = i.organization_id
+) AS known
+WHERE (%(after_id)s::uuid IS NULL OR (organization_name, organization_id) > (%(after_name)s, %(after_id)s::uuid))
 ORDER BY organization_name, organization_id
 LIMIT %(limit)s;
 

@@ -237,8 +237,8 @@ class Calls(ABC):
 
     def invite_member(
         self, organization_id: str, body: t.NewMember, *, idempotency_key: str | None = None
-    ) -> t.Member | t.PendingInvitation:
-        """Invite somebody."""
+    ) -> t.PendingInvitation:
+        """Invite somebody; the answer is the same whether or not there is an account."""
         return self._call(
             "POST",
             f"/organizations/{quote(organization_id, safe='')}/members",
@@ -247,7 +247,7 @@ class Calls(ABC):
         )
 
     def get_member(self, organization_id: str, user_id: str) -> t.ListedMember:
-        """One member, or who is invited."""
+        """One member."""
         return self._call("GET", f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}")
 
     def change_role(
@@ -262,7 +262,7 @@ class Calls(ABC):
         )
 
     def remove_member(self, organization_id: str, user_id: str, *, if_match: str | None = None) -> t.Done:
-        """Remove a member, who leaves the teams too, or take an invitation back."""
+        """Remove a member, who leaves the teams too."""
         return self._call(
             "DELETE",
             f"/organizations/{quote(organization_id, safe='')}/members/{quote(user_id, safe='')}",
@@ -295,17 +295,17 @@ class Calls(ABC):
         )
 
     def list_pending(self, organization_id: str) -> t.PendingInvitations:
-        """Invitations to people who have no account yet."""
+        """Invitations that nobody has accepted yet."""
         return self._call("GET", f"/organizations/{quote(organization_id, safe='')}/invitations")
 
     def get_pending(self, organization_id: str, invitation_id: str) -> t.PendingInvitation:
-        """One such invitation."""
+        """One invitation."""
         return self._call(
             "GET", f"/organizations/{quote(organization_id, safe='')}/invitations/{quote(invitation_id, safe='')}"
         )
 
     def withdraw_invitation(self, organization_id: str, invitation_id: str, *, if_match: str | None = None) -> t.Done:
-        """Take such an invitation back."""
+        """Take an invitation back."""
         return self._call(
             "DELETE",
             f"/organizations/{quote(organization_id, safe='')}/invitations/{quote(invitation_id, safe='')}",

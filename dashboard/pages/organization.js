@@ -77,7 +77,7 @@ export function organizationPage({ id, redraw }) {
       <td class="number">${manages() && !isMe(one) && one.role !== "owner" ? html`
         <button class="button small" type="button" ?disabled=${busy} aria-label="Remove ${nameOf(one)}" @click=${remove(one)}>Remove</button>` : nothing}</td></tr>`;
   const waiting = (one) => html`
-    <tr><td>${one.email ?? `GitHub account ${one.github_id}`}<span class="muted small block">has no account here yet</span></td>
+    <tr><td>${one.email ?? `GitHub account ${one.github_id}`}<span class="muted small block">has not accepted yet</span></td>
       <td>${one.role}</td><td>invited</td><td class="when">${time(one.created_at)}</td>
       <td class="number"><button class="button small" type="button" ?disabled=${busy} @click=${withdraw(one)}>Withdraw</button></td></tr>`;
 

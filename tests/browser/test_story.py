@@ -90,7 +90,7 @@ def test_from_the_first_sign_in_to_a_cancelled_agent(desks: Callable[[], Page], 
     expect(hana.get_by_role("region", name="Repositories")).to_contain_text("green/garden")
     hana.get_by_label("Invite by e-mail").fill(KENJI[2])
     hana.get_by_role("button", name="Invite").click()
-    expect(hana.get_by_role("region", name="Members")).to_contain_text("has no account here yet")
+    expect(hana.get_by_role("region", name="Members")).to_contain_text("has not accepted yet")
 
     signs_in(kenji, home, github, KENJI)
     goes_to(kenji, "Organizations")

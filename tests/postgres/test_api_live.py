@@ -117,14 +117,18 @@ def test_everything_that_concerns_one_is_told(hana: Account, migrated: str) -> N
             "INSERT INTO organization_members (organization_id, user_id, status) "
             "SELECT o.id, u.id, 'invited' FROM organizations AS o, users AS u",
         )
-        frames = told(socket, 10)
+        sql(migrated, "INSERT INTO organizations (name, slug) VALUES ('Red', 'red')")
+        invited = "INSERT INTO organization_invitations (organization_id, github_id) SELECT id, 42 FROM organizations"
+        sql(migrated, f"{invited} WHERE slug = 'red'")
+        frames = told(socket, 11)
     assert [frame["type"] for frame in frames] == [
         "agent_status", "agent_started", "agent_progress", "agent_completed", "pr_update", "task_created",
         "task_updated", "task_failed", "deployment_update", "notification",
+        "notification",
     ]  # fmt: skip
     assert frames[2]["step"] == {"number": 1, "name": "plan", "status": "running"}
     assert (frames[6]["status"], frames[7]["name"], frames[8]["environment"]) == ("running", "weed", "local")
-    assert frames[9]["message"] == "You are invited to Green as member"
+    assert [frame["message"] for frame in frames[9:]] == [f"You are invited to {o} as member" for o in ("Green", "Red")]
 
 
 def test_others_hear_nothing_unless_they_may_read(hana: Account, url: str, migrated: str) -> None:
