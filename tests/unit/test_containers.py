@@ -1,14 +1,22 @@
 """What can be known of image, compose file, workflows and variables without Docker or GitHub."""
 
+import asyncio
+import copy
 import re
 import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import botocore.session
 import click
 import pytest
 import yaml
+from botocore.validate import validate_parameters
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
 from deployments.agents import roles_of
 from deployments.cli import main
@@ -174,28 +182,50 @@ def test_every_pool_is_what_its_workers_type_knows() -> None:
         assert set(template["variables"]["properties"]) == set(base["variables"]["properties"])
 
 
-def test_seven_of_ten_tasks_are_on_spot_and_critical_ones_none() -> None:
-    """The mission's Pattern 3."""
+class Account:
+    """Credentials of an AWS account with one network, which the worker asks for its subnets."""
 
-    def weights(name: str) -> dict[str, int]:
-        found = work_pool(name)["base_job_template"]["variables"]["properties"]["capacity_provider_strategy"]
-        return {one["capacityProvider"]: one["weight"] for one in found["default"]}
+    def get_client(self, service: str) -> "Account":
+        assert service == "ec2"
+        return self
 
-    assert weights("ecs") == {"FARGATE_SPOT": 7, "FARGATE": 3}
-    assert weights("ecs-critical") == {"FARGATE": 1}
+    def describe_vpcs(self, **_: Any) -> dict[str, Any]:
+        return {"Vpcs": [{"VpcId": "vpc-1"}]}
+
+    def describe_subnets(self, **_: Any) -> dict[str, Any]:
+        return {"Subnets": [{"SubnetId": "subnet-1"}]}
 
 
-def test_ecs_takes_the_strategy_instead_of_a_launch_type() -> None:
-    """As the worker itself makes its request of it."""
-    from prefect_aws.workers.ecs_worker import ECSVariables
+@pytest.mark.parametrize(
+    ("pool", "weights"), [("ecs", {"FARGATE_SPOT": 7, "FARGATE": 3}), ("ecs-critical", {"FARGATE": 1})]
+)
+def test_a_flow_run_is_asked_of_ecs_as_the_mission_has_it(pool: str, weights: dict[str, int]) -> None:
+    """By prefect-aws's own worker, whose requests are held against AWS's model: seven of ten tasks on Spot (Pattern 3),
+    and critical ones never."""
+    from prefect_aws.workers.ecs_worker import ECSJobConfiguration, ECSWorker
 
-    properties = work_pool("ecs")["base_job_template"]["variables"]["properties"]
-    values = {name: value["default"] for name, value in properties.items() if value.get("default") is not None}
-    variables = ECSVariables.model_validate(values)
-    assert [provider.capacityProvider for provider in variables.capacity_provider_strategy] == [
-        "FARGATE_SPOT",
-        "FARGATE",
-    ]
+    run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), name="report staging")
+    template = work_pool(pool)["base_job_template"]
+    nobody = PrefectClient("http://127.0.0.1:1/api")  # the template names no blocks that he would be asked for
+    job = asyncio.run(ECSJobConfiguration.from_template_and_values(template, {}, client=nobody))
+    job.aws_credentials = Account()  # type: ignore[assignment]
+    with temporary_settings({PREFECT_API_AUTH_STRING: "miyabi:word"}):
+        job.prepare_for_flow_run(run)
+    worker = ECSWorker(work_pool_name=pool)
+    task = worker._prepare_task_definition(job, region="us-east-1", flow_run=run)
+    request = worker._prepare_task_run_request(job, copy.deepcopy(task), "arn:aws:ecs:::task-definition/t:1", True)
+    ecs = botocore.session.get_session().get_service_model("ecs")
+    for operation, body in (("RegisterTaskDefinition", task), ("RunTask", request)):
+        validate_parameters(body, ecs.operation_model(operation).input_shape)
+    assert {one["capacityProvider"]: one["weight"] for one in request["capacityProviderStrategy"]} == weights
+    assert "launchType" not in request  # ECS refuses both
+    assert (request["cluster"], task["requiresCompatibilities"]) == ("miyabi-production", ["FARGATE"])
+    (container,) = task["containerDefinitions"]
+    assert [secret["name"] for secret in container["secrets"]] == ["PREFECT_API_AUTH_STRING"]
+    assert container["logConfiguration"]["options"]["awslogs-stream-prefix"] == "flow-run"
+    told = request["overrides"]["containerOverrides"][0]
+    assert "miyabi:word" not in str(request)
+    assert {"PREFECT__FLOW_RUN_ID", "PREFECT__DEPLOYMENT_ID"} <= {variable["name"] for variable in told["environment"]}
 
 
 def test_a_pool_with_what_its_worker_has_not_is_refused_with_all_problems(tmp_path: Path) -> None:
