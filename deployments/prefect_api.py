@@ -49,7 +49,10 @@ class PrefectApi:
         try:
             return dict(self.request("GET", f"/deployments/name/{name}"))
         except PrefectRefused as error:
-            known = ", ".join(sorted(d["name"] for d in self.deployments_of(name.split("/")[0]))) or "none"
+            known = (
+                ", ".join(sorted(d["name"] for d in self.deployments_of(name.split("/")[0])))
+                or "none; `miyabi configure` makes them"
+            )
             raise PrefectRefused(f"there is no deployment {name!r} (environments of this flow: {known})") from error
 
     def deployments_of(self, flow: str) -> list[dict[str, Any]]:
