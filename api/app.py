@@ -40,6 +40,7 @@ from api.etags import ETags
 from api.limits import Limits
 from api.live import Hub
 from api.requests import Heads, Requests
+from api.server_log import ServerLog
 from api.strictness import strictly
 
 EXPOSED = [
@@ -99,6 +100,7 @@ def surround(app: FastAPI, backend: Backend) -> None:
         expose_headers=EXPOSED,
         max_age=3600,
     )
+    app.add_middleware(ServerLog)
 
 
 app = create_app(from_environment(os.environ))

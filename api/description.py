@@ -20,6 +20,7 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
     413: ("payload_too_large", "TooLarge", "The body is larger than 1048576 bytes"),
     415: ("unsupported_media_type", "NotJson", "Send the body as JSON, with Content-Type: application/json"),
     422: ("validation_error", "Invalid", "1 problem(s) in the request"),
+    426: ("validation_error", "NoSocket", "Connect with a WebSocket"),
     429: ("rate_limited", "TooMany", "Too many requests; try again in 4 s"),
     503: ("database_error", "Unavailable", "The database does not answer; try again in a moment"),
 }
@@ -51,6 +52,7 @@ TAGS = {
     "teams": "Teams of an organization",
     "tasks": "Work that waits, is done, fails and is tried again",
     "workflows": "Plans of several agents, and their runs",
+    "live": "What happens, as it happens",
     "processes": "The workers and coordinators that run agents",
 }
 ID = "018f3a52-7c1e-7d2b-9a6f-2f4b8c1d0e55"
@@ -160,6 +162,7 @@ def problems_of(path: str, operation: dict[str, Any]) -> list[int]:
         413: has_body,
         415: has_body,
         422: True,
+        426: "101" in operation["responses"],
         429: is_limited(path, operation),
         503: is_limited(path, operation),
     }

@@ -27,7 +27,7 @@ EVERYBODY = "signed in"
 @dataclass(frozen=True)
 class Frame:
     """Of what belongs to no organization `user_id` hears; of what belongs to one, who has `permission` there.
-    `sequence` is of a log line."""
+    `sequence` is of a log line, `transaction` that of a move of an execution."""
 
     type: str
     text: str
@@ -36,6 +36,7 @@ class Frame:
     organization_id: UUID | None = None
     execution_id: UUID | None = None
     sequence: int = 0
+    transaction: int = 0
 
     def is_for(self, user_id: UUID, reach: Reach) -> bool:
         own = self.organization_id is None and self.user_id is not None and self.user_id == user_id
@@ -64,23 +65,25 @@ def frames(happened: Happened) -> Iterator[Frame]:
             yield from of_invitation(happened)
 
 
-def agent_frame(row: dict[str, Any], type: str, **facts: Any) -> Frame:
+def agent_frame(row: dict[str, Any], type: str, transaction: int = 0, **facts: Any) -> Frame:
     known = {name: row[name] for name in ("agent_type", "repository_id", "issue_number", "parent_id")}
     text = dumped(type=type, execution_id=row["id"], **known, **facts)
-    return Frame(type, text, "agents.read", row["user_id"], row["organization_id"], row["id"])
+    whose = row["user_id"], row["organization_id"]
+    return Frame(type, text, "agents.read", *whose, row["id"], transaction=transaction)
 
 
 def of_execution(happened: Happened) -> Iterator[Frame]:
     """The status is that of the message: the row may have moved on meanwhile, and tells of that by another message."""
-    row, status = happened.row, happened.notice.status
+    row, status, at = happened.row, happened.notice.status, happened.notice.transaction
     if status not in ENDED:
-        yield agent_frame(row, OF_STATUS.get(status or "", "agent_status"), status=status, timestamp=row["updated_at"])
+        type = OF_STATUS.get(status or "", "agent_status")
+        yield agent_frame(row, type, at, status=status, timestamp=row["updated_at"])
         return
     outcome = {name: row[name] for name in ("result_summary", "quality_score", "pr_number", "error_message")}
-    yield agent_frame(row, "agent_completed", status=status, **outcome, timestamp=row["updated_at"])
+    yield agent_frame(row, "agent_completed", at, status=status, **outcome, timestamp=row["updated_at"])
     if row["pr_number"]:
-        yield agent_frame(row, "pr_update", pr_number=row["pr_number"], timestamp=row["updated_at"])
-    yield agent_frame(row, "execution_complete", status=status, timestamp=row["updated_at"])
+        yield agent_frame(row, "pr_update", at, pr_number=row["pr_number"], timestamp=row["updated_at"])
+    yield agent_frame(row, "execution_complete", at, status=status, timestamp=row["updated_at"])
 
 
 def of_step(happened: Happened) -> Iterator[Frame]:

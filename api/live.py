@@ -19,7 +19,7 @@ from api.backend import Backend
 from api.errors import ApiError, log_database_error
 from api.frames import Frame, frames
 from database import live
-from database.live import Notice, Reach
+from database.live import Notice, Reach, Snapshot
 
 DONE, TRY_AGAIN, EXPIRED, TOO_SLOW = 1000, 1013, 4401, 4429
 REASONS = {
@@ -54,6 +54,7 @@ class Client:
     def __post_init__(self) -> None:
         self.closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.reach = NOBODY
+        self.seen: Snapshot | None = None
         self.queue: asyncio.Queue[Frame] = asyncio.Queue()
 
     def close(self, code: int) -> None:
@@ -67,7 +68,10 @@ class Client:
         return told and frame.execution_id == self.execution_id
 
     def is_new(self, frame: Frame) -> bool:
-        """False for a line that was sent already. What is new is not new again."""
+        """False for what was sent already: a line, or what led to the status that was told. What is new is not new
+        again."""
+        if self.seen and frame.transaction and self.seen.shows(frame.transaction):
+            return False
         if frame.sequence and frame.sequence <= self.since:
             return False
         self.since = max(self.since, frame.sequence)

@@ -2,18 +2,18 @@
 
 API Gateway's HTTP APIs hold no sockets: there a page asks with `wait` (api/streams.py), and `/health` says which way a
 target has. Who calls is always known: `Authorization`, or what a browser can send: `Sec-WebSocket-Protocol: miyabi,
-<token>`, or `?token=`, which is taken out before the server writes the address into its log.
+<token>`, or `?token=`, which api/server_log.py keeps out of the server's log.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import jwt
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, Query, Response, WebSocket
 from fastapi.security import HTTPAuthorizationCredentials
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -21,13 +21,14 @@ from starlette.websockets import WebSocketDisconnect
 
 from api import PREFIX
 from api.backend import Backend
-from api.errors import ApiError
+from api.errors import ApiError, response
 from api.frames import ENDED, SOURCELESS, TYPES, dumped
 from api.live import DONE, EXPIRED, REASONS, Client, Hub
-from api.permissions import current_caller
+from api.permissions import CurrentCaller, current_caller
 from api.tokens import Caller
 from database import executions
 from database.execution_rows import Log
+from database.live import Snapshot
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix=PREFIX)
@@ -38,11 +39,28 @@ GOODBYE_S = 2.0
 PAGE = 500
 
 
+@router.get(
+    "/ws",
+    status_code=101,
+    tags=["live"],
+    summary="What happens, as it happens, over a WebSocket",
+    response_description="The connection is open, and frames follow: docs/api.md",
+)
+async def connect_live(
+    _caller: CurrentCaller,
+    execution_id: UUID | None = None,
+    since: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    events: Annotated[str | None, Query(max_length=1000, description="Types of frames, by commas")] = None,
+) -> Response:
+    """A request that is no handshake is answered 426."""
+    text = "Connect with a WebSocket; `live` of /health says whether there are any here"
+    return response(ApiError("validation_error", text, status=426), {"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
 @router.websocket("/ws")
 async def live_socket(socket: WebSocket) -> None:
     backend, hub = socket.app.state.backend, socket.app.state.live
     query = socket.query_params
-    socket.scope["query_string"] = b""
     token = token_of(socket, query)
     caller = await run_in_threadpool(verified, backend, token)
     client = wishes(caller, query)
@@ -136,6 +154,7 @@ async def catch_up(socket: WebSocket, backend: Backend, hub: Hub, client: Client
             for line in log.lines:
                 client.since = line.sequence
                 await tell(socket, client, "log_entry", **vars(line))
+    client.seen = Snapshot.parse(log.snapshot)
     if log.status != status and log.status not in ENDED:
         await tell(socket, client, "agent_status", status=log.status)
     if log.status in ENDED:

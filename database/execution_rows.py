@@ -102,10 +102,12 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Log:
-    """Lines, and the execution's status before they were read: once that is an end, no line comes after them."""
+    """Lines, and the execution's status before they were read: once that is an end, no line comes after them.
+    `snapshot` is what was seen when the status was read."""
 
     status: str
     lines: list[LogLine]
+    snapshot: str = "0:0:"
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Standing:
     status: str
     agent_type: str
     permitted: bool
+    snapshot: str
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def logs(connection: Connection, user_id: UUID, execution_id: UUID, *, since: in
         return None
     values = {"execution_id": execution_id, "since": since, "limit": limit, "bytes": PAGE_BYTES}
     with connection.cursor(row_factory=class_row(LogLine)) as cursor:
-        return Log(now.status, cursor.execute(SQL["logs"], values).fetchall())
+        return Log(now.status, cursor.execute(SQL["logs"], values).fetchall(), now.snapshot)
 
 
 def cancel(connection: Connection, user_id: UUID, execution_id: UUID) -> Execution | None:

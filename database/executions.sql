@@ -107,7 +107,7 @@ SELECT EXISTS (
 
 -- standing --
 -- Of an execution that the user sees, and whether the user may do more with it than look.
-SELECT e.status, e.agent_type,
+SELECT e.status, e.agent_type, pg_current_snapshot()::text AS snapshot,
     is_granted(%(user_id)s, %(permission)s) OR CASE WHEN r.organization_id IS NULL THEN e.user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, r.organization_id, %(permission)s) END AS permitted
 FROM agent_executions AS e

@@ -1,7 +1,7 @@
 """What has just happened, heard from PostgreSQL instead of asked for: one connection listens for a whole process.
 
-A message is a kind, an id and perhaps a status (migrations/20261127005000_notify_live.sql). What it is about is read
-afterwards, for all messages of a moment at once, with whose it is.
+A message is a kind, an id, and perhaps a status and a transaction (migrations/20261127005003_live_order.sql). What it
+is about is read afterwards, for all messages of a moment at once, with whose it is.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -28,11 +28,30 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Notice:
-    """Something happened to this row. `status` is what it moved to, of what has one."""
+    """Something happened to this row. `status` is what it moved to, of what has one, and `transaction` the one that
+    did it."""
 
     kind: Kind
     id: UUID
-    status: str | None
+    status: str | None = None
+    transaction: int = 0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a statement saw (pg_current_snapshot): the transactions that had been committed."""
+
+    least: int
+    next: int
+    open: frozenset[int]
+
+    @classmethod
+    def parse(cls, text: str) -> "Snapshot":
+        least, following, open = text.split(":")
+        return cls(int(least), int(following), frozenset(map(int, filter(None, open.split(",")))))
+
+    def shows(self, transaction: int) -> bool:
+        return transaction < self.least or (transaction < self.next and transaction not in self.open)
 
 
 @dataclass(frozen=True)
@@ -74,8 +93,9 @@ async def listen(dsn: str, *, quiet_s: float = QUIET_S) -> AsyncIterator[list[No
 
 
 def parse(payload: str) -> Notice:
-    kind, id, *status = payload.split(" ")
-    return Notice(kind, UUID(id), status[0] if status else None)  # type: ignore[arg-type]
+    kind, id, *moved = payload.split(" ")
+    status, transaction = (*moved, None, None)[:2]
+    return Notice(kind, UUID(id), status, int(transaction or 0))  # type: ignore[arg-type]
 
 
 def look_up(

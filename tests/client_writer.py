@@ -75,7 +75,10 @@ def quoted(type: str) -> str:
 def calls(description: Schema) -> str:
     """The module of the operations."""
     operations = [
-        (path, method, operation) for path, item in description["paths"].items() for method, operation in item.items()
+        (path, method, operation)
+        for path, item in description["paths"].items()
+        for method, operation in item.items()
+        if "101" not in operation["responses"]  # a socket is no call
     ]
     methods = "\n".join(method_of(path, verb, operation) for path, verb, operation in operations)
     head = HEAD.format("Every call of the API, as a method with the operation's name.")

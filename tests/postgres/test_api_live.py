@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,13 +10,15 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from api.errors import ApiError
 from api.frames import Frame
-from api.live import TOO_SLOW, Bounds, Client, Hub
+from api.live import DONE, TOO_SLOW, Bounds, Client, Hub
+from api.live_socket import serve
 from tests.backend import make_backend, sql
 
 NOBODYS = UUID("3b241101-e2bb-4255-8caf-4136c566a962")
@@ -131,6 +134,46 @@ def test_everything_that_concerns_one_is_told(hana: Account, migrated: str) -> N
     assert [frame["message"] for frame in frames[9:]] == [f"You are invited to {o} as member" for o in ("Green", "Red")]
 
 
+def test_a_status_that_comes_again_is_told_again(hana: Account, migrated: str) -> None:
+    """However close together: the last that is told is the last that was."""
+    with hana.hears("events=agent_status,agent_started,agent_completed") as socket:
+        execution = hana.asks()
+        with psycopg.connect(migrated, autocommit=True) as connection:
+            for status in ("running", "pending", "running", "pending", "running"):
+                connection.execute("UPDATE agent_executions SET status = %s WHERE id = %s", [status, execution])
+        frames = told(socket, 6)
+    assert [frame["status"] for frame in frames] == ["pending", "running"] * 3
+
+
+def test_what_led_to_a_status_is_not_told_after_it(hana: Account, migrated: str) -> None:
+    """The moves happen between the connection and the look at the execution, so that both tell of them."""
+    said: list[str] = []
+
+    class Ear:
+        async def send_text(self, text: str) -> None:
+            said.append(json.loads(text)["status"])
+
+    async def run() -> int:
+        backend, execution = make_backend(migrated), hana.asks()
+        hub, user = Hub(backend), sql(migrated, "SELECT id FROM users")[0][0]
+        client = Client(user, frozenset({"agent_status", "agent_started", "agent_completed"}), UUID(execution))
+        async with hub.joined(client):
+            hub.follow(client)
+            await asyncio.to_thread(becomes, migrated, execution, "running", "pending", "running")
+            while client.queue.qsize() < 3:
+                await asyncio.sleep(0.01)
+            serving = asyncio.create_task(serve(Ear(), backend, hub, client, "pending"))  # type: ignore[arg-type]
+            while len(said) < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(becomes, migrated, execution, "pending", "running", "completed")
+            code = await serving
+        backend.pool.close()
+        return code
+
+    assert asyncio.run(asyncio.wait_for(run(), 20)) == DONE
+    assert said == ["pending", "running", "pending", "running", "completed"]
+
+
 def test_others_hear_nothing_unless_they_may_read(hana: Account, url: str, migrated: str) -> None:
     """The execution of an organization is heard by its viewer, not by a member who is suspended, nor a stranger."""
     viewer, suspended, stranger = (Account(url, number) for number in (43, 44, 45))
@@ -169,6 +212,35 @@ def test_who_may_not_or_asks_wrongly_is_refused(
     answer = refused.value.response
     assert (answer.status_code, json.loads(answer.body)["error"]) == (status, error)
     assert len(json.loads(answer.body).get("details", [])) == (3 if status == 422 else 0)
+
+
+def test_no_token_and_no_false_error_is_in_the_log_of_the_server(
+    hana: Account, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvicorn's own, whatever the path, and whether the handshake is accepted, refused or none."""
+    for name in ("uvicorn.error", "uvicorn.access"):
+        caplog.set_level(logging.INFO, name)
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "handlers", [caplog.handler])
+    there, ws = f"{hana.url}/api/v1", f"{hana.url.replace('http', 'ws')}"
+    with hana.hears(f"token={hana.token}", open_timeout=5):
+        pass
+    for path in (f"/ws?token={hana.token}", f"/api/v1/ws?execution_id=7&token={hana.token}", f"/api/v1/{hana.token}"):
+        with pytest.raises(InvalidStatus):
+            connect(ws + path)
+    for path in (
+        f"/tasks?token={hana.token}",
+        f"/ws?token={hana.token}",
+        f"/tasks/{hana.token}",
+        "/nowhere?code=secret",
+    ):
+        httpx.get(there + path, headers=hana.headers)
+    said = [record.getMessage() for record in caplog.records]
+    assert sum('"WebSocket /' in line for line in said) == 4
+    assert sum('"GET /' in line for line in said) == 4
+    assert not [line for line in said if hana.token[:20] in line or "?" in line or "secret" in line]
+    assert [record.message for record in caplog.records if record.levelno > logging.INFO] == []
+    refused = httpx.get(f"{there}/ws", headers=hana.headers)
+    assert (refused.status_code, refused.headers["upgrade"]) == (426, "websocket")
 
 
 def test_a_token_that_expires_ends_the_connection(served: Callable[..., str]) -> None:

@@ -61,6 +61,7 @@ CASES: dict[str, Case] = {
     "GET /coordinators": Case(EVERYBODY),
     "GET /coordinators/{coordinator_id}": Case(EVERYBODY),
     "GET /invitations": Case(EVERYBODY),
+    "GET /ws": Case(EVERYBODY),
     "GET /organizations": Case(EVERYBODY),
     "POST /organizations": Case(EVERYBODY, body={"name": "Another"}),
     # The organization itself, who is in it, and its teams.
