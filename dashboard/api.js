@@ -46,13 +46,22 @@ export async function get(path, { signal } = {}) {
   return answer;
 }
 
+/** The organizations of which one is an active member. */
+export async function organizations(options) {
+  const found = (await get("/organizations?limit=100", options)).data.organizations;
+  return found.filter(({ status }) => status === "active");
+}
+
 /** The repositories where one may have agents work: those one has registered, and those of one's organizations. */
 export async function repositories(options) {
-  const { organizations } = (await get("/organizations?limit=100", options)).data;
-  const theirs = organizations.filter(({ status }) => status === "active").map(({ organization_id: id }) => `?organization_id=${id}`);
+  const theirs = (await organizations(options)).map(({ organization_id: id }) => `?organization_id=${id}`);
   const lists = await Promise.all(["", ...theirs].map(async (where) => (await get(`/repositories${where}`, options)).data));
   return [...new Map(lists.flat().map((one) => [one.id, one])).values()];
 }
+
+/** What the repository of a row is called; one that is not seen any more has no name. */
+export const repositoryOf = async ({ repository_id: id }, get) =>
+  id ? (await get(`/repositories/${id}`).catch(() => ({ full_name: "a repository" }))).full_name : null;
 
 const page = ({ headers }) => ({ next: headers.get("X-Next-Cursor"), status: headers.get("X-Execution-Status") });
 

@@ -14,13 +14,24 @@ import { organizationPage } from "./pages/organization.js";
 import { organizationsPage } from "./pages/organizations.js";
 import { overviewPage } from "./pages/overview.js";
 import { releasesPage } from "./pages/releases.js";
+import { repositoriesPage, repositoryPage } from "./pages/repositories.js";
 import { signInPage } from "./pages/signin.js";
 import { startPage } from "./pages/start.js";
+import { taskPage } from "./pages/task.js";
+import { tasksPage } from "./pages/tasks.js";
+import { workflowPage } from "./pages/workflow.js";
+import { workflowsPage } from "./pages/workflows.js";
 
 const ROUTES = [
   [/^\/$/, overviewPage, "overview"],
   [/^\/executions$/, executionsPage, "executions"],
   [/^\/executions\/([^/]+)$/, executionPage, "executions"],
+  [/^\/workflows$/, workflowsPage, "workflows"],
+  [/^\/workflows\/([^/]+)$/, workflowPage, "workflows"],
+  [/^\/tasks$/, tasksPage, "tasks"],
+  [/^\/tasks\/([^/]+)$/, taskPage, "tasks"],
+  [/^\/repositories$/, repositoriesPage, "repositories"],
+  [/^\/repositories\/([^/]+)$/, repositoryPage, "repositories"],
   [/^\/agents$/, agentsPage, "agents"],
   [/^\/releases$/, releasesPage, "releases"],
   [/^\/organizations$/, organizationsPage, "organizations"],
@@ -30,6 +41,9 @@ const ROUTES = [
 const MENU = [
   ["overview", "#/", "Overview"],
   ["executions", "#/executions", "Executions"],
+  ["workflows", "#/workflows", "Workflows"],
+  ["tasks", "#/tasks", "Tasks"],
+  ["repositories", "#/repositories", "Repositories"],
   ["agents", "#/agents", "Agents"],
   ["releases", "#/releases", "Releases"],
   ["organizations", "#/organizations", "Organizations"],
@@ -62,6 +76,7 @@ function navigate() {
   Object.assign(page, { make, path });
   isNew = !before;
   draw();
+  if (isNew) root.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone
   if (isNew && drawn) {
     scrollTo(0, 0);
     root.querySelector("h1")?.focus({ preventScroll: true });

@@ -1,6 +1,8 @@
 // Asking again and again: not while the tab is hidden, ever more seldom while it fails, at once when it may work again
 // or when the API says that something has happened (live.js).
 
+import * as api from "./api.js";
+
 const LONGEST_MS = 30_000;
 
 /** Call `work(signal)` now and `every` ms after it is done; it may return another pause, or false to end. Stop it. */
@@ -43,6 +45,24 @@ export function poll(work, every) {
   addEventListener("happened", sooner, { signal: stopped.signal });
   turn();
   return { now: turn, stop: () => (clearTimeout(timer), stopped.abort()) };
+}
+
+/** What a page shows, asked for again and again: `{data, error}`. `work` is given what GET answers at a path. */
+export function fetched(work, redraw, every) {
+  const found = { data: undefined, error: null };
+  const polling = poll(async (signal) => {
+    try {
+      found.data = await work(async (path) => (await api.get(path, { signal })).data);
+      found.error = null;
+    } catch (problem) {
+      found.error = problem;
+      if (problem.status === 404) found.data = undefined;
+      throw problem;
+    } finally {
+      redraw();
+    }
+  }, every);
+  return Object.assign(found, polling);
 }
 
 /** For whoever pressed "try now". */

@@ -20,6 +20,21 @@ export function shownValue(value, depth = 0) {
   return Array.isArray(value) ? shownList(value, depth) : shownObject(value, depth);
 }
 
+/** What an agent answered, for reading: figures first, then texts, lists and what is deeper, each below its name. */
+export function shownResult(value) {
+  if (isPlain(value) || Array.isArray(value)) return shownValue(value);
+  const known = Object.entries(value).filter(([, one]) => !isEmpty(one));
+  if (!known.length) return html`<p class="muted">It says nothing more.</p>`;
+  const figures = known.filter(([, one]) => isFigure(one)), parts = known.filter(([, one]) => !isFigure(one));
+  return html`
+    ${figures.length ? html`<dl class="facts">${figures.map(([name, one]) => html`
+      <div><dt>${words(name)}</dt><dd class=${one === true ? "yes" : one === false ? "no" : ""}>${shownValue(one)}</dd></div>`)}</dl>` : nothing}
+    ${parts.map(([name, one]) => html`
+      <h3>${words(name)}${Array.isArray(one) ? html` <span class="muted">${one.length}</span>` : nothing}</h3>${shownValue(one, 1)}`)}`;
+}
+
+const isFigure = (value) => isPlain(value) && String(value).length <= 60;
+
 function shownText(text) {
   if (/^https?:\/\/\S+$/.test(text)) return html`<a href=${text} target="_blank" rel="noopener noreferrer">${text}</a>`;
   return text.includes("\n") || text.length > 120 ? html`<div class="prose">${text}</div>` : text;

@@ -5,9 +5,9 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import { duration, exact, took } from "../format.js";
 import { logViewer } from "../log.js";
-import { agentName, away, ENDED, failure, heading, icon, issueUrl, loaded, pullUrl, statusPill, time } from "../parts.js";
+import { agentName, away, ENDED, fact, failure, heading, icon, issueUrl, loaded, pullUrl, statusPill, time } from "../parts.js";
 import { poll } from "../polling.js";
-import { shownValue } from "../values.js";
+import { shownResult, shownValue } from "../values.js";
 import { executionsTable } from "./executions.js";
 
 const EVERY_MS = 2000, ENDED_MS = 30_000;
@@ -104,8 +104,6 @@ export function executionPage({ id, redraw, shared }) {
           <header><h2 id="children">Started by it</h2></header>${executionsTable(children, shared)}</section>` : nothing}`;
   }
 
-  const fact = (name, value) =>
-    value === nothing || value === undefined ? nothing : html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const facts = () => html`
     <dl class="facts">
       ${fact("Repository", execution.repository ? away(`https://github.com/${execution.repository}`, execution.repository) : nothing)}
@@ -134,7 +132,7 @@ export function executionPage({ id, redraw, shared }) {
   const result = () => execution.result === null ? nothing : html`
     <section class="card" aria-labelledby="result"><header><h2 id="result">Result</h2></header>
       <div class="body">${execution.result?.escalation ? escalated(execution.result.escalation) : nothing}
-        ${shownValue(execution.result?.data ?? execution.result)}</div>${raw(execution.result)}</section>`;
+        ${shownResult(execution.result?.data ?? execution.result)}</div>${raw(execution.result)}</section>`;
   const escalated = (what) => html`
     <div class="failure"><div><strong>Escalated</strong>${shownValue(what)}</div></div>`;
   const chosen = () => Object.fromEntries(Object.entries(execution.options).filter(([, on]) => on));

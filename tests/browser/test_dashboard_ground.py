@@ -27,11 +27,20 @@ def pages(person: Person) -> dict[str, str]:
     person.sql("INSERT INTO releases (environment, status, error, git_sha) VALUES ('local', 'failed', %s, 'a')", LONG)
     made = person.api.create_organization({"name": f"Garden {person.number} {LONG[:200]}"})["organization"]["id"]
     person.api.register_repository({"full_name": f"{'o' * 39}/{'n' * 90}-{person.number}", "organization_id": made})
+    node = {"id": "a", "agent_type": "persona", "name": LONG[:200]}
+    workflow = person.api.create_workflow(
+        {"name": LONG[:200], "repository_id": person.repository_id, "dag_definition": {"nodes": [node]}}
+    )["id"]
+    person.api.execute_workflow(workflow)
+    task = person.api.create_task({"name": LONG[:200], "description": LONG, "metadata": {"note": LONG}})["task"]["id"]
     person.api.invite_member(made, {"identifier": f"{'a' * 60}@{'b' * 60}.example"})
     return {
         "#/organizations": "Organizations", f"#/organizations/{made}": "Garden",
         "#/": "Overview", "#/executions": "Executions", f"#/executions/{shown}": "coordinator",
-        f"#/executions/{done}": "review", "#/start?agent=crm": "Start an agent", "#/agents": "Agents",
+        "#/workflows": "Workflows", f"#/workflows/{workflow}": "an-endless", "#/tasks": "Tasks",
+        f"#/tasks/{task}": "an-endless", "#/repositories": "Repositories",
+        f"#/repositories/{person.repository_id}": "hana/garden", f"#/executions/{done}": "review",
+        "#/start?agent=crm": "Start an agent", "#/agents": "Agents",
         "#/releases": "Releases",
     }  # fmt: skip
 
