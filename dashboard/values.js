@@ -33,7 +33,7 @@ export function shownResult(value) {
       <h3>${words(name)}${Array.isArray(one) ? html` <span class="muted">${one.length}</span>` : nothing}</h3>${shownValue(one, 1)}`)}`;
 }
 
-const isFigure = (value) => isPlain(value) && String(value).length <= 60;
+const isFigure = (value) => isPlain(value) && String(value).length <= 60 && !String(value).includes("\n");
 
 function shownText(text) {
   if (/^https?:\/\/\S+$/.test(text)) return html`<a href=${text} target="_blank" rel="noopener noreferrer">${text}</a>`;
