@@ -29,7 +29,6 @@ from tasks.loading import process
 from tasks.loading.apart import beside
 from tasks.loading.comparison import Compared
 from tasks.loading.job import Closed, Job, Load, Open
-from tasks.loading.plot import Seen, draw
 from tasks.loading.profiles import PROFILES, Profile, Wish, below_limit, in_range, wished, words
 from tasks.loading.report import Told, render
 from tasks.loading.samples import Table, latency_of
@@ -271,6 +270,8 @@ def page(
 
 
 def drawn(plan: LoadPlan, measured: Measured, table: Table, title: str) -> bytes:
+    from tasks.loading.plot import Seen, draw  # matplotlib, half a second that a plan need not pay
+
     seen, figures = measured.seen, measured.figures
     began_at, seconds = figures["began_at"], max(figures["seconds"], 0.1)
     inside = [(at - began_at, every, here) for at, every, here in seen.connections if 0 <= at - began_at <= seconds]

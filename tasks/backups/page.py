@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from blocks.environment import Environment
 from tasks.backups.comparing import age_words
-from tasks.backups.picture import draw
 from tasks.backups.proof import Proof, Verified
 
 HEAD = ("when", "backup", "", "its age", "RTO", "rows", "size, MB", "what was wrong")
@@ -58,6 +57,8 @@ def mark(ok: bool | None) -> str:
 
 
 def picture(past: Sequence[Verified], environment: Environment) -> str:
+    from tasks.backups.picture import draw  # matplotlib: half a second, and only a verification has a picture
+
     data = base64.b64encode(draw(past, environment.backup, f"{environment.name}: verified backups")).decode()
     return f"![RPO and RTO](data:image/png;base64,{data})"
 

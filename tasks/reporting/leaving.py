@@ -22,7 +22,6 @@ from tasks.reporting.diagram import Layout, lay_out
 from tasks.reporting.drawio import as_drawio
 from tasks.reporting.drift import Facts, fact_rows, facts_in
 from tasks.reporting.page import render
-from tasks.reporting.png import as_png
 from tasks.reporting.report import Report, component_rows, drift_rows, facts_for_machines, finding_rows
 from tasks.reporting.svg import as_svg
 from tasks.reporting.wording import dollars
@@ -67,6 +66,8 @@ async def leave(report: Report, facts: Facts, home: Path) -> None:
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    from tasks.reporting.png import as_png  # matplotlib, half a second that a plan need not pay
+
     (folder / "diagram.png").write_bytes(as_png(picture))
     logger.info("report %s: %s; it is in %s", report.environment, report.headline, folder)
     if in_run():

@@ -110,6 +110,17 @@ def test_no_file_is_named_like_a_module_of_others() -> None:
     assert not set(FLOWS) & set(sys.stdlib_module_names)
 
 
+def test_matplotlib_is_imported_by_whoever_draws_and_when_he_does() -> None:
+    """It takes half a second, which each flow run would pay."""
+    drawing = [
+        path for path in (ROOT / "tasks").rglob("*.py") if re.search(r"^from matplotlib", path.read_text(), re.M)
+    ]
+    names = "|".join(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in drawing)
+    assert names.count("|") == 2
+    sources = [path for folder in ("tasks", "flows") for path in (ROOT / folder).rglob("*.py")]
+    assert [path for path in sources if re.search(rf"^from ({names}) import", path.read_text(), re.M)] == []
+
+
 def test_misspelt_deployments_are_refused_with_all_problems(tmp_path: Path) -> None:
     """Prefect would accept each of these and then not do it."""
     entry = {
