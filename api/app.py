@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator
 
@@ -43,6 +44,7 @@ from api.requests import Heads, Requests
 from api.server_log import ServerLog
 from api.strictness import strictly
 
+logger = logging.getLogger(__name__)
 EXPOSED = [
     "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Execution-Status",
     "X-Next-Cursor", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-Id",
@@ -60,6 +62,8 @@ def create_app(backend: Backend) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for problem in backend.settings.lacking():
+            logger.error("not configured: %s", problem)
         yield
         backend.pool.close()
 

@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 
 from api.errors import Misconfigured
 from api.secret_store import SecretStore
-from api.settings import Settings, read_settings
+from api.settings import SHORTEST_KEY, Settings, read_settings
 from database.connection import dsn_from_secret, dsn_from_url
 from database.pool import Pool
 
@@ -38,13 +38,13 @@ class Backend:
         return dsn_from_url(self.settings.database_url)
 
     def jwt_secret(self) -> str:
-        """The key of the tokens. RFC 7518 §3.2 asks for 32 bytes with HS256."""
+        """The key of the tokens."""
         arn = self.settings.jwt_secret_arn
         secret = self._secrets.get(arn) if arn else self.settings.jwt_secret
         if not secret:
             raise Misconfigured("neither JWT_SECRET_ARN nor JWT_SECRET is set")
-        if len(secret.encode()) < 32:
-            raise Misconfigured("the JWT secret is shorter than 32 bytes")
+        if len(secret.encode()) < SHORTEST_KEY:
+            raise Misconfigured(f"the JWT secret is shorter than {SHORTEST_KEY} bytes")
         return secret
 
     def github_secret(self) -> str:

@@ -58,7 +58,7 @@ STATUS: dict[Kind, int] = {
     "idempotency_key_reused": 422,
     "rate_limited": 429,
     "database_error": 500,
-    "configuration_error": 500,
+    "configuration_error": 503,
     "server_error": 500,
     "internal_error": 500,
     "external_api_error": 502,
@@ -153,10 +153,8 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
 async def on_bad_request(_request: Request, error: Exception) -> JSONResponse:
     """All problems at once. The values are not repeated: one of them may be a secret."""
     assert isinstance(error, RequestValidationError)
-    problems = [
-        {"field": ".".join(map(str, p["loc"])), "problem": p["msg"].removeprefix("Value error, ")}
-        for p in error.errors()
-    ]
+    told = [(".".join(map(str, p["loc"])), p["msg"].removeprefix("Value error, ")) for p in error.errors()]
+    problems = [{"field": field, "problem": text} for field, text in dict.fromkeys(told)]  # two may ask for one value
     status = 400 if any(p["type"] == "json_invalid" for p in error.errors()) else 422
     text = "The body is not JSON" if status == 400 else f"{len(problems)} problem(s) in the request"
     return response(ApiError("validation_error", text, status=status, details=problems))
@@ -180,7 +178,8 @@ async def on_database_error(_request: Request, error: Exception) -> JSONResponse
 
 async def on_misconfigured(_request: Request, error: Exception) -> JSONResponse:
     logger.error("misconfigured: %s", error)
-    return response(ApiError("configuration_error", "The backend is not configured correctly", details=where_to_look()))
+    text = "The backend is not configured correctly: GET /health says what is missing, the log the rest"
+    return response(ApiError("configuration_error", text, details=where_to_look()))
 
 
 def internal_error() -> ApiError:

@@ -32,26 +32,31 @@ class DatabaseHealth:
 @dataclass(frozen=True)
 class Health:
     """`schema_version` is the newest migration's, or null if there is none or the database cannot be asked. `live` are
-    the ways to follow what happens here, best first: `/ws`, a log as an event stream, and `wait`."""
+    the ways to follow what happens here, best first: `/ws`, a log as an event stream, and `wait`. `lacking` are all
+    settings that are missing: while there is one, `status` is `error`."""
 
     status: str
     version: str
     database: DatabaseHealth
     schema_version: int | None
     live: list[Live]
+    lacking: list[str]
 
 
 @router.get("/health", summary="Can the backend work?", responses={503: {"model": Health}})
 def get_health(backend: CurrentBackend, http: Request, response: Response) -> Health:
     version, status = ask(backend)
     usage = backend.pool.usage()
-    response.status_code = 200 if status == "connected" else 503
+    lacking = backend.settings.lacking()
+    works = status == "connected" and not lacking
+    response.status_code = 200 if works else 503
     return Health(
-        status="ok" if status == "connected" else "error",
+        status="ok" if works else "error",
         version=__version__,
         database=DatabaseHealth(usage.active, usage.idle, usage.maximum, status),
         schema_version=version,
         live=["polling"] if "aws.event" in http.scope else ["websocket", "events", "polling"],
+        lacking=lacking,
     )
 
 

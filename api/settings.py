@@ -1,12 +1,14 @@
 """What the backend is told by its environment variables (reference: miyabi.toml beside this file).
 
 On Lambda the secrets come as ARNs; anywhere else plain values will do. Reading them here never fails for a missing
-one: the process starts all the same, and `/health` says what it lacks.
+one: the process starts all the same, and `/health` says all that it lacks (`Settings.lacking`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+SHORTEST_KEY = 32
+"""Bytes of the key of tokens with HS256 (RFC 7518 §3.2)."""
 UNLIMITED = ("local", "development", "test")
 """Environments whose requests are not limited unless they are told to: one person, and suites that ask everything."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -33,6 +35,17 @@ class Settings:
     cors_origins: tuple[str, ...] = ("*",)
     rate_limit: int = 0
     login_rate_limit: int = 0
+
+    def lacking(self) -> list[str]:
+        """What it does not work without, all at once; names, no values."""
+        found = []
+        if not (self.database_secret_arn or self.database_url):
+            found.append("neither DATABASE_SECRET_ARN nor DATABASE_URL is set")
+        if not (self.jwt_secret_arn or self.jwt_secret):
+            found.append("neither JWT_SECRET_ARN nor JWT_SECRET is set")
+        elif not self.jwt_secret_arn and len(self.jwt_secret.encode()) < SHORTEST_KEY:
+            found.append(f"JWT_SECRET is shorter than {SHORTEST_KEY} bytes")
+        return found
 
     @property
     def is_production(self) -> bool:

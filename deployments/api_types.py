@@ -165,6 +165,7 @@ class Health(TypedDict):
     database: "DatabaseHealth"
     schema_version: "int | None"
     live: list[Literal["websocket", "events", "polling"]]
+    lacking: "list[str]"
 
 
 class Hour(TypedDict):

@@ -34,7 +34,16 @@ def test_health_says_which_schema_there_is(visitor: Client, migrated: str) -> No
         "database": {"active_connections": 0, "idle_connections": 1, "max_connections": 5, "status": "connected"},
         "schema_version": newest,
         "live": ["websocket", "events", "polling"],
+        "lacking": [],
     }
+
+
+def test_a_database_that_answers_is_not_all(database: str) -> None:
+    backend = make_backend(database, jwt_secret="")
+    answer = Client(backend).get("/health")
+    backend.pool.close()
+    assert (answer.status_code, answer.json()["database"]["status"]) == (503, "connected")
+    assert answer.json()["lacking"] == ["neither JWT_SECRET_ARN nor JWT_SECRET is set"]
 
 
 def test_health_of_a_database_that_was_never_migrated(database: str) -> None:

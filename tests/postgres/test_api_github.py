@@ -226,5 +226,5 @@ def test_a_client_id_without_its_secret_is_misconfigured(migrated: str, github: 
     browser = Browser(backend)
     answer = browser.come_back(browser.begin())
     backend.pool.close()
-    assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
+    assert (answer.status_code, answer.json()["error"]) == (503, "configuration_error")
     assert github.asked == []

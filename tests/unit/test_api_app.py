@@ -1,5 +1,6 @@
 """The app without a database: the form of every error, health when the database is down, agents, limits, logs."""
 
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ def test_health_of_a_database_that_is_down(client: Client) -> None:
         },
         "schema_version": None,
         "live": ["websocket", "events", "polling"],
+        "lacking": [],
     }
 
 
@@ -119,6 +121,11 @@ def test_a_body_that_is_not_json(client: Client, body: bytes) -> None:
     assert answer.json()["error"] == "validation_error"
 
 
+def test_a_problem_is_told_once_however_many_ask_for_the_value(signed_in: Client) -> None:
+    answer = signed_in.get(f"/organizations/{UUID(int=1)}%00")
+    assert (answer.status_code, [one["field"] for one in answer.json()["details"]]) == (422, ["path.organization_id"])
+
+
 def test_a_body_that_is_too_large(client: Client) -> None:
     answer = client.post("/auth/mock", content=b" " * 1_100_000, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]) == (413, "payload_too_large")
@@ -132,9 +139,37 @@ def test_a_database_that_is_down_is_503_and_not_explained(signed_in: Client) -> 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(("settings", "lacking"), [
+    ({"database_url": ""}, ["neither DATABASE_SECRET_ARN nor DATABASE_URL is set"]),
+    ({"database_url": "", "jwt_secret": ""}, [
+        "neither DATABASE_SECRET_ARN nor DATABASE_URL is set", "neither JWT_SECRET_ARN nor JWT_SECRET is set",
+    ]),
+    ({"jwt_secret": "x" * 31}, ["JWT_SECRET is shorter than 32 bytes"]),
+    ({"database_url": "", "database_secret_arn": "a", "jwt_secret": "", "jwt_secret_arn": "b"}, []),
+])  # fmt: skip
+def test_all_that_is_missing_is_told_at_once(
+    settings: dict[str, str], lacking: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """By /health, and in the log when a server starts."""
+    backend = make_backend(**settings)
+    assert backend.settings.lacking() == lacking
+    app = create_app(backend)
+
+    async def start() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    asyncio.run(start())
+    assert [record.args for record in caplog.records] == [(one,) for one in lacking]
+    if lacking:
+        answer = Client(app).get("/health")
+        told = answer.json()
+        assert (answer.status_code, told["status"], told["lacking"]) == (503, "error", lacking)
+
+
 def test_a_backend_without_a_key_says_that_it_is_misconfigured() -> None:
     answer = Client(make_backend(jwt_secret="")).get("/repositories", headers={"Authorization": "Bearer x"})
-    assert (answer.status_code, answer.json()["error"]) == (500, "configuration_error")
+    assert (answer.status_code, answer.json()["error"]) == (503, "configuration_error")
     assert answer.json()["details"] == {"request_id": answer.headers["x-request-id"]}
 
 
