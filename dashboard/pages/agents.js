@@ -5,7 +5,7 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import { count, words } from "../format.js";
 import { agentName, heading, icon, loaded, statusName, time } from "../parts.js";
-import { poll } from "../polling.js";
+import { fetched } from "../polling.js";
 
 const LIVE = "/dashboard/live", AGENTS = "/agents";
 const EVERY_MS = 3000;
@@ -18,19 +18,11 @@ const COLOURS = {
 };
 
 export function agentsPage({ redraw }) {
-  let error, live = api.remembered(LIVE)?.data, agents = api.remembered(AGENTS)?.data;
-  const polling = poll(async (signal) => {
-    try {
-      agents ??= (await api.get(AGENTS, { signal })).data;
-      live = (await api.get(LIVE, { signal })).data;
-      error = null;
-    } catch (problem) {
-      error = problem;
-      throw problem;
-    } finally {
-      redraw();
-    }
-  }, EVERY_MS);
+  let live = api.remembered(LIVE)?.data, agents = api.remembered(AGENTS)?.data;
+  const asked = fetched(async (get) => {
+    agents ??= await get(AGENTS);
+    live = await get(LIVE);
+  }, redraw, EVERY_MS);
 
   const stateOf = (agent) => live?.agents.find((state) => state.agent_type === agent.id);
   const show = () => CATEGORIES.map((category) => {
@@ -44,10 +36,10 @@ export function agentsPage({ redraw }) {
 
   return {
     title: "Agents",
-    stop: polling.stop,
+    stop: asked.stop,
     view: () => html`
       ${heading("Agents", legend())}
-      ${loaded(agents, error, show, { rows: 12, retry: polling.now })}`,
+      ${loaded(agents, asked.error, show, { rows: 12, retry: asked.now })}`,
   };
 }
 

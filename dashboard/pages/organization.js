@@ -4,29 +4,20 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import * as session from "../session.js";
-import { failure, heading, icon, loaded, time } from "../parts.js";
-import { poll } from "../polling.js";
+import { failure, heading, icon, isUnknown, loaded, time, unknown } from "../parts.js";
+import { fetched } from "../polling.js";
 
 const EVERY_MS = 5000, ROLES = ["viewer", "member", "admin"];
 
 export function organizationPage({ id, redraw }) {
   const path = `/organizations/${encodeURIComponent(id)}`, repositoriesPath = `/repositories?organization_id=${encodeURIComponent(id)}`;
-  let organization, members = [], pending = [], repositories = [], error, refused, busy = false, said = "";
-  const polling = poll(async (signal) => {
-    const get = async (path) => (await api.get(path, { signal })).data;
-    try {
-      organization = (await get(path)).organization;
-      members = (await get(`${path}/members?limit=100`)).members;
-      repositories = await get(repositoriesPath);
-      pending = manages() ? (await get(`${path}/invitations`)).invitations : [];
-      error = null;
-    } catch (problem) {
-      error = problem;
-      throw problem;
-    } finally {
-      redraw();
-    }
-  }, EVERY_MS);
+  let organization, members = [], pending = [], repositories = [], refused, busy = false, said = "";
+  const asked = fetched(async (get) => {
+    organization = (await get(path)).organization;
+    members = (await get(`${path}/members?limit=100`)).members;
+    repositories = await get(repositoriesPath);
+    pending = manages() ? (await get(`${path}/invitations`)).invitations : [];
+  }, redraw, EVERY_MS);
 
   const manages = () => ["owner", "admin"].includes(organization?.role);
 
@@ -40,7 +31,7 @@ export function organizationPage({ id, redraw }) {
       refused = problem;
     }
     busy = false;
-    polling.now();
+    asked.now();
     redraw();
   }
 
@@ -115,15 +106,12 @@ export function organizationPage({ id, redraw }) {
     <p class="out" role="status">${said}</p>
     <div class="stack">${people()}${places()}</div>`;
 
-  const isUnknown = () => !organization && [403, 404, 422].includes(error?.status);
   return {
     get title() {
       return organization?.name ?? "Organization";
     },
-    stop: polling.stop,
-    view: () => (isUnknown() ? html`
-      <div class="empty"><h1 tabindex="-1">There is no such organization</h1><p>It was deleted, or you are not a member of it.</p>
-        <a class="button" href="#/organizations">Your organizations</a></div>`
-      : loaded(organization, error, show, { rows: 8, retry: polling.now })),
+    stop: asked.stop,
+    view: () => (isUnknown({ data: organization, error: asked.error }) ? unknown("organization", "#/organizations", "Your organizations")
+      : loaded(organization, asked.error, show, { rows: 8, retry: asked.now })),
   };
 }

@@ -5,23 +5,13 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import { problemsByField } from "../form.js";
 import { empty, failure, heading, loaded, time } from "../parts.js";
-import { poll } from "../polling.js";
+import { fetched } from "../polling.js";
 
 const PATH = "/organizations?limit=100", EVERY_MS = 10_000;
 
 export function organizationsPage({ redraw }) {
-  let found = api.remembered(PATH)?.data, error, refused, busy = false, key = null, problems = new Map();
-  const polling = poll(async (signal) => {
-    try {
-      found = (await api.get(PATH, { signal })).data;
-      error = null;
-    } catch (problem) {
-      error = problem;
-      throw problem;
-    } finally {
-      redraw();
-    }
-  }, EVERY_MS);
+  let found = api.remembered(PATH)?.data, refused, busy = false, key = null, problems = new Map();
+  const asked = fetched(async (get) => (found = await get(PATH)), redraw, EVERY_MS);
 
   /** Do it, say why it was refused, and look again. */
   async function act(work) {
@@ -34,7 +24,7 @@ export function organizationsPage({ redraw }) {
       if (Array.isArray(problem.details)) problems = problemsByField(problem.details, (path) => document.getElementById(path));
     }
     busy = false;
-    polling.now();
+    asked.now();
     redraw();
   }
 
@@ -83,10 +73,10 @@ export function organizationsPage({ redraw }) {
 
   return {
     title: "Organizations",
-    stop: polling.stop,
+    stop: asked.stop,
     view: () => html`
       ${heading("Organizations")}
       ${refused ? failure(refused) : nothing}
-      <div class="stack">${loaded(found, error, show, { rows: 4, retry: polling.now })}${form()}</div>`,
+      <div class="stack">${loaded(found, asked.error, show, { rows: 4, retry: asked.now })}${form()}</div>`,
   };
 }

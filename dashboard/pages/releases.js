@@ -6,7 +6,7 @@ import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import * as api from "../api.js";
 import { took, words } from "../format.js";
 import { empty, heading, loaded, query, statusPill, time } from "../parts.js";
-import { poll } from "../polling.js";
+import { fetched } from "../polling.js";
 import { shownValue } from "../values.js";
 
 const PAGE = 25;
@@ -16,18 +16,11 @@ const ENVIRONMENTS = ["local", "staging", "production"];
 export function releasesPage({ params, redraw }) {
   const environment = params.get("environment") ?? "", before = params.get("before");
   const path = `/releases${query({ environment, before, limit: PAGE })}`;
-  let error, answer = api.remembered(path);
-  const polling = poll(async (signal) => {
-    try {
-      answer = await api.get(path, { signal });
-      error = null;
-    } catch (problem) {
-      error = problem;
-      throw problem;
-    } finally {
-      redraw();
-    }
-  }, EVERY_MS);
+  let answer = api.remembered(path);
+  const asked = fetched(async (get) => {
+    await get(path);
+    answer = api.remembered(path);
+  }, redraw, EVERY_MS);
 
   const environments = () =>
     [...new Set([...ENVIRONMENTS, environment, ...(answer?.data ?? []).map((release) => release.environment)])].filter(Boolean);
@@ -47,12 +40,12 @@ export function releasesPage({ params, redraw }) {
 
   return {
     title: "Releases",
-    stop: polling.stop,
+    stop: asked.stop,
     view: () => html`
       ${heading("Releases", choice())}
-      ${loaded(answer, error, () => answer.data.length
+      ${loaded(answer, asked.error, () => answer.data.length
         ? html`<ol class="releases">${repeat(answer.data, (release) => release.id, card)}</ol>${pages()}`
-        : html`<section class="card">${empty("Nothing was released", "A release appears here when it starts.")}</section>`, { rows: 8, retry: polling.now })}`,
+        : html`<section class="card">${empty("Nothing was released", "A release appears here when it starts.")}</section>`, { rows: 8, retry: asked.now })}`,
   };
 }
 

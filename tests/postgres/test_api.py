@@ -153,6 +153,8 @@ def test_an_idempotency_key_makes_one_execution(hana: Client, kenji: Client, rep
     first, again = (execute(hana, repository_id, key="k-1", input=input) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json() == again.json()
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    assert first.headers["location"] == again.headers["location"] == f"executions/{first.json()['id']}"
     other = execute(hana, repository_id, key="k-1", input={"instructions": "a"})
     assert (other.status_code, other.json()["error"]) == (422, "idempotency_key_reused")
     assert execute(hana, repository_id, key="k-2").json()["id"] != first.json()["id"]

@@ -64,8 +64,9 @@ def invoke(*events: dict[str, Any], **variables: str) -> tuple[list[Answer], lis
 def test_one_process_answers_many_events(migrated: str) -> None:
     login = event("POST", "/api/v1/auth/mock", {"github_id": 42, "email": "hana@example.com"})
     health = event("GET", "/api/v1/health")
-    answers, lines, _ = invoke(EVENT, login, health, health, DATABASE_URL=migrated, ENVIRONMENT="local")
-    assert [answer["statusCode"] for answer in answers] == [200, 200, 200, 200]
+    head = event("HEAD", "/api/v1/health")
+    answers, lines, _ = invoke(EVENT, login, health, health, head, DATABASE_URL=migrated, ENVIRONMENT="local")
+    assert [answer["statusCode"] for answer in answers] == [200, 200, 200, 200, 200]
     assert (answers[0]["isBase64Encoded"], answers[0]["headers"]["content-encoding"]) == (True, "gzip")
     agents = json.loads(gzip.decompress(base64.b64decode(answers[0]["body"])))
     assert [agent["id"] for agent in agents] == list(AGENTS)
@@ -73,8 +74,9 @@ def test_one_process_answers_many_events(migrated: str) -> None:
     assert not answers[1]["isBase64Encoded"]
     usage = json.loads(answers[3]["body"])["database"]
     assert (usage["status"], usage["idle_connections"]) == ("connected", 1), "a connection for each request?"
+    assert (answers[4]["body"], answers[4]["headers"]["etag"]) == ("", answers[3]["headers"]["etag"])
     assert [line["route"] for line in lines] == [
-        "/api/v1/agents", "/api/v1/auth/mock", "/api/v1/health", "/api/v1/health",
+        "/api/v1/agents", "/api/v1/auth/mock", "/api/v1/health", "/api/v1/health", "/api/v1/health",
     ]  # fmt: skip
     assert {line["request_id"] for line in lines} == {"c0ffee00-aaaa-bbbb-cccc-123456789abc"}
     assert lines[0].keys() >= {"level", "message", "request_id", "route", "status", "duration_ms"}
