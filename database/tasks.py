@@ -22,6 +22,7 @@ from psycopg.types.json import Jsonb
 
 from database.queries import load
 from database.refusals import Absent, Conflict, Invalid
+from database.repositories import places
 
 SQL = load("tasks.sql")
 Connection = psycopg.Connection[Any]
@@ -137,9 +138,9 @@ def total(connection: Connection, user_id: UUID, organization_id: UUID | None, w
 
 
 def stats(connection: Connection, user_id: UUID, organization_id: UUID | None) -> Stats:
-    values = asdict(Filter()) | {"user_id": user_id, "organization_id": organization_id}
+    values = {"user_id": user_id, "places": places(connection, organization_id)}
     with connection.cursor(row_factory=class_row(Stats)) as cursor:
-        row = cursor.execute(SQL["wanted"] + SQL["stats"], values, prepare=False).fetchone()
+        row = cursor.execute(SQL["stats"], values, prepare=False).fetchone()
     assert row is not None, "an aggregate has always one row"
     return row
 

@@ -1,5 +1,5 @@
 -- wanted --
--- The user's own, or all of an organization; `page` and `stats` go on from here.
+-- The user's own, or all of an organization; `page` and `total` go on from here.
 WITH wanted AS (
     SELECT t.*
     FROM tasks AS t
@@ -50,14 +50,25 @@ LIMIT %(limit)s OFFSET %(offset)s;
 SELECT count(*) FROM (SELECT FROM wanted LIMIT %(most)s) AS counted;
 
 -- stats --
--- A status that the Rust backend let through counts in the total alone.
-SELECT count(*) AS total,
-    count(*) FILTER (WHERE status = 'pending') AS pending,
-    count(*) FILTER (WHERE status = 'running') AS running,
-    count(*) FILTER (WHERE status = 'completed') AS completed,
-    count(*) FILTER (WHERE status = 'failed') AS failed,
-    count(*) FILTER (WHERE status = 'cancelled') AS cancelled
-FROM wanted;
+-- Counted in the index, and then looked at by repository: few rows. `places` are the organization's. A status that the
+-- Rust backend let through counts in the total alone.
+WITH counted AS (
+    SELECT repository_id, status, count(*) AS tasks
+    FROM tasks
+    WHERE CASE WHEN %(places)s::uuid[] IS NULL THEN user_id = %(user_id)s
+        ELSE repository_id = ANY (%(places)s::uuid[]) END
+    GROUP BY repository_id, status
+)
+SELECT coalesce(sum(c.tasks), 0)::bigint AS total,
+    coalesce(sum(c.tasks) FILTER (WHERE c.status = 'pending'), 0)::bigint AS pending,
+    coalesce(sum(c.tasks) FILTER (WHERE c.status = 'running'), 0)::bigint AS running,
+    coalesce(sum(c.tasks) FILTER (WHERE c.status = 'completed'), 0)::bigint AS completed,
+    coalesce(sum(c.tasks) FILTER (WHERE c.status = 'failed'), 0)::bigint AS failed,
+    coalesce(sum(c.tasks) FILTER (WHERE c.status = 'cancelled'), 0)::bigint AS cancelled
+FROM counted AS c
+LEFT JOIN repositories AS r ON r.id = c.repository_id
+WHERE %(places)s::uuid[] IS NOT NULL OR r.organization_id IS NULL
+    OR r.organization_id IN (SELECT organizations_permitting(%(user_id)s, 'tasks.read'));
 
 -- get --
 SELECT id, user_id, repository_id, name, description, status, priority, agent_type, issue_number, execution_id,
