@@ -146,8 +146,11 @@ async def on_api_error(_request: Request, error: Exception) -> JSONResponse:
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     """No such route, a wrong method, a body that is not JSON."""
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
     kind = KIND.get(error.status_code, "validation_error" if error.status_code < 500 else "server_error")
-    return response(ApiError(kind, str(error.detail), status=error.status_code), error.headers)
+    return response(ApiError(kind, str(error.detail), status=error.status_code), headers)
 
 
 async def on_bad_request(_request: Request, error: Exception) -> JSONResponse:

@@ -33,6 +33,7 @@ from database.live import Snapshot
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix=PREFIX)
 PROTOCOL = "miyabi"
+PARAMETERS = {"token", "execution_id", "events", "since"}
 HEARTBEAT_S = 25.0
 """Proxies cut what is silent for a minute, and a page cannot see the pings of the protocol."""
 GOODBYE_S = 2.0
@@ -92,7 +93,7 @@ def verified(backend: Backend, token: str) -> Caller:
 
 def wishes(caller: Caller, query: QueryParams) -> Client:
     """What the query asks for. Raises ApiError, with all that is wrong with it."""
-    problems = []
+    problems = [{"field": f"query.{name[:100]}", "problem": "no such parameter"} for name in set(query) - PARAMETERS]
     types = frozenset(filter(None, query.get("events", "").split(","))) or frozenset(TYPES)
     if unknown := sorted(types - {*TYPES, *SOURCELESS}):
         problems.append({"field": "query.events", "problem": f"there is no {', '.join(unknown)[:200]}"})

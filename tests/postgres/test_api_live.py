@@ -201,7 +201,7 @@ def test_others_hear_nothing_unless_they_may_read(hana: Account, url: str, migra
     ("", None, 401, "authentication_error"),
     ("token=nonsense", None, 401, "jwt_error"),
     (f"execution_id={NOBODYS}", "good", 404, "not_found"),
-    ("execution_id=7&events=magic&since=-1", "good", 422, "validation_error"),
+    ("execution_id=7&events=magic&since=-1&event=x", "good", 422, "validation_error"),
 ])  # fmt: skip
 def test_who_may_not_or_asks_wrongly_is_refused(
     hana: Account, query: str, token: str | None, status: int, error: str
@@ -211,7 +211,7 @@ def test_who_may_not_or_asks_wrongly_is_refused(
         hana.hears(query, open_timeout=5)
     answer = refused.value.response
     assert (answer.status_code, json.loads(answer.body)["error"]) == (status, error)
-    assert len(json.loads(answer.body).get("details", [])) == (3 if status == 422 else 0)
+    assert len(json.loads(answer.body).get("details", [])) == (4 if status == 422 else 0)
 
 
 def test_no_token_and_no_false_error_is_in_the_log_of_the_server(

@@ -119,5 +119,6 @@ def test_what_is_json(kind: str, wanted: bool) -> None:
 def test_head_answers_what_get_would_without_the_body(client: Client, path: str) -> None:
     get, head = (client.request(method, path, headers={"Accept-Encoding": "identity"}) for method in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (get.status_code, b"")
+    assert client.request("DELETE", "/health").headers["allow"] == "GET, HEAD"
     own = {"x-request-id", "vary"} | ({"content-length"} if get.status_code >= 400 else set())  # the id is in a problem
     assert {**head.headers, **dict.fromkeys(own)} == {**get.headers, **dict.fromkeys(own)}
