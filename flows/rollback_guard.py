@@ -50,7 +50,8 @@ def judged(rules: RollbackSettings, newest: Release | None, moved: Release | Non
     if moved.finished_at is None or now - moved.finished_at > timedelta(hours=rules.within_hours):
         return f"the last release ended more than {rules.within_hours:g} hours ago: it is not what broke this"
     if failed < rules.failures:
-        return f"{failed} of {rules.failures} smoke tests in a row have failed since the last release"
+        seen = f"{failed} of {rules.failures} smoke tests in a row have failed since the last release"
+        return f"{seen}; it looks again after the next"
     return ""
 
 

@@ -29,10 +29,14 @@ async def tell_waiting(environment: str, database: Call, *, after_s: float) -> i
         tell(
             environment,
             "agent.waiting",
-            f"{len(waiting)} agent execution(s) in {environment} have waited for {after_s / 60:.0f} minutes or longer",
+            f"agents in {environment}: {len(waiting)} waiting for {lasting(after_s)} or longer",
             "\n".join(f"{number} × {kind}" for kind, number in counted.most_common())
             + "\nLook whether an agent worker and a dispatcher run: `miyabi status`",
             waiting=len(waiting),
             executions=[str(one.id) for one in waiting[:50]],
         )
     return len(waiting)
+
+
+def lasting(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

@@ -149,7 +149,7 @@ def of_package(facts: Facts, what: str, said: list[str], wrong: tuple[str, ...] 
 
 
 def going_back() -> Fix:
-    return Fix("or go back to the release before", "miyabi rollback -e {environment}")
+    return Fix("go back to the release before", "miyabi rollback -e {environment}")
 
 
 def start(facts: Facts) -> Judgement:
