@@ -5,7 +5,6 @@ A plan tells nothing, and neither does a run that was cancelled, or is no run of
 """
 
 from collections.abc import Sequence
-from textwrap import shorten
 
 from prefect import runtime
 from prefect.context import FlowRunContext
@@ -14,7 +13,7 @@ from blocks.environment import Environment
 from tasks.changes import Rollout
 from tasks.diagnosing.letter import letter, subject
 from tasks.diagnosing.model import Diagnosis
-from tasks.events import tell
+from tasks.events import tell, words
 from tasks.reports import in_run, masked
 from tasks.smoke_answers import SmokeFailed
 
@@ -34,8 +33,7 @@ def tell_end(rollout: Rollout, failure: BaseException | None = None) -> None:
     tell(
         where,
         f"{NAMES.get(flow, flow)}.{verdict}",
-        f"{flow} {where} {WORDS.get(verdict, verdict)}"
-        + (f": {shorten(reason, 200, placeholder=' …')}" if reason else ""),
+        f"{flow} {where} {WORDS.get(verdict, verdict)}" + (f": {words(reason, 200)}" if reason else ""),
         reason or "nothing had to be changed",
         run=str(runtime.flow_run.name or ""),
         changes=len(rollout.changes),
@@ -56,7 +54,7 @@ def tell_declined(environment: str, reason: str) -> None:
     if not in_run():
         return
     said = masked(reason)
-    headline = f"no rollback in {environment}: {shorten(said, 200, placeholder=' …')}"
+    headline = f"no rollback in {environment}: {words(said, 200)}"
     text = f"Traffic stays where it is: {said}\nTo go back all the same: `miyabi rollback -e {environment}`"
     tell(environment, "rollback.declined", headline, text, reason=said)
 

@@ -8,6 +8,7 @@ nothing. docs/operating.md lists them all.
 
 import logging
 from collections.abc import Callable
+from textwrap import shorten
 from typing import Any
 
 from prefect.events import emit_event
@@ -30,6 +31,11 @@ def tell(
         emit(event=f"miyabi.{event}", resource={**about, **labels(facts)}, payload=payload)
     except Exception as error:  # whatever it is: the work it tells of is done
         logger.warning("the event %r was not sent: %s", f"miyabi.{event}", error)
+
+
+def words(text: str, longest: int) -> str:
+    """The text in one line, cut between two words where it is too long."""
+    return shorten(text, longest, placeholder=" …", break_on_hyphens=False)
 
 
 def fitting(text: str) -> str:

@@ -1,7 +1,6 @@
 """What people are told of a diagnosis, on a phone: first what to do, then why, then what failed, then where to look."""
 
 from collections.abc import Iterator, Sequence
-from textwrap import shorten
 
 from blocks.commands import log_place
 from blocks.environment import Environment
@@ -9,6 +8,7 @@ from tasks.diagnosing.facts import Facts
 from tasks.diagnosing.judging import well
 from tasks.diagnosing.model import Diagnosis, Judged
 from tasks.diagnosing.page import fix_line, fixes_of
+from tasks.events import words
 from tasks.reports import masked
 
 SHOWN = 3
@@ -20,20 +20,22 @@ PASSED = "- nothing now: the trouble has passed, or shows only where the smoke t
 
 def verdict_of(found: Diagnosis, checks: Sequence[str]) -> str:
     """The verdict in a sentence. After a failing smoke test it says first that the trouble is gone, if it is."""
-    if checks and is_well(found):
-        return f"it answers well now: {found.headline.removeprefix('Nothing is wrong: ')}"
-    return found.headline
+    if not (checks and is_well(found)):
+        return found.headline
+    seen, sure = found.facts.answer or found.facts.invoked, found.having("certain", "likely")
+    return f"it answers well now: {seen.says}" + (f"; besides: {sure[0].cause.title}" if sure else "")
 
 
 def subject(found: Diagnosis, checks: Sequence[str]) -> str:
-    return masked(shorten(f"diagnose {found.environment}: {verdict_of(found, checks)}", LONGEST, placeholder=" …"))
+    return masked(words(f"diagnose {found.environment}: {verdict_of(found, checks)}", LONGEST))
 
 
 def letter(found: Diagnosis, environment: Environment, checks: Sequence[str], *, asked_by: str) -> str:
     """All of it, as text."""
-    sure = found.having("certain", "likely")
+    sure = found.having("certain") or found.having("likely")
     lines = [
         "What to do:",
+        *(([PASSED] if checks else ["- nothing"]) if is_well(found) else []),
         *remedies(found, sure, environment),
         *(f"Why, {one.verdict}: {reason(one)}" for one in sure[:SHOWN]),
         *([f"Failed: {some(checks, '; ')}"] if checks else []),
@@ -45,11 +47,8 @@ def letter(found: Diagnosis, environment: Environment, checks: Sequence[str], *,
 
 def remedies(found: Diagnosis, sure: Sequence[Judged], environment: Environment) -> Iterator[str]:
     fixes = list(dict.fromkeys(fix_line(fix, found, environment) for one in sure for fix in fixes_of(one)))
-    if fixes:
-        yield from fixes[:SHOWN]
-    elif is_well(found):
-        yield PASSED
-    else:
+    yield from fixes[:SHOWN]
+    if not fixes and not is_well(found):
         yield "- look at the run: it says what was looked at, and what could not be"
         if possible := [one.cause.title for one in found.having("possible")]:
             yield f"- no cause is certain; possible: {some(possible, '; ')}"
@@ -60,8 +59,7 @@ def is_well(found: Diagnosis) -> bool:
 
 
 def reason(one: Judged) -> str:
-    said = ": ".join([one.cause.title, *one.judgement.evidence[:1]])
-    return shorten(said, LONGEST, placeholder=" …")
+    return words(": ".join([one.cause.title, *one.judgement.evidence[:1]]), LONGEST)
 
 
 def next_step(environment: Environment) -> str:
