@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,13 @@ def test_an_operation_says_which_headers_it_answers(name: str, status: str, want
 
 def test_every_header_that_a_page_may_read_is_described() -> None:
     assert set(EXPOSED) == set(DESCRIPTION["components"]["headers"]) == set(HEADERS)
+
+
+def test_every_code_of_an_error_is_explained() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text().partition("## Codes of errors")[2]
+    rows = [line.partition("|")[2].partition("|")[0] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted([*STATUS, "error"]), "docs/api.md"
+    assert DESCRIPTION["components"]["schemas"]["Problem"]["properties"]["error"]["enum"] == [*STATUS]
 
 
 def test_an_operation_says_how_it_refuses() -> None:
