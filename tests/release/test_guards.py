@@ -147,6 +147,11 @@ def test_where_there_is_no_release_nothing_is_asked_and_nothing_goes_back(scene:
     name, message = scene.last_state()
     assert name == "NotAsked"
     assert message == "nothing could be asked: environment 'local' has no API; run `release`, which makes it"
+    with scene.configured(account_id="999999999999"):
+        assert scene.run("smoke_test", source=GOOD).code == 1
+    name, message = scene.last_state()
+    assert name == "NotAsked"
+    assert "these credentials belong to account '211234825975'" in message
     with scene.configured(rollback={"automatic": True}):
         assert scene.run("rollback", only_if_failing=True).code == 0
     name, message = scene.last_state()
