@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import yaml
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from blocks.environment import Environment
 from deployments.apply import configure
@@ -276,3 +277,19 @@ def test_bad_automations_are_refused_with_all_problems(tmp_path: Path) -> None:
         read_automations([], tmp_path)
     for problem in ("'a' stands there twice", "'b': unknown key 'acitons'", "'c'"):
         assert problem in str(caught.value)
+
+
+def test_a_run_is_dead_when_three_heartbeats_did_not_come() -> None:
+    for heartbeat, seconds in ((30, 100), (180, 550)):
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: heartbeat}):
+            found = {one["name"]: one["trigger"] for one in read_automations([])}
+        assert found["runs without a heartbeat are crashed"]["within"] == seconds
+
+
+def test_a_killed_run_goes_on_unless_it_destroys_measures_or_makes_something_new(ground: Ground) -> None:
+    one = next(one for one in ground.automations if one["name"] == "local: a run whose process was killed goes on")
+    flows = {flow["name"] for flow in ground.server.stores["flows"].values()}
+    again = set(one["trigger"]["match_related"][0]["prefect.resource.name"])
+    assert again < flows
+    assert {"teardown", "load-test", "restore", "investigate", "run-agent"} <= flows - again
+    assert one["trigger"]["match"]["prefect.run-count"] == "1"
