@@ -1,7 +1,7 @@
 """How the last smoke tests of an environment went, as Prefect remembers them: how many failed in a row.
 
 The first failures are told with their number, so that an outage of a night does not start a diagnosis every quarter of
-an hour, and so is the first test that passes again. One that could ask nothing says nothing of the API: it is neither.
+an hour, and so is the first test that passes again. One that could not ask says nothing of the API: it is neither.
 """
 
 import logging
@@ -27,7 +27,7 @@ from tasks.smoke_answers import SmokeFailed
 logger = logging.getLogger(__name__)
 FLOW = "smoke-test"
 NOT_ASKED = "NotAsked"
-"""The state of a smoke test that could ask nothing."""
+"""The state of a smoke test that could not ask."""
 LOOKED_AT = 200
 """Newest runs, of all environments together."""
 
@@ -101,7 +101,7 @@ def counted(runs: Sequence[FlowRun], environment: str) -> int:
 
 
 def not_asked(runs: Sequence[FlowRun], environment: str) -> int:
-    """How many of the newest could ask nothing, one after the other."""
+    """How many of the newest could not ask, one after the other."""
     return len(list(takewhile(lambda run: run.state_name == NOT_ASKED, of(environment, runs))))
 
 

@@ -2,8 +2,9 @@
 
 The checks are those of `smoke.yaml` beside the source and in `dashboard/` (docs/smoke.md), else the environment's
 health path. `quick` asks only what a release asks, and makes nothing. What is not as a release leaves it, a missing
-permission say, stands beside the checks that fail. Where nothing could be asked, for lack of access or of a release,
-the run fails as `NotAsked`, which says nothing of the API: people are told, and nothing is diagnosed or put back.
+permission say, stands beside the checks that fail. What could not be asked, for lack of access, of a release or of a
+browser, fails the run as `NotAsked`, which says nothing of the API: people are told, and nothing is diagnosed or put
+back.
 """
 
 import logging
@@ -21,7 +22,7 @@ from flows.smoke_history import NOT_ASKED, remembered
 from tasks.bundling.bundle import Bundle
 from tasks.bundling.sources import load_manifest, parse_source
 from tasks.changes import Change, Rollout
-from tasks.errors import MiyabiError
+from tasks.errors import MiyabiError, Permanent
 from tasks.gateway import Api, NoApi, inspect_api
 from tasks.releases import last_released
 from tasks.smoke import checks_for, smoke_api
@@ -51,7 +52,7 @@ async def smoke_test(
     except SmokeFailed:
         raise
     except MiyabiError as failure:
-        return Failed(name=NOT_ASKED, message=f"nothing could be asked: {failure}")
+        return Failed(name=NOT_ASKED, message=f"could not ask: {failure}")
     return Completed()
 
 
@@ -63,8 +64,18 @@ def ask(rollout: Rollout, source: str, suite: str, *, quick: bool) -> None:
     if quick:
         smoke_api(rollout, api.url, checks_for(rollout.environment, suites["api"]), suspects=differences)
         return
+    suites, missing = without_visits(suites) if rollout.environment.smoke.browser else (suites, "")
     targets = targets_of(rollout, api.url, {name: suites[name] for name in suites if suite in ("all", name)})
     smoke_suites(rollout, rollout.environment.name, targets, suspects=differences, shots=SHOTS)
+    if missing and any(target.suite == suites["site"] for target in targets):
+        raise Permanent(f"no page was visited: {missing}")
+
+
+def without_visits(suites: dict[str, Suite]) -> tuple[dict[str, Suite], str]:
+    """Where there is no browser, the suites without pages, and what is missing."""
+    if not suites["site"].pages or not (missing := browser_problem()):
+        return suites, ""
+    return suites | {"site": suites["site"].model_copy(update={"pages": ()})}, missing
 
 
 def standing_api(rollout: Rollout, released: str) -> tuple[Api, list[Change]]:
@@ -87,15 +98,14 @@ def suites_of(source: str) -> dict[str, Suite]:
 def smoke(rollout: Rollout, record: Record, bundle: Bundle) -> None:
     """The last proof of a release: the whole suites, if it changed something and there is more than the quick checks.
 
-    A worker without a browser visits no pages, which is a finding. The smoke test itself would fail there.
+    A worker without a browser visits no pages, which is a finding. The smoke test itself is `NotAsked` there.
     """
-    suites = {"api": bundle.suite, "site": load_suite(SITE)}
+    suites, missing = without_visits({"api": bundle.suite, "site": load_suite(SITE)})
     if rollout.planning or not rollout.changes or record.api is None:
         logger.info("nothing has changed: the smoke suites are not asked")
         return
-    if suites["site"].pages and (missing := browser_problem()):
+    if missing:
         rollout.find("site", f"no page was visited: {missing}")
-        suites["site"] = suites["site"].model_copy(update={"pages": ()})
     if record.site is None or record.site.name != SITE.name:
         del suites["site"]  # it is another one's suite
     site_url = record.site.url if record.site else None

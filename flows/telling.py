@@ -19,7 +19,7 @@ from tasks.smoke_answers import SmokeFailed
 
 NAMES = {"smoke-test": "smoke", "diagnose": "mending"}
 """Of flows that are told under a shorter name."""
-WORDS = {"not-asked": "could ask nothing"}
+WORDS = {"not-asked": "could not ask"}
 
 
 def tell_end(rollout: Rollout, failure: BaseException | None = None) -> None:

@@ -146,7 +146,7 @@ def test_where_there_is_no_release_nothing_is_asked_and_nothing_goes_back(scene:
     assert scene.run("smoke_test").code == 1
     name, message = scene.last_state()
     assert name == "NotAsked"
-    assert message == "nothing could be asked: environment 'local' has no API; run `release`, which makes it"
+    assert message == "could not ask: environment 'local' has no API; run `release`, which makes it"
     with scene.configured(account_id="999999999999"):
         assert scene.run("smoke_test", source=GOOD).code == 1
     name, message = scene.last_state()
