@@ -55,7 +55,7 @@ class Pool:
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[tuple[Connection, float]] = []
-        self._active = 0
+        self._active, self._closed = 0, False
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -78,9 +78,9 @@ class Pool:
             return Usage(self._active, len(self._idle), self._size)
 
     def close(self) -> None:
-        """Close what is idle. What is in use is closed by its user's `with`."""
+        """Close what is idle. What is in use is closed when its user gives it back."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._closed = self._idle, [], True
         for connection, _since in idle:
             connection.close()
 
@@ -124,11 +124,12 @@ class Pool:
             raise Unavailable(str(error)) from error
 
     def _give_back(self, connection: Connection) -> None:
-        if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
-            connection.close()
-            return
         with self._lock:
-            self._idle.append((connection, self._clock()))
+            keeps = not self._closed and connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+            if keeps:
+                self._idle.append((connection, self._clock()))
+        if not keeps:
+            connection.close()
 
 
 def has_news(connection: Connection) -> bool:

@@ -57,6 +57,14 @@ def test_a_connection_is_kept_for_the_next(pools: list[Pool], migrated: str) -> 
     assert server_pid(pool) == pid
 
 
+def test_what_is_in_use_when_the_pool_is_closed_is_not_left_open(pools: list[Pool], migrated: str) -> None:
+    pool = make(pools, migrated)
+    with pool.connection() as connection:
+        pool.close()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert (connection.closed, pool.usage()) == (True, Usage(0, 0, 5))
+
+
 def test_two_at_the_same_time_have_two(pools: list[Pool], migrated: str) -> None:
     pool = make(pools, migrated)
     with pool.connection() as one, pool.connection() as other:
