@@ -45,8 +45,6 @@ def as_task(ask: Task[..., Result], *arguments: Any) -> Result:
 
 PAUSE_S = 1.0
 PATIENCE_S = 8.0
-CHECK = "smoke-check"
-"""The tag of what asks one thing: a terminal counts those that are well instead of listing them."""
 NO_WAY_IN = "no way to sign in: name a secret in smoke.tokens.{role}, or allow smoke.mock_login"
 NO_BROWSER = "smoke.browser is off here"
 
@@ -214,14 +212,14 @@ def found_at(answer: Answer, place: str) -> object:
     return json_at(answer.body, place)
 
 
-@step("Smoke check", retries=2, pause=PAUSE_S, run_name="{check}", tags=(CHECK,))
+@step("Smoke check", retries=2, pause=PAUSE_S, run_name="{check}")
 def ask_check(conversation: Conversation, check: Check) -> Result:
     """One check. Raises CheckFailed, or CheckUnsettled if another try may help."""
     result, may_pass = conversation.ask(check)
     return conversation.caller.required(result, passing=may_pass)
 
 
-@step("Smoke sign-in", retries=2, pause=PAUSE_S, run_name="Sign in as {role}", tags=(CHECK,))
+@step("Smoke sign-in", retries=2, pause=PAUSE_S, run_name="Sign in as {role}")
 def sign_in(caller: Caller, role: str) -> Result:
     """Have the caller hold this role's token: from the secret that the environment names, else by the suite's request.
 

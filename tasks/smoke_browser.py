@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.reports import publish_screenshot
 from tasks.smoke_answers import CheckFailed, Result
-from tasks.smoke_asking import CHECK, PAUSE_S, Caller, Conversation
+from tasks.smoke_asking import PAUSE_S, Caller, Conversation
 from tasks.steps import step
 from tasks.suite_checks import filled
 from tasks.suite_pages import Fill, PageCheck, PageStep, Target
@@ -36,7 +36,7 @@ class NoBrowser(Exception):
     """The message says what to install."""
 
 
-@step("Smoke visit", retries=1, pause=PAUSE_S, run_name="{page}", tags=(CHECK,))
+@step("Smoke visit", retries=1, pause=PAUSE_S, run_name="{page}")
 def visit(caller: Caller, page: PageCheck, url: str) -> Result:
     """One visit. What the page needs is made through the API before, and taken away after it, whatever happened."""
     conversation = Conversation(caller)

@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from tasks.smoke_answers import Result, body_problems, problems_of
-from tasks.smoke_asking import CHECK, PAUSE_S, Caller
+from tasks.smoke_asking import PAUSE_S, Caller
 from tasks.steps import step
 from tasks.suite_checks import SocketCheck, filled
 
@@ -18,7 +18,7 @@ MESSAGES = 100
 """How many messages are looked at."""
 
 
-@step("Smoke socket", retries=2, pause=PAUSE_S, run_name="{check}", tags=(CHECK,))
+@step("Smoke socket", retries=2, pause=PAUSE_S, run_name="{check}")
 def hear_socket(caller: Caller, check: SocketCheck, url: str) -> Result:
     """One WebSocket. A connection that fails is tried again; a wrong message is not."""
     began = time.monotonic()

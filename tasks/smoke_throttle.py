@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.errors import absent_as_none
 from tasks.smoke_answers import Result, required
-from tasks.smoke_asking import CHECK, Caller
+from tasks.smoke_asking import Caller
 from tasks.smoke_http import send
 from tasks.steps import step
 from tasks.suite_checks import Check
@@ -24,7 +24,7 @@ SETTING = "throttle · as the environment says"
 BURST = "GET {path} · a burst beyond the throttle"
 
 
-@step("Inspect the throttle", run_name="Throttle as the environment says", tags=(CHECK,))
+@step("Inspect the throttle", run_name="Throttle as the environment says")
 def inspect_throttle(caller: Caller) -> Result:
     """The stage's rate and burst against the environment's. The API is the one of the environment's name."""
     environment, client = caller.rollout.environment, caller.rollout.aws("apigatewayv2")
@@ -48,7 +48,7 @@ def words(limits: tuple[float, int]) -> str:
     return f"{limits[0]:g} a second and bursts of {limits[1]}"
 
 
-@step("Exercise the throttle", run_name="Burst beyond the throttle → 429", tags=(CHECK,))
+@step("Exercise the throttle", run_name="Burst beyond the throttle → 429")
 def exercise_throttle(caller: Caller, path: str, *, clock: Callable[[], float] = time.monotonic) -> Result:
     """Send until something is answered 429. Too few to be beyond the throttle is not a failure, and says so."""
     settings, check = caller.rollout.environment.api, Check(path=path, status=(200, 429))

@@ -6,7 +6,7 @@ What a step tells Prefect besides, a progress bar say, is a courtesy: it must no
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
@@ -33,7 +33,7 @@ def is_temporary(_task: Any, _run: Any, state: Any) -> bool:
 
 
 def step(
-    name: str, *, retries: int = 3, pause: float = 2.0, run_name: str | None = None, tags: Sequence[str] = ()
+    name: str, *, retries: int = 3, pause: float = 2.0, run_name: str | None = None
 ) -> Callable[[Callable[P, T]], Task[P, T]]:
     """A Prefect task that converges, so that it may be tried again as a whole.
 
@@ -57,7 +57,6 @@ def step(
     configured = task(
         name=name,
         task_run_name=run_name or name,
-        tags=tags,
         retries=retries,
         retry_delay_seconds=pause,
         retry_condition_fn=is_temporary,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prefect import Task
 
+from flows.smoke_test import without_visits
 from tasks.changes import Rollout
 from tasks.smoke_answers import CheckUnsettled, Result, SmokeFailed
 from tasks.smoke_asking import PATIENCE_S, PAUSE_S, Patience
@@ -111,3 +112,11 @@ def test_a_request_that_hangs_uses_up_the_patience() -> None:
     patience = Patience(8.0)
     assert patience.spend(PAUSE_S + 30)
     assert not patience.spend(PAUSE_S)
+
+
+def test_without_a_browser_the_visits_are_left_out_and_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    suites, missing = without_visits({"api": API, "site": SITE})
+    assert (suites["api"], suites["site"].pages, suites["site"].checks) == (API, (), SITE.checks)
+    assert "there is no such program" in missing
+    assert without_visits({"api": API, "site": API})[1] == ""
