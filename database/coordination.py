@@ -40,10 +40,11 @@ class StoredTask:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a task's execution stands. `outcome` is the mission's word in its result: success or escalated."""
+    """How a task's execution stands. `outcome` is the mission's word in its result: success or escalated. A task that a
+    person has cancelled before it was begun has none."""
 
     task_id: UUID
-    execution_id: UUID
+    execution_id: UUID | None
     status: str
     outcome: str | None
     escalation: dict[str, Any] | None
@@ -78,8 +79,9 @@ async def store(connection: Connection, coordinator: UUID, tasks: Sequence[Store
 async def start(
     connection: Connection, coordinator: UUID, key: str, *, input: Mapping[str, Any], options: Mapping[str, Any],
     agent_type: str,
-) -> UUID:  # fmt: skip
-    """Ask for the execution of a task; its id, the same one however often it is asked for. Raises NotRunning."""
+) -> UUID | None:  # fmt: skip
+    """Ask for the execution of a task; its id, the same one however often it is asked for, and None if the task was
+    cancelled before. Raises NotRunning."""
     values = {
         "coordinator": coordinator, "task": task_id(coordinator, key), "input": Jsonb(dict(input)),
         "options": Jsonb(dict(options)), "max_attempts": AGENTS[agent_type].max_attempts,
@@ -87,6 +89,8 @@ async def start(
     for _ in range(2):  # who is second sees the first one's row only in a statement that begins after its commit
         if found := await (await connection.execute(SQL["start"], values)).fetchone():
             return UUID(str(found[0]))
+    if await (await connection.execute(SQL["cancelled"], values)).fetchone() == (True,):
+        return None
     raise not_running(coordinator)
 
 
@@ -95,7 +99,7 @@ def not_running(coordinator: UUID) -> NotRunning:
 
 
 async def standing(connection: Connection, coordinator: UUID, keys: Sequence[str]) -> dict[str, Standing]:
-    """How the tasks stand that have an execution, by key. Their own rows follow by a trigger."""
+    """How the tasks stand that have an execution, or were cancelled, by key. Their own rows follow by a trigger."""
     ids = {task_id(coordinator, key): key for key in keys}
     async with connection.cursor(row_factory=class_row(Standing)) as cursor:
         await cursor.execute(SQL["standing"], {"tasks": list(ids)})

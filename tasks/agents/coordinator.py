@@ -173,6 +173,8 @@ async def begin(context: AgentContext, plan: Sequence[Task], task: Task) -> None
         coordination.start, context.claim.id, task.key,
         input=input_of(task), options=options_of(context, plan, task), agent_type=task.agent_type,
     ))  # fmt: skip
+    if child is None:  # a person was quicker, and the next look shows it
+        return
     context.log("INFO", f"{task} is execution {child} of {task.agent_type}", execution_id=str(child), task=task.key)
 
 

@@ -203,6 +203,8 @@ def test_it_goes_on_when_the_failed_one_was_tried_again(house: House) -> None:
     context = house.context(BODY)
     with pytest.raises(Unsuccessful):
         coordinate(house, context, Workers(ends={"second": "failed"}))
+    for status in ("failed", "pending", "running"):  # how the coordinator's row goes when it is tried again
+        house.rows(f"UPDATE agent_executions SET status = '{status}' WHERE parent_id IS NULL RETURNING id")
     house.rows("UPDATE agent_executions SET status = 'pending' WHERE status = 'failed' RETURNING id")
 
     workers = Workers()
@@ -269,6 +271,25 @@ def test_a_cancelled_coordinator_starts_nothing(house: House) -> None:
     with pytest.raises(Temporary, match="to be cancelled: it starts no task"):
         coordinate(house, house.context(BODY), Workers())
     assert house.rows("SELECT count(*) FROM agent_executions WHERE parent_id IS NOT NULL") == [(0,)]
+
+
+def test_a_task_that_a_person_has_cancelled_is_not_begun(house: House) -> None:
+    given = {"input": {}, "options": {}, "agent_type": "codegen"}
+
+    async def cancel_the_third() -> None:
+        await house.call(
+            coordination.store, house.id, [coordination.StoredTask("task-3", "third", "", "P2", "codegen", 1, [], {})]
+        )
+        house.rows("UPDATE tasks SET status = 'cancelled' RETURNING id")
+        assert await house.call(coordination.start, house.id, "task-3", **given) is None
+
+    asyncio.run(cancel_the_third())
+    workers = Workers()
+    with pytest.raises(Unsuccessful) as info:
+        coordinate(house, house.context(BODY), workers)
+    assert sorted(workers.order) == ["first", "second"]
+    assert [task.status for task in info.value.result.data.tasks] == ["completed", "completed", "cancelled", "skipped"]
+    assert house.rows("SELECT name FROM tasks WHERE status = 'cancelled' ORDER BY name") == [("fourth",), ("third",)]
 
 
 def test_two_that_start_the_same_task_start_one(house: House) -> None:
