@@ -132,26 +132,26 @@ ORDER BY place, agent_type;
 
 -- agents_of_organization --
 -- The same of all in an organization, in one pass over what is open or of the last 24 hours.
-WITH seen AS MATERIALIZED (
-    SELECT id, agent_type, status, created_at, created_at >= date_trunc('hour', now()) - interval '23 hours' AS is_new
+WITH counted AS (
+    SELECT agent_type, count(*) FILTER (WHERE status = 'running') AS running,
+        count(*) FILTER (WHERE status = 'pending') AS pending,
+        count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed,
+        max(created_at) AS last_at
     FROM agent_executions
     WHERE repository_id = ANY (%(places)s::uuid[])
         AND (status = 'running' OR status = 'pending' OR created_at >= date_trunc('hour', now()) - interval '23 hours')
-), counted AS (
-    SELECT agent_type, count(*) FILTER (WHERE status = 'running') AS running,
-        count(*) FILTER (WHERE status = 'pending') AS pending,
-        count(*) FILTER (WHERE is_new AND status = 'completed') AS completed,
-        count(*) FILTER (WHERE is_new AND status = 'failed') AS failed
-    FROM seen
     GROUP BY agent_type
-), newest AS (
-    SELECT DISTINCT ON (agent_type) agent_type, id AS last_id, status AS last_status, created_at AS last_at
-    FROM seen
-    ORDER BY agent_type, created_at DESC, id DESC
 )
 SELECT agent_type, coalesce(running, 0) AS running, coalesce(pending, 0) AS pending,
     coalesce(completed, 0) AS completed, coalesce(failed, 0) AS failed, last_id, last_status, last_at
 FROM unnest(%(agents)s::text[]) WITH ORDINALITY AS known (agent_type, place)
 FULL JOIN counted USING (agent_type)
-LEFT JOIN newest USING (agent_type)
+LEFT JOIN LATERAL (
+    SELECT e.id AS last_id, e.status AS last_status
+    FROM agent_executions AS e
+    WHERE e.created_at = counted.last_at AND e.agent_type = counted.agent_type
+        AND e.repository_id = ANY (%(places)s::uuid[])
+    ORDER BY e.id DESC
+    LIMIT 1
+) AS last ON TRUE
 ORDER BY place, agent_type;
