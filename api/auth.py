@@ -79,13 +79,13 @@ class Ways:
 @router.get("", dependencies=[Public], summary="The ways to sign in here")
 async def ways_in(backend: CurrentBackend) -> Ways:
     settings = backend.settings
-    return Ways(github=bool(settings.github_client_id), mock=not settings.is_production)
+    return Ways(github=bool(settings.github_client_id), mock=settings.mock_login)
 
 
-@router.post("/mock", dependencies=[Public], summary="Sign in without GitHub; not in production")
+@router.post("/mock", dependencies=[Public], summary="Sign in without GitHub, where people only try things out")
 def mock_login(login: MockLogin, backend: CurrentBackend) -> Tokens:
-    if backend.settings.is_production:
-        raise ApiError("authorization_error", "Mock login is off in production")
+    if not backend.settings.mock_login:
+        raise ApiError("authorization_error", "Mock login is off here: only GitHub says who you are")
     with backend.pool.connection() as connection:
         user = users.sign_in_mock(connection, login.github_id, login.email, name=login.name, avatar_url=AVATAR)
         if user is None:
@@ -126,15 +126,21 @@ def get_me(caller: CurrentCaller, backend: CurrentBackend) -> Me:
 def switch_organization(body: Switch, caller: CurrentCaller, backend: CurrentBackend) -> Switched:
     if body.organization_id:
         asked(backend, caller, "organization.read", "organization", body.organization_id)
-    account = acting(backend, caller, body.organization_id)
-    if body.organization_id and not account.organization:
-        raise ApiError("authorization_error", "You are not an active member of this organization")
+    account = switched(backend, caller, body.organization_id)
     organization, role = account.organization or (None, None)
-    if caller.session_id:
-        with backend.pool.connection() as connection:
-            session_store.switch(connection, caller.session_id, caller.user_id, organization)
-    token = sessions.access_token(backend, account.user, caller.session_id, account.organization)
+    token = sessions.access_token(backend, account.user, account.session_id, account.organization)
     return Switched(token, backend.settings.access_s, organization, role)
+
+
+def switched(backend: Backend, caller: Caller, organization_id: UUID | None) -> Account:
+    """All or nothing. Who has signed out, or whose session was ended, gets no newer token by the last one."""
+    with backend.pool.connection() as connection, connection.transaction():
+        account = session_store.switch(connection, caller.session_id, caller.user_id, organization_id)
+        if account is None:
+            raise ApiError("authentication_error", "This session is over; sign in again")
+        if organization_id and not account.organization:
+            raise ApiError("authorization_error", "You are not an active member of this organization")
+        return account
 
 
 def acting(backend: Backend, caller: Caller, organization_id: UUID | None) -> Account:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 SHORTEST_KEY = 32
 """Bytes of the key of tokens with HS256 (RFC 7518 §3.2)."""
+TRYING = ("local", "development", "test", "staging", "restored")
+"""Environments with mock login. In any other, and where none is told, only GitHub says who somebody is: a name that is
+mistyped, or new, opens nothing. `restored` is a backup that is being verified, on this machine alone."""
 UNLIMITED = ("local", "development", "test")
 """Environments whose requests are not limited unless they are told to: one person, and suites that ask everything."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -48,15 +51,13 @@ class Settings:
         return found
 
     @property
-    def is_production(self) -> bool:
-        """Any name that begins with `prod`: better one too many than mock logins on a real system."""
-        return self.environment.lower().startswith("prod")
+    def mock_login(self) -> bool:
+        return self.environment in TRYING
 
 
 def read_settings(variables: Mapping[str, str]) -> Settings:
-    """Names and defaults of the mission's backend. A Lambda function that is told no environment is production."""
-    unknown = "production" if "AWS_LAMBDA_FUNCTION_NAME" in variables else "development"
-    environment = variables.get("ENVIRONMENT") or unknown
+    """Names and defaults of the mission's backend. What is told no environment is production."""
+    environment = variables.get("ENVIRONMENT") or "production"
     is_limited = environment not in UNLIMITED
     return Settings(
         environment=environment,

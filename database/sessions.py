@@ -76,10 +76,13 @@ def revoke(connection: Connection, *, hash: bytes | None = None, session_id: UUI
     connection.execute(SQL["revoke"], {"hash": hash, "session_id": session_id})
 
 
-def switch(connection: Connection, session_id: UUID, user_id: UUID, organization_id: UUID | None) -> None:
-    """Let the session's next access tokens act for this organization, or for none."""
+def switch(
+    connection: Connection, session_id: UUID | None, user_id: UUID, organization_id: UUID | None
+) -> Account | None:
+    """Let the session's next access tokens act for this organization, or for none. None if the session is over."""
     values = {"session_id": session_id, "user_id": user_id, "organization_id": organization_id}
-    connection.execute(SQL["switch"], values)
+    row = connection.execute(SQL["switch"], values).fetchone()
+    return account(connection, row[0]) if row else None
 
 
 def use_state(connection: Connection, hash: bytes, *, lifetime_s: int) -> bool:

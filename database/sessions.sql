@@ -73,8 +73,10 @@ LEFT JOIN organizations AS o ON o.id = m.organization_id AND o.is_active
 WHERE u.id = %(user_id)s;
 
 -- switch --
+-- No row if the session is over.
 UPDATE auth_sessions SET organization_id = %(organization_id)s
-WHERE id = %(session_id)s AND user_id = %(user_id)s;
+WHERE id = %(session_id)s AND user_id = %(user_id)s AND revoked_at IS NULL AND expires_at > now()
+RETURNING id;
 
 -- use_state --
 -- No row if it has been used.

@@ -40,7 +40,7 @@ class Calls(ABC):
         return self._call("GET", "/auth", signed=False)
 
     def mock_login(self, body: t.MockLogin) -> t.Tokens:
-        """Sign in without GitHub; not in production."""
+        """Sign in without GitHub, where people only try things out."""
         return self._call("POST", "/auth/mock", body=body, signed=False)
 
     def refresh(self, body: t.Refresh) -> t.Tokens:

@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.backend import Client, sql
+from tests.backend import JWT_SECRET, Client, sql
 
 ACCOUNT = {"github_id": 42, "email": "hana@example.com"}
 OLDER = "UPDATE refresh_tokens SET used_at = used_at - interval '11 seconds' WHERE used_at IS NOT NULL"
@@ -157,6 +157,33 @@ def test_nobody_acts_for_another_s_organization(visitor: Client, tokens: dict[st
     theirs = str(sql(migrated, "INSERT INTO organizations (name, slug) VALUES ('O', 'o') RETURNING id")[0][0])
     for some_id in (theirs, str(uuid4())):
         assert (switch(visitor, tokens, some_id).status_code, "no such") == (404, "no such")
+
+
+@pytest.mark.parametrize("end", ["signed out", "reuse", "its time is over"])
+def test_a_session_that_is_over_gives_no_newer_token(
+    visitor: Client, tokens: dict[str, Any], organization: str, migrated: str, end: str
+) -> None:
+    switched = switch(visitor, tokens, organization).json()
+    if end == "signed out":
+        visitor.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]})
+    elif end == "reuse":
+        renew(visitor, tokens["refresh_token"])
+        sql(migrated, OLDER)
+        renew(visitor, tokens["refresh_token"])
+    else:
+        sql(migrated, "UPDATE auth_sessions SET expires_at = now()")
+    for held, to in ((tokens, organization), (switched, None)):
+        assert is_over(switch(visitor, held, to))
+
+
+def test_a_token_without_a_session_is_not_renewed(visitor: Client, tokens: dict[str, Any]) -> None:
+    """One of the mission's backend, or one that names another's session."""
+    other = visitor.sign_in(43, "kenji@example.com").headers["Authorization"].partition(" ")[2]
+    sids = None, claims({"access_token": other})["sid"]
+    for sid in sids:
+        held = claims(tokens) | {"sid": sid}
+        forged = jwt.encode({name: value for name, value in held.items() if value}, JWT_SECRET, algorithm="HS256")
+        assert is_over(switch(visitor, {"access_token": forged}, None))
 
 
 def test_me_of_an_account_that_is_gone(visitor: Client, tokens: dict[str, Any], migrated: str) -> None:

@@ -41,21 +41,20 @@ class Vault:
         return self.values[arn]
 
 
-def test_defaults_outside_lambda() -> None:
+def test_defaults() -> None:
     settings = read_settings({})
-    assert (settings.environment, settings.access_s, settings.refresh_s) == ("development", 900, 604800)
-    assert not settings.is_production
+    assert (settings.environment, settings.access_s, settings.refresh_s) == ("production", 900, 604800)
+    assert (settings.mock_login, settings.rate_limit) == (False, 1000)
 
 
-@pytest.mark.parametrize("variables", [
-    {"AWS_LAMBDA_FUNCTION_NAME": "miyabi-api"}, {"ENVIRONMENT": "production"}, {"ENVIRONMENT": "Prod-eu"},
-])  # fmt: skip
-def test_what_counts_as_production(variables: dict[str, str]) -> None:
-    assert read_settings(variables).is_production
+@pytest.mark.parametrize("name", ["production", "Prod-eu", "live", " production", "", "Local", "local ", "staging-2"])
+def test_only_environments_of_the_list_have_mock_login(name: str) -> None:
+    assert not read_settings({"ENVIRONMENT": name}).mock_login
 
 
-def test_an_environment_that_is_told_is_believed_on_lambda_too() -> None:
-    assert not read_settings({"AWS_LAMBDA_FUNCTION_NAME": "f", "ENVIRONMENT": "local"}).is_production
+@pytest.mark.parametrize("name", ["local", "development", "test", "staging", "restored"])
+def test_where_people_try_things_out(name: str) -> None:
+    assert read_settings({"ENVIRONMENT": name, "AWS_LAMBDA_FUNCTION_NAME": "f"}).mock_login
 
 
 @pytest.mark.parametrize(("name", "value"), [
