@@ -104,7 +104,7 @@ def surround(app: FastAPI, backend: Backend) -> None:
         expose_headers=EXPOSED,
         max_age=3600,
     )
-    app.add_middleware(ServerLog)
+    app.add_middleware(ServerLog, level=backend.settings.log_level)
 
 
 app = create_app(from_environment(os.environ))

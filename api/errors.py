@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api import PREFIX
 from api.logs import request_id
@@ -72,6 +73,7 @@ KIND: dict[int, Kind] = {
     405: "method_not_allowed",
     413: "payload_too_large",
 }
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True)
@@ -143,14 +145,22 @@ async def on_api_error(_request: Request, error: Exception) -> JSONResponse:
     return response(error)
 
 
-async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
+async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     """No such route, a wrong method, a body that is not JSON."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(allowed(request))
     kind = KIND.get(error.status_code, "validation_error" if error.status_code < 500 else "server_error")
     return response(ApiError(kind, str(error.detail), status=error.status_code), headers)
+
+
+def allowed(request: Request) -> list[str]:
+    """The methods of the path, over all its routes: each method has one of its own. HEAD goes where GET does."""
+    routes = request.app.router.routes
+    asked = [(method, {**request.scope, "method": method}) for method in METHODS]
+    found = [method for method, scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    return [*found, "HEAD"] if "GET" in found else found
 
 
 async def on_bad_request(_request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,7 @@ nothing has changed. A row that can be changed carries its version (`updated_at`
             tasks.delete(connection, task_id)
 
 Every request that changes or deletes the row of its path takes If-Match with that row's tag; any other that changes
-something refuses one (api/strictness.py). It is not demanded (the mission's clients send none): without it, or with
+something refuses one (`changes_nothing`). It is not demanded (the mission's clients send none): without it, or with
 `*`, the change is made whatever there is. A weak tag (`W/"…"`) never matches there, by RFC 9110 §13.1.1, but does in
 If-None-Match.
 """
@@ -114,6 +114,15 @@ def read_version(text: str) -> list[datetime]:
         return [EPOCH + int(text, 16) * MICROSECOND]
     except OverflowError:
         return []
+
+
+def is_conditional(request: Request) -> bool:
+    return request.headers.get("if-match", "*").strip() not in ("", "*")
+
+
+def changes_nothing() -> ApiError:
+    """For If-Match where there is no row of before: it would protect nothing."""
+    return ApiError("precondition_failed", "This request changes no row that has a tag: leave out If-Match")
 
 
 class ETags:

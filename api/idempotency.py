@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from api.backend import Backend, CurrentBackend
 from api.errors import ApiError
-from api.etags import R, tag
+from api.etags import R, changes_nothing, is_conditional, tag
 from api.permissions import CurrentCaller
 from database import idempotency
 from database.idempotency import KeyReused
@@ -43,6 +43,7 @@ class Creation:
     response: Response
     status: int
     collection: str
+    is_conditional: bool
 
     @overload
     def once(self, make: Callable[[Connection], R], *, at: Callable[[R], str] | None = None) -> R: ...
@@ -62,7 +63,10 @@ class Creation:
             return show(row) if show else row
 
         with self.backend.pool.connection() as connection, connection.transaction():
-            return self._keyed(connection, self.claim, work) if self.claim else work(connection)
+            made = self._keyed(connection, self.claim, work) if self.claim else work(connection)
+            if self.is_conditional:  # taken back: what else refuses the request is told first
+                raise changes_nothing()
+            return made
 
     def _keyed(self, connection: Connection, claim: idempotency.Request, make: Callable[[Connection], Any]) -> Response:
         try:
@@ -92,7 +96,7 @@ async def creation(
     if idempotency_key is not None:
         claim = idempotency.Request(caller.user_id, idempotency_key, fingerprint(request, await request.body()))
     route, collection = request.scope["route"], request.url.path.rpartition("/")[2]
-    return Creation(backend, claim, response, route.status_code or 200, collection)
+    return Creation(backend, claim, response, route.status_code or 200, collection, is_conditional(request))
 
 
 CurrentCreation = Annotated[Creation, Depends(creation)]

@@ -1,4 +1,5 @@
-"""Log lines as JSON objects on stdout, one for each line, as CloudWatch's queries want them.
+"""Log lines as JSON objects, one for each line, as CloudWatch's queries want them: ours on stdout, those of the server
+under us (uvicorn) where it writes them.
 
 `LOG_LEVEL` is for this backend alone. Libraries stay at WARNING: at DEBUG botocore would log the secrets that it reads.
 """
@@ -28,6 +29,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+SERVERS = ("uvicorn", "uvicorn.access")
+"""Loggers with handlers of their own. What is written, and where to, is said to the server itself."""
+
+
 def log_json(level: str) -> None:
     """Replace the handlers of whoever started this process: on Lambda the runtime client has put in its own."""
     handler = logging.StreamHandler(sys.stdout)
@@ -37,3 +42,5 @@ def log_json(level: str) -> None:
     root.setLevel(logging.WARNING)
     for ours in ("api", "database"):
         logging.getLogger(ours).setLevel(level)
+    for handler in (handler for name in SERVERS for handler in logging.getLogger(name).handlers):
+        handler.setFormatter(JsonLines())

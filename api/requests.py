@@ -34,6 +34,8 @@ class Requests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                request_id.set(find_id(scope))  # a connection is a task of its own
             await self.app(scope, receive, send)
             return
         start, status = self.clock(), 0

@@ -1,4 +1,5 @@
-"""Keeps out of the log of the server under us (uvicorn) what must not be there: tokens, and errors that are none.
+"""Makes one log of ours and that of the server under us (uvicorn), and keeps out of its lines what must not be there:
+tokens, and errors that are none.
 
 It writes the address of a request as the ASGI scope has it when the answer begins. What it holds gets no query, and of
 the path nothing that is as long as a token; the application has a copy of what was really asked.
@@ -10,6 +11,8 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.logs import log_json
+
 LIKE_A_TOKEN = re.compile(r"[^/]{40,}")
 """UUIDs, and all names in our paths, are shorter."""
 GOODBYE_S = 2.0
@@ -18,11 +21,12 @@ GOODBYE_S = 2.0
 class ServerLog:
     """ASGI middleware, the outermost: it is the server's own scope that is changed."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, level: str) -> None:
+        self.app, self.level = app, level
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":  # a server starts: it has set up its own log by now
+            log_json(self.level)
             await self.app(scope, receive, send)
             return
         asked = dict(scope)

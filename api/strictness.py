@@ -10,8 +10,9 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from api.errors import ApiError
-from api.etags import Changes
-from api.permissions import tree
+from api.etags import Changes, changes_nothing, is_conditional
+from api.idempotency import creation
+from api.permissions import BEARER, current_caller, tree
 
 READS = {"GET", "HEAD"}
 NOTHING = {b"", b"{}", b"null"}
@@ -35,7 +36,7 @@ async def strictly(connection: HTTPConnection) -> None:
         refuse_unknown(route, connection)
     if connection.method not in READS:
         await refuse_bodies(route, connection)
-        refuse_conditions(route, connection)
+        await refuse_conditions(route, connection)
 
 
 def refuse_unknown(route: APIRoute, request: Request) -> None:
@@ -58,10 +59,14 @@ async def refuse_bodies(route: APIRoute, request: Request) -> None:
         raise ApiError("unsupported_media_type", "Send the body as JSON, with Content-Type: application/json")
 
 
-def refuse_conditions(route: APIRoute, request: Request) -> None:
-    given = request.headers.get("if-match", "*").strip() != "*"
-    if given and not any(isinstance(part.call, Changes) for part in tree(route.dependant)):
-        raise ApiError("precondition_failed", "This request changes no row that has a tag: leave out If-Match")
+async def refuse_conditions(route: APIRoute, request: Request) -> None:
+    """What changes or makes a row looks at If-Match itself, once it is sure that it would do it."""
+    calls: list[object] = [part.call for part in tree(route.dependant)]
+    if not is_conditional(request) or creation in calls or any(isinstance(call, Changes) for call in calls):
+        return
+    if current_caller in calls:
+        current_caller(await BEARER(request), request.app.state.backend)
+    raise changes_nothing()
 
 
 def is_json(content_type: str) -> bool:

@@ -148,12 +148,17 @@ def test_it_runs_under_uvicorn(migrated: str) -> None:
     pytest.importorskip("uvicorn", reason="uvicorn is not installed")
     command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", "127.0.0.1", "--port", "0"]
     variables = os.environ | {"DATABASE_URL": migrated, "JWT_SECRET": JWT_SECRET}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=variables) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, env=variables) as server:
+        assert server.stdout
         assert server.stderr
         found = next(found for line in server.stderr if (found := re.search(r"http://[\d.]+:\d+", line)))
-        answer = httpx.get(f"{found[0]}/api/v1/health")
+        answer = httpx.get(f"{found[0]}/api/v1/health", headers={"X-Request-Id": "findme"})
         server.terminate()
-        rest = server.stderr.read()
+        out, rest = ([json.loads(line) for line in told.read().splitlines()] for told in (server.stdout, server.stderr))
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-    assert "Application shutdown complete" in rest
-    assert "Traceback" not in rest
+    assert {line["logger"]: line["level"] for line in out if line["request_id"] == "findme"} == {
+        "api.requests": "INFO", "uvicorn.access": "INFO",
+    }  # fmt: skip
+    assert "Application shutdown complete." in [line["message"] for line in rest]
+    assert not [line for line in rest if "trace" in line or not line["timestamp"]]

@@ -164,4 +164,14 @@ def test_what_changes_no_row_with_a_tag_takes_none(garden: Garden) -> None:
     for what, body in (("POST /tasks", {"name": "x"}), ("POST /organizations/{organization_id}/leave", None)):
         refused = garden.do(what, body, tag='"7"')
         assert (refused.status_code, refused.json()["error"]) == (412, "precondition_failed")
+    assert [task["name"] for task in garden.hana.get("/tasks").json()["tasks"]] == ["sow"], "and it is not made"
     assert garden.do("POST /tasks", {"name": "x"}, tag="*").status_code == 201
+
+
+def test_who_may_not_make_it_is_told_so_whatever_the_tag(garden: Garden, visitor: Client) -> None:
+    garden.people["nobody"] = visitor
+    for who, status in (("nobody", 401), ("rin", 404), ("kenji", 403)):
+        body = {"identifier": "mio@example.com"}
+        refused = garden.do("POST /organizations/{organization_id}/members", body, tag='"7"', who=who)
+        assert refused.status_code == status, who
+    assert garden.do("POST /organizations/{organization_id}/leave", tag='"7"', who="nobody").status_code == 401

@@ -86,6 +86,21 @@ def test_an_error_has_a_kind_and_a_message(client: Client, method: str, path: st
     assert answer.json()["message"]
 
 
+@pytest.mark.parametrize(("method", "path", "allowed"), [
+    ("PUT", "/tasks", "GET, POST, HEAD"),
+    ("OPTIONS", "/tasks/7", "GET, PATCH, DELETE, HEAD"),
+    ("PUT", "/organizations/7/members/7", "GET, PATCH, DELETE, HEAD"),
+    ("GET", "/tasks/7/start", "POST"),
+    ("HEAD", "/tasks/7/start", "POST"),
+    ("POST", "/openapi.json", "GET, HEAD"),
+])  # fmt: skip
+def test_allow_names_the_methods_of_all_routes_of_the_path(
+    client: Client, method: str, path: str, allowed: str
+) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic aGFuYTp4", "Bearer a b", "token"])
 def test_a_header_that_is_not_a_bearer_token(client: Client, header: str) -> None:
     answer = client.get("/repositories", headers={"Authorization": header})
