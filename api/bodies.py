@@ -54,10 +54,21 @@ AgentName = Annotated[str, Field(max_length=100), AfterValidator(agent_id)]
 
 
 def not_null(value: T | None) -> T:
-    """For fields that may be left out of a change, and not be emptied. A field that is left out is not checked."""
+    """A field that is left out is not checked."""
     if value is None:
         raise ValueError("it cannot be null; leave it out to keep it")
     return value
+
+
+def without_null(schema: dict[str, Any]) -> None:
+    """What the description says of a field that `not_null` checks."""
+    del schema["default"]
+    (kind,) = [kind for kind in schema.pop("anyOf") if kind != {"type": "null"}]
+    schema.update(kind)
+
+
+Kept = Annotated[T | None, AfterValidator(not_null), Field(json_schema_extra=without_null)]
+"""For fields that may be left out of a change, and not be emptied: `name: Kept[Name] = None`."""
 
 
 def changes(body: Body) -> dict[str, Any]:

@@ -35,12 +35,11 @@ SERVERS = ("uvicorn", "uvicorn.access")
 
 def log_json(level: str) -> None:
     """Replace the handlers of whoever started this process: on Lambda the runtime client has put in its own."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
+    out = logging.StreamHandler(sys.stdout)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [out]
     root.setLevel(logging.WARNING)
     for ours in ("api", "database"):
         logging.getLogger(ours).setLevel(level)
-    for handler in (handler for name in SERVERS for handler in logging.getLogger(name).handlers):
+    for handler in (out, *(one for name in SERVERS for one in logging.getLogger(name).handlers)):
         handler.setFormatter(JsonLines())

@@ -16,7 +16,7 @@ from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, CurrentCaller, Needs
 from database import members
-from database.members import ListedMember, Member, PendingInvitation, Role
+from database.members import Invited, ListedMember, Member, PendingInvitation, Role
 
 router = APIRouter(prefix=f"{PREFIX}/organizations/{{organization_id}}", tags=["members"])
 Reads = Annotated[Access, Needs("organization.members.read")]
@@ -28,7 +28,7 @@ class NewMember(Body):
     """`identifier` is an e-mail address or the number of a GitHub account; there need not be an account yet."""
 
     identifier: str = Field(min_length=1, max_length=255)
-    role: Role = "member"
+    role: Invited = "member"
 
 
 class NewRole(Body):

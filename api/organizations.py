@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Body, Description, Done, Name, Object, changes, not_null
+from api.bodies import Body, Description, Done, Kept, Name, Object, changes
 from api.cursors import CurrentPaging
 from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
@@ -36,12 +36,10 @@ class NewOrganization(Body):
 class OrganizationChanges(Body):
     """What is left out stays; null empties it."""
 
-    name: Name | None = None
+    name: Kept[Name] = None
     description: Description | None = None
     avatar_url: Url | None = None
-    settings: Object | None = None
-
-    _not_null = field_validator("name", "settings")(not_null)
+    settings: Kept[Object] = None
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Body, Done, Id, changes, not_null
+from api.bodies import Body, Done, Id, Kept, changes
 from api.cursors import Paging
 from api.errors import ApiError
 from api.etags import Change, Changes, tag
@@ -22,6 +22,9 @@ router = APIRouter(prefix=f"{PREFIX}/repositories", tags=["repositories"])
 Changing = Annotated[Change, Depends(Changes("repository"))]
 FULL_NAME = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 """GitHub's own rule: an account of letters, digits and single hyphens, a name that is not `.` or `..`."""
+DOTTED = r"[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+Branch = Annotated[str, Field(max_length=255, pattern=rf"^[A-Za-z0-9_]{DOTTED}(/[A-Za-z0-9_-]{DOTTED})*$")]
+"""Git's rules: no part is empty, begins or ends with a dot, or has two in a row."""
 
 
 class NewRepository(Body):
@@ -34,10 +37,8 @@ class NewRepository(Body):
 class RepositoryChanges(Body):
     """What is left out stays; a `team_id` of null takes it from its team."""
 
-    default_branch: Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")] | None = None
+    default_branch: Kept[Branch] = None
     team_id: Id | None = None
-
-    _not_null = field_validator("default_branch")(not_null)
 
 
 def long_pages(

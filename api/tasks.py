@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import AgentName, Body, Description, Done, Id, Name, Object, changes, not_null, small
+from api.bodies import AgentName, Body, Description, Done, Id, Kept, Name, Object, changes, small
 from api.etags import Change, Changes, tag
 from api.idempotency import CurrentCreation
 from api.permissions import Access, Needs, demand
@@ -43,13 +43,11 @@ class NewTask(Body):
 class TaskChanges(Body):
     """What is left out stays; null empties the description. A `status` is reached by the move that leads there."""
 
-    name: Name | None = None
+    name: Kept[Name] = None
     description: Description | None = None
-    priority: Priority | None = None
-    status: TaskStatus | None = None
-    metadata: Object | None = None
-
-    _not_null = field_validator("name", "priority", "status", "metadata")(not_null)
+    priority: Kept[Priority] = None
+    status: Kept[TaskStatus] = None
+    metadata: Kept[Object] = None
 
 
 class Completed(Body):

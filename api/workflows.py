@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from api import PREFIX
 from api.backend import CurrentBackend
-from api.bodies import Body, Description, Done, Id, Name, changes, not_null
+from api.bodies import Body, Description, Done, Id, Kept, Name, changes
 from api.cursors import CurrentPaging, read_cursor
 from api.etags import Change, Changes, tag
 from api.executions import refusals
@@ -42,14 +42,12 @@ class NewWorkflow(Body):
 class WorkflowChanges(Body):
     """What is left out stays; null empties the description."""
 
-    name: Name | None = None
+    name: Kept[Name] = None
     description: Description | None = None
-    dag_definition: Dag | None = None
-    is_template: bool | None = None
-    is_public: bool | None = None
-    is_active: bool | None = None
-
-    _not_null = field_validator("name", "dag_definition", "is_template", "is_public", "is_active")(not_null)
+    dag_definition: Kept[Dag] = None
+    is_template: Kept[bool] = None
+    is_public: Kept[bool] = None
+    is_active: Kept[bool] = None
 
 
 class NewRun(Body):

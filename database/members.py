@@ -21,6 +21,8 @@ from database.refusals import Absent, Conflict, Forbidden, Invalid
 
 SQL = load("members.sql")
 Role = Literal["owner", "admin", "member", "viewer"]
+Invited = Literal["admin", "member", "viewer"]
+"""Nobody is invited as an owner: an owner makes a member one."""
 LONGEST_EMAIL = 255
 Connection = psycopg.Connection[Any]
 
@@ -108,11 +110,11 @@ def _member(connection: Connection, query: str, values: dict[str, Any]) -> Membe
     raise no_such_member()
 
 
-def invite(connection: Connection, by: UUID, organization_id: UUID, identifier: str, role: Role) -> PendingInvitation:
+def invite(
+    connection: Connection, by: UUID, organization_id: UUID, identifier: str, role: Invited
+) -> PendingInvitation:
     """Invite an address or a GitHub number. Raises Invalid, and Conflict if it is invited or a member, or if the plan
     has no more places."""
-    if role == "owner":
-        raise Invalid("Nobody is invited as an owner: an owner makes a member one")
     email, github_id = identified(identifier)
     values = {
         "organization_id": organization_id, "invited_by": by, "role": role, "email": email, "github_id": github_id,

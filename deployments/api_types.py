@@ -356,7 +356,7 @@ class NewExecution(TypedDict):
 
 class NewMember(TypedDict):
     identifier: str
-    role: NotRequired[Literal["owner", "admin", "member", "viewer"]]
+    role: NotRequired[Literal["admin", "member", "viewer"]]
 
 
 class NewOrganization(TypedDict):
@@ -485,10 +485,10 @@ class Organization(TypedDict):
 
 
 class OrganizationChanges(TypedDict):
-    name: "NotRequired[str | None]"
+    name: "NotRequired[str]"
     description: "NotRequired[str | None]"
     avatar_url: "NotRequired[str | None]"
-    settings: "NotRequired[dict[str, Any] | None]"
+    settings: "NotRequired[dict[str, Any]]"
 
 
 class Organizations(TypedDict):
@@ -577,7 +577,7 @@ class Repository(TypedDict):
 
 
 class RepositoryChanges(TypedDict):
-    default_branch: "NotRequired[str | None]"
+    default_branch: "NotRequired[str]"
     team_id: "NotRequired[str | None]"
 
 
@@ -681,11 +681,11 @@ class Task(TypedDict):
 
 
 class TaskChanges(TypedDict):
-    name: "NotRequired[str | None]"
+    name: "NotRequired[str]"
     description: "NotRequired[str | None]"
-    priority: NotRequired[Literal["P0", "P1", "P2", "P3"] | None]
-    status: NotRequired[Literal["pending", "running", "completed", "failed", "cancelled"] | None]
-    metadata: "NotRequired[dict[str, Any] | None]"
+    priority: NotRequired[Literal["P0", "P1", "P2", "P3"]]
+    status: NotRequired[Literal["pending", "running", "completed", "failed", "cancelled"]]
+    metadata: "NotRequired[dict[str, Any]]"
 
 
 class Tasks(TypedDict):
@@ -708,10 +708,10 @@ class Team(TypedDict):
 
 
 class TeamChanges(TypedDict):
-    name: "NotRequired[str | None]"
+    name: "NotRequired[str]"
     description: "NotRequired[str | None]"
-    is_visible: "NotRequired[bool | None]"
-    settings: "NotRequired[dict[str, Any] | None]"
+    is_visible: "NotRequired[bool]"
+    settings: "NotRequired[dict[str, Any]]"
 
 
 class TeamMember(TypedDict):
@@ -788,12 +788,12 @@ class Workflow(TypedDict):
 
 
 class WorkflowChanges(TypedDict):
-    name: "NotRequired[str | None]"
+    name: "NotRequired[str]"
     description: "NotRequired[str | None]"
-    dag_definition: "NotRequired[Dag | None]"
-    is_template: "NotRequired[bool | None]"
-    is_public: "NotRequired[bool | None]"
-    is_active: "NotRequired[bool | None]"
+    dag_definition: "NotRequired[Dag]"
+    is_template: "NotRequired[bool]"
+    is_public: "NotRequired[bool]"
+    is_active: "NotRequired[bool]"
 
 
 class Workflows(TypedDict):

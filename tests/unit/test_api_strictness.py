@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 
 from api.app import PARTS
 from api.bodies import Body
@@ -34,12 +35,35 @@ def fields(answer: Any) -> list[str]:
     return [problem["field"] for problem in answer.json()["details"]]
 
 
-def test_every_body_is_strict() -> None:
+def bodies() -> set[type[BaseModel]]:
     models = {route.body_field.field_info.annotation for route in ROUTES if route.body_field}
-    plain = {model for one in models for model in getattr(one, "__args__", [one]) if model is not type(None)}
-    assert len(plain) > 15
-    assert all(issubclass(model, Body) and model.model_config["extra"] == "forbid" for model in plain)
+    return {model for one in models for model in getattr(one, "__args__", [one]) if model is not type(None)}
+
+
+def test_every_body_is_strict() -> None:
+    assert len(bodies()) > 15
+    assert all(issubclass(model, Body) and model.model_config["extra"] == "forbid" for model in bodies())
     assert Dag.model_config["strict"]
+
+
+def test_null_is_described_where_it_is_taken_and_nowhere_else(client: Client) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    tried = 0
+    for model in bodies():
+        for name, shown in schemas[model.__name__]["properties"].items():
+            tried += 1
+            try:
+                model.model_validate({name: None})
+            except ValidationError as error:
+                takes_null = (name,) not in {one["loc"][:1] for one in error.errors()}
+            else:
+                takes_null = True
+            is_any = not {"type", "$ref", "anyOf", "enum"} & set(shown)
+            described = (
+                is_any or {"type": "null"} in shown.get("anyOf", []) or shown.get("$ref", "").endswith("JsonValue")
+            )
+            assert takes_null is described, f"{model.__name__}.{name}: {shown}"
+    assert tried > 50
 
 
 @pytest.mark.parametrize(("path", "names"), [
