@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.app import PARTS
 from api.bodies import Body
+from api.repositories import RepositoryChanges
 from api.strictness import is_json
 from api.tokens import issue
 from database.users import User
@@ -48,22 +49,34 @@ def test_every_body_is_strict() -> None:
 
 def test_null_is_described_where_it_is_taken_and_nowhere_else(client: Client) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    tried = 0
-    for model in bodies():
-        for name, shown in schemas[model.__name__]["properties"].items():
-            tried += 1
-            try:
-                model.model_validate({name: None})
-            except ValidationError as error:
-                takes_null = (name,) not in {one["loc"][:1] for one in error.errors()}
-            else:
-                takes_null = True
-            is_any = not {"type", "$ref", "anyOf", "enum"} & set(shown)
-            described = (
-                is_any or {"type": "null"} in shown.get("anyOf", []) or shown.get("$ref", "").endswith("JsonValue")
-            )
-            assert takes_null is described, f"{model.__name__}.{name}: {shown}"
-    assert tried > 50
+    fields = [(model, name) for model in bodies() for name in model.model_fields]
+    assert len(fields) > 50
+    for model, name in fields:
+        shown = schemas[model.__name__]["properties"][name]
+        kinds = [shown, *shown.get("anyOf", [])]
+        is_any = not {"type", "$ref", "anyOf", "enum"} & set(shown) or shown.get("$ref", "").endswith("JsonValue")
+        assert takes_null(model, name) is (is_any or {"type": "null"} in kinds), f"{model.__name__}.{name}: {shown}"
+
+
+def takes_null(model: type[BaseModel], name: str) -> bool:
+    try:
+        model.model_validate({name: None})
+    except ValidationError as error:
+        return (name,) not in {one["loc"][:1] for one in error.errors()}
+    return True
+
+
+@pytest.mark.parametrize(("name", "is_good"), [
+    ("main", True), ("feature/a.b-c_d", True), ("_x/-y", True),
+    ("a..b", False), ("a/.b", False), ("a.", False), ("a//b", False), ("-x", False), ("a/", False), ("", False),
+])  # fmt: skip
+def test_what_is_a_branch(name: str, is_good: bool) -> None:
+    try:
+        RepositoryChanges.model_validate({"default_branch": name})
+    except ValidationError:
+        assert not is_good
+    else:
+        assert is_good
 
 
 @pytest.mark.parametrize(("path", "names"), [
