@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from api import (
     PREFIX,
@@ -43,6 +42,7 @@ from api.live import Hub
 from api.requests import Heads, Requests
 from api.server_log import ServerLog
 from api.strictness import strictly
+from api.surroundings import Packing
 
 logger = logging.getLogger(__name__)
 EXPOSED = [
@@ -95,7 +95,7 @@ def surround(app: FastAPI, backend: Backend) -> None:
     app.add_middleware(Limits, backend=backend)
     app.add_middleware(Heads)
     app.add_middleware(Requests)
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)  # streams are sent as they are
+    app.add_middleware(Packing, minimum_size=1024, compresslevel=5)  # streams are sent as they are
     app.add_middleware(
         CORSMiddleware,
         allow_origins=backend.settings.cors_origins,

@@ -72,6 +72,7 @@ KIND: dict[int, Kind] = {
     404: "not_found",
     405: "method_not_allowed",
     413: "payload_too_large",
+    415: "unsupported_media_type",
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -25,6 +25,7 @@ from api.errors import ApiError, response
 from api.frames import ENDED, SOURCELESS, TYPES, dumped
 from api.live import DONE, EXPIRED, REASONS, Client, Hub
 from api.permissions import CurrentCaller, current_caller
+from api.strictness import problems_of
 from api.tokens import Caller
 from database import executions
 from database.execution_rows import Log
@@ -93,7 +94,7 @@ def verified(backend: Backend, token: str) -> Caller:
 
 def wishes(caller: Caller, query: QueryParams) -> Client:
     """What the query asks for. Raises ApiError, with all that is wrong with it."""
-    problems = [{"field": f"query.{name[:100]}", "problem": "no such parameter"} for name in set(query) - PARAMETERS]
+    problems = problems_of(query, PARAMETERS)
     types = frozenset(filter(None, query.get("events", "").split(","))) or frozenset(TYPES)
     if unknown := sorted(types - {*TYPES, *SOURCELESS}):
         problems.append({"field": "query.events", "problem": f"there is no {', '.join(unknown)[:200]}"})

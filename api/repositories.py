@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from api import PREFIX
@@ -42,12 +42,13 @@ class RepositoryChanges(Body):
 
 
 def long_pages(
+    request: Request,
     response: Response,
     cursor: Annotated[str | None, Query(max_length=1000, description="`X-Next-Cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Paging:
     """Nearly always all of them: who chooses one wants to see them all."""
-    return Paging(cursor, limit, response)
+    return Paging(request.scope["route"].name, cursor, limit, response)
 
 
 @router.get("", summary="The repositories that you have registered, or those of an organization, by name")

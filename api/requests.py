@@ -102,8 +102,10 @@ def declared(scope: Scope) -> int:
 
 
 def limited(scope: Scope, receive: Receive) -> Receive:
-    """Read no more than `BODY_LIMIT` bytes, whatever the caller says, and no JSON that nobody means."""
-    is_json = "json" in Headers(scope=scope).get("content-type", "json")
+    """Read no more than `BODY_LIMIT` bytes, whatever the caller says, nothing packed, and no JSON that nobody means."""
+    headers = Headers(scope=scope)
+    is_json = "json" in headers.get("content-type", "json")
+    is_packed = headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
     seen = bytearray()
 
     async def read() -> Message:
@@ -112,6 +114,8 @@ def limited(scope: Scope, receive: Receive) -> Receive:
         seen += message.get("body", b"")
         if len(seen) > BODY_LIMIT:
             raise HTTPException(TOO_LARGE.status, TOO_LARGE.message)
+        if is_packed and seen:
+            raise HTTPException(415, "Send the body as it is, without Content-Encoding")
         if is_json and not message.get("more_body"):
             json_limits.check(seen)
         return message

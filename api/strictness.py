@@ -5,8 +5,12 @@ One dependency of the whole application looks at the query, at what kind of body
 fields and wrong types in a body are the models' (`api.bodies.Body`).
 """
 
+from collections import Counter
+from collections.abc import Set
+
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection
 
 from api.errors import ApiError
@@ -33,21 +37,30 @@ async def strictly(connection: HTTPConnection) -> None:
         return
     route: APIRoute = connection.scope["route"]
     if connection.query_params:
-        refuse_unknown(route, connection)
+        refuse_query(route, connection)
+    await refuse_bodies(route, connection)
     if connection.method not in READS:
-        await refuse_bodies(route, connection)
         await refuse_conditions(route, connection)
 
 
-def refuse_unknown(route: APIRoute, request: Request) -> None:
+def refuse_query(route: APIRoute, request: Request) -> None:
     parts = [route.dependant, *tree(route.dependant)]
     known = {field.alias for part in parts for field in part.query_params}
     if any(part.call is lenient for part in parts):
         return
-    if unknown := dict.fromkeys(name for name in request.query_params if name not in known):
-        there_are = f"there are {', '.join(sorted(known))}" if known else "this route has none"
-        problems = [{"field": f"query.{name[:100]}", "problem": f"no such parameter; {there_are}"} for name in unknown]
+    if problems := problems_of(request.query_params, known):
         raise ApiError("validation_error", f"{len(problems)} problem(s) in the request", status=422, details=problems)
+
+
+def problems_of(query: QueryParams, known: Set[str]) -> list[dict[str, str]]:
+    """Parameters that there are not, and those that are given twice: no parameter of ours is a list."""
+    there_are = f"there are {', '.join(sorted(known))}" if known else "this route has none"
+    wrong = {
+        name: "it is given more than once" if name in known else f"no such parameter; {there_are}"
+        for name, times in Counter(name for name, _value in query.multi_items()).items()
+        if times > 1 or name not in known
+    }
+    return [{"field": f"query.{name[:100]}", "problem": problem} for name, problem in wrong.items()]
 
 
 async def refuse_bodies(route: APIRoute, request: Request) -> None:

@@ -1,7 +1,13 @@
-"""What every answer carries for a browser's sake. The API answers JSON, which loads, frames and runs nothing."""
+"""What every answer carries for a browser's sake. The API answers JSON, which loads, frames and runs nothing.
+
+And how it is packed.
+"""
+
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import Message, Scope
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Message, Receive, Scope, Send
 
 YEAR_S = 365 * 24 * 3600
 SAFE = {
@@ -19,6 +25,23 @@ def make_safe(scope: Scope, start: Message) -> None:
         headers.setdefault(name, value)
     if is_https(scope):
         headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_S}")
+
+
+NO_GZIP = re.compile(rb"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
+
+
+class Packing(GZipMiddleware):
+    """ASGI middleware. Starlette's takes `gzip;q=0`, which says that the caller cannot read it, for a wish."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            kept = [
+                (name, text)
+                for name, text in scope["headers"]
+                if name != b"accept-encoding" or not NO_GZIP.search(text)
+            ]
+            scope = {**scope, "headers": kept}
+        await super().__call__(scope, receive, send)
 
 
 def is_https(scope: Scope) -> bool:

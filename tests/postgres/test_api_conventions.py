@@ -200,9 +200,14 @@ def test_a_list_is_read_page_by_page(hana: Client) -> None:
 
 
 def test_half_a_character_is_no_position(hana: Client) -> None:
-    cursor = write_position("\ud800", UUID(int=1))
     for path in ("/organizations", "/repositories"):
+        cursor = write_position(f"list_{path[1:]}", "\ud800", UUID(int=1))
         assert hana.get(f"{path}?cursor={cursor}").status_code == 422
+
+
+def test_a_position_in_one_list_is_none_in_another(hana: Client) -> None:
+    cursor = write_position("list_organizations", "a", UUID(int=1))
+    assert [hana.get(f"/{of}?cursor={cursor}").status_code for of in ("organizations", "repositories")] == [200, 422]
 
 
 def test_the_versions_of_a_row_are_its_times() -> None:

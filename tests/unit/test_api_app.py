@@ -245,7 +245,7 @@ def test_the_description_knows_our_errors(client: Client) -> None:
 
 def test_a_cursor_is_read_back() -> None:
     when = datetime(2025, 11, 26, 14, 40, 0, 123456, tzinfo=UTC)
-    assert read_position(write_position(when, UUID(int=3), "P0", 7), datetime, UUID, str, int) == (
+    assert read_position("all", write_position("all", when, UUID(int=3), "P0", 7), datetime, UUID, str, int) == (
         when, UUID(int=3), "P0", 7,
     )  # fmt: skip
 

@@ -85,6 +85,7 @@ def test_what_is_a_branch(name: str, is_good: bool) -> None:
     ("/agents?page=2", ["query.page"]),
     ("/health?verbose", ["query.verbose"]),
     ("/tasks/stats?status=failed", ["query.status"]),
+    ("/tasks?page=1&status=failed&page=1", ["query.page"]),
 ])  # fmt: skip
 def test_a_parameter_that_there_is_not_is_named(client: Client, path: str, names: list[str]) -> None:
     answer = client.get(path)
@@ -134,6 +135,13 @@ def test_what_json_has_no_type_for_is_a_text(client: Client) -> None:
 def test_a_body_that_is_not_said_to_be_json(client: Client, kind: str) -> None:
     answer = client.post("/tasks", content=b'{"name": "weed"}', headers={"Content-Type": kind} if kind else {})
     assert told(answer) == (415, "unsupported_media_type")
+
+
+def test_a_body_of_a_request_that_reads(client: Client) -> None:
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, "/agents", json={"category": "coding"})
+        assert answer.status_code == 422
+    assert client.request("GET", "/agents", json={}).status_code == 200
 
 
 def test_a_body_where_none_is_taken(client: Client) -> None:

@@ -1,5 +1,6 @@
 """What surrounds a request, without a database: headers, CORS, gzip, and bodies that are refused unread."""
 
+import gzip
 import json
 from typing import Any
 
@@ -50,6 +51,23 @@ def test_a_large_answer_is_packed_for_who_can_unpack_it(client: Client) -> None:
     assert packed.headers["etag"] == plain.headers["etag"]
     assert "Accept-Encoding" in packed.headers["vary"]
     assert "content-encoding" not in client.get("/auth", headers={"Accept-Encoding": "gzip"}).headers
+    for refusing in ("gzip;q=0", "br, gzip ; q=0.00, identity"):
+        assert "content-encoding" not in client.get("/agents", headers={"Accept-Encoding": refusing}).headers
+    assert "content-encoding" in client.get("/agents", headers={"Accept-Encoding": "gzip;q=0.5"}).headers
+
+
+def test_a_body_that_is_packed_is_not_read(client: Client) -> None:
+    for body in (b'{"refresh_token": "x"}', gzip.compress(b'{"refresh_token": "x"}')):
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        answer = client.post("/auth/refresh", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("body", ['{"a": 1, "a": 1}', '{"a": [{"b": {"c": 1, "d": 2, "\\u0063": 3}}]}'])
+def test_an_object_says_nothing_twice(client: Client, body: str) -> None:
+    answer = client.post("/auth/refresh", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
+    assert "twice in one object" in answer.json()["message"]
 
 
 def nested(depth: int, around: Any = 1) -> bytes:
