@@ -1,7 +1,8 @@
 """Pages of a list by position, not by number: `X-Next-Cursor` of one answer is `cursor` of the next request.
 
 A position is the sort key of the last row seen, which has to end in something unique (an id): then no row is shown
-twice or left out, whatever is added meanwhile. It names its list, for another one could take it for its own. Nobody takes a cursor apart. `before` is its older name.
+twice or left out, whatever is added meanwhile. It names its list, for another might take it for its own. Nobody takes a
+cursor apart. `before` is its older name.
 """
 
 import base64

@@ -27,20 +27,16 @@ def make_safe(scope: Scope, start: Message) -> None:
         headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_S}")
 
 
-NO_GZIP = re.compile(rb"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
+NO_GZIP = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
 
 
 class Packing(GZipMiddleware):
     """ASGI middleware. Starlette's takes `gzip;q=0`, which says that the caller cannot read it, for a wish."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            kept = [
-                (name, text)
-                for name, text in scope["headers"]
-                if name != b"accept-encoding" or not NO_GZIP.search(text)
-            ]
-            scope = {**scope, "headers": kept}
+        if scope["type"] == "http" and NO_GZIP.search(Headers(scope=scope).get("accept-encoding", "")):
+            others = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+            scope = {**scope, "headers": others}
         await super().__call__(scope, receive, send)
 
 

@@ -186,7 +186,7 @@ def test_an_invitation_is_taken_back(hana: Client, kenji: Client, garden: str) -
 
 
 def test_who_cannot_be_invited(hana: Client, garden: str) -> None:
-    assert told(invite(hana, garden, "kenji@example.com", "owner")) == (400, "validation_error")
+    assert told(invite(hana, garden, "kenji@example.com", "owner")) == (422, "validation_error")
     for nobody in ("Kenji", "-1", "0", "a@", "@b", "a b@c.d", str(2**63)):
         assert told(invite(hana, garden, nobody)) == (400, "validation_error"), nobody
     for again in ("hana@example.com", "42"):
