@@ -142,7 +142,8 @@ async def _whose(connection: Connection, full_name: str | None) -> tuple[UUID, U
     }  # fmt: skip
     await connection.execute(REPOSITORIES["create"], values)
     made = await (await connection.execute(SQL["repository"], {"full_name": full_name})).fetchone()
-    assert made
+    if made is None:
+        raise LookupError(f"the repository {full_name!r} of the account prefect was deactivated")
     return user_id, made[0]
 
 

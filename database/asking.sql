@@ -41,8 +41,11 @@ INSERT INTO user_permissions (user_id, permission_id)
 SELECT made.id, p.id FROM made, permissions AS p WHERE p.code IN ('agents.manage', 'deployments.execute');
 
 -- repository --
--- The oldest of this name, whoever registered it.
-SELECT id, user_id FROM repositories WHERE lower(full_name) = lower(%(full_name)s) ORDER BY created_at, id LIMIT 1;
+-- The oldest of this name that is active, whoever registered it.
+SELECT id, user_id FROM repositories
+WHERE lower(full_name) = lower(%(full_name)s) AND is_active IS NOT FALSE
+ORDER BY created_at, id
+LIMIT 1;
 
 -- system_user --
 SELECT id FROM users WHERE github_id = -1;

@@ -69,10 +69,14 @@ def create(connection: Connection, user_id: UUID, request: Request) -> Execution
             return made
     if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
         if connection.execute(SQL["is_inactive"], values).fetchone() == (True,):
-            raise Conflict("This repository was deactivated; register it again")
+            raise deactivated()
         demand(connection, user_id, grant)
         raise NotPermitted("agents.execute")
     return None
+
+
+def deactivated() -> Conflict:
+    return Conflict("This repository was deactivated; register it again")
 
 
 def grant_of(agent_type: str) -> str | None:
@@ -148,13 +152,18 @@ def cancel(connection: Connection, user_id: UUID, execution_id: UUID) -> Executi
 def retry(connection: Connection, user_id: UUID, execution_id: UUID) -> Execution | None:
     """Put a failed execution back into the queue, with all its attempts; finished steps stay finished.
 
-    None if the user sees no such execution. Raises `NotPermitted`, and `WrongState` if it has not failed.
+    None if the user sees no such execution. Raises `NotPermitted`, `WrongState` if it has not failed, and `Conflict` if
+    its repository was deactivated.
     """
     if not may(connection, user_id, execution_id, "agents.execute", when=("failed",)):
         return None
-    if connection.execute(QUEUE["retry"], {"execution_id": execution_id}).fetchone() is None:
-        now = row(connection, execution_id)  # someone else was faster, or something below it has not stopped yet
-        raise WrongState("still stopping its children" if now and now.status == "failed" else "pending")
+    values = {"execution_id": execution_id}
+    with connection.transaction():
+        if connection.execute(SQL["hold_place"], values).fetchone() == (True,):
+            raise deactivated()
+        if connection.execute(QUEUE["retry"], values).fetchone() is None:
+            now = row(connection, execution_id)  # someone else was faster, or something below it has not stopped yet
+            raise WrongState("still stopping its children" if now and now.status == "failed" else "pending")
     return row(connection, execution_id)
 
 

@@ -1,7 +1,8 @@
 -- create --
 -- Nothing is returned if the user may not execute agents on the repository.
 -- A repository without an organization is its owner's; in an organization the roles of has_permission decide.
--- What concerns the whole installation is granted to accounts.
+-- What concerns the whole installation is granted to accounts. The lock keeps the repository active until the row is there:
+-- who deactivates it cancels what it finds.
 INSERT INTO agent_executions
     (user_id, repository_id, agent_type, issue_number, status, priority, options, input, max_attempts)
 SELECT %(user_id)s, id, %(agent_type)s, %(issue_number)s, 'pending', %(priority)s, %(options)s, %(input)s,
@@ -11,6 +12,7 @@ WHERE id = %(repository_id)s AND is_active IS NOT FALSE
     AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
     AND (%(grant)s::text IS NULL OR is_granted(%(user_id)s, %(grant)s::text))
+FOR SHARE
 RETURNING
     id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,
     quality_score, pr_number, error_message, created_at, updated_at;
@@ -25,6 +27,13 @@ SELECT EXISTS (
 
 -- is_inactive --
 SELECT is_active IS FALSE AS inactive FROM repositories WHERE id = %(repository_id)s;
+
+-- hold_place --
+-- Whether the repository of an execution was deactivated; if it was not, it stays so until the transaction ends.
+SELECT is_active IS FALSE AS inactive
+FROM repositories
+WHERE id = (SELECT repository_id FROM agent_executions WHERE id = %(execution_id)s)
+FOR SHARE;
 
 -- get --
 -- In an organization, of who may read agents there; elsewhere one's own. What is granted to an account counts everywhere.

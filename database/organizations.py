@@ -145,7 +145,7 @@ def update(
 
 
 def deactivate(connection: Connection, organization_id: UUID) -> None:
-    """Raises Absent."""
+    """With its repositories, and so all work there, by a trigger. Raises Absent."""
     if connection.execute(SQL["deactivate"], {"organization_id": organization_id}).fetchone() is None:
         raise absent()
 

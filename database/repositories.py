@@ -127,7 +127,7 @@ def update(connection: Connection, repository_id: UUID, changes: Mapping[str, An
 
 
 def deactivate(connection: Connection, repository_id: UUID) -> None:
-    """No agent begins to work there until it is registered again."""
+    """No agent begins to work there until it is registered again; what is under way is cancelled, by a trigger."""
     connection.execute(SQL["deactivate"], {"repository_id": repository_id})
 
 

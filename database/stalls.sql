@@ -20,7 +20,8 @@ LIMIT %(limit)s;
 SELECT pg_notify('agent_executions', '');
 
 -- ready_tasks --
--- Planned by people, for an agent, and all that they depend on is done. A coordinator starts those of its own plan.
+-- Planned by people, for an agent, and all that they depend on is done; not where the repository was deactivated. A
+-- coordinator starts those of its own plan.
 SELECT t.id, t.agent_type, t.name, t.description
 FROM tasks AS t
 WHERE t.status = 'pending' AND t.execution_id IS NULL AND t.agent_type = ANY (%(known)s)
@@ -30,6 +31,7 @@ WHERE t.status = 'pending' AND t.execution_id IS NULL AND t.agent_type = ANY (%(
         SELECT FROM task_dependencies AS d JOIN tasks AS before ON before.id = d.depends_on_task_id
         WHERE d.task_id = t.id AND before.status <> 'completed'
     )
+    AND NOT EXISTS (SELECT FROM repositories AS r WHERE r.id = t.repository_id AND r.is_active IS FALSE)
 ORDER BY t.priority, t.created_at, t.id
 LIMIT %(limit)s;
 
@@ -43,6 +45,7 @@ WITH asked AS (
         'task:' || t.id
     FROM tasks AS t
     WHERE t.id = %(task)s AND t.status = 'pending' AND t.execution_id IS NULL
+        AND NOT EXISTS (SELECT FROM repositories AS r WHERE r.id = t.repository_id AND r.is_active IS FALSE)
     ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id
 )

@@ -55,6 +55,35 @@ def test_no_agent_begins_where_it_was_deactivated(hana: Client) -> None:
     assert hana.post("/agents/execute", json=ask).status_code == 202
 
 
+def asked(client: Client, repository: str, count: int) -> list[str]:
+    ask = {"repository_id": repository, "agent_type": "review"}
+    return [client.post("/agents/execute", json=ask).json()["id"] for _ in range(count)]
+
+
+@pytest.mark.parametrize("what", ["repository", "organization"])
+def test_what_is_under_way_ends_with_its_place(hana: Client, garden: str, migrated: str, what: str) -> None:
+    here, elsewhere = register(hana, "h/a", garden), register(hana, "h/b")
+    waiting, running, failed, done = asked(hana, here, 4)
+    other = asked(hana, elsewhere, 1)[0]
+    sql(migrated, "UPDATE agent_executions SET status = 'running' WHERE id = ANY (%s::uuid[])", [running, failed, done])
+    for id, status in ((failed, "failed"), (done, "completed")):
+        sql(migrated, "UPDATE agent_executions SET status = %s WHERE id = %s", status, id)
+    place = f"/repositories/{here}" if what == "repository" else f"/organizations/{garden}"
+    assert hana.request("DELETE", place).status_code == 200
+    rows = sql(
+        migrated, "SELECT id::text, status, cancel_requested_at IS NOT NULL, error_message FROM agent_executions"
+    )
+    assert {id: row for id, *row in rows} == {
+        waiting: ["cancelled", True, "cancelled: its repository was deactivated"], running: ["running", True, None],
+        failed: ["failed", False, None], done: ["completed", False, None], other: ["pending", False, None],
+    }  # fmt: skip
+    again = hana.post(f"/agents/executions/{failed}/retry")
+    assert told(again) == ((409, "conflict") if what == "repository" else (404, "not_found"))
+    if what == "repository":
+        register(hana, "h/a", garden)
+        assert hana.post(f"/agents/executions/{failed}/retry").json()["status"] == "pending"
+
+
 def test_a_team_is_one_of_the_same_organization(hana: Client, kenji: Client, garden: str, migrated: str) -> None:
     repository, other = register(hana, "h/a", garden), organization(hana, "Shed")
     own, theirs = (

@@ -143,3 +143,18 @@ def test_ready_tasks_are_supplied_once(migrated: str) -> None:
         assert await stalls.ready_tasks(connection, after_s=600) == []
 
     run(migrated, scene)
+
+
+def test_no_task_is_supplied_where_the_repository_was_deactivated(migrated: str) -> None:
+    async def scene(connection: Connection) -> None:
+        user = await new_user(connection)
+        place = "INSERT INTO repositories (user_id, github_repo_id, owner, name, full_name) "
+        ((here,),) = await rows(connection, place + "VALUES (%s, 1, 'h', 'a', 'h/a') RETURNING id", user)
+        task = "INSERT INTO tasks (user_id, repository_id, name, agent_type, created_at) "
+        await connection.execute(task + "VALUES (%s, %s, 't', 'review', now() - interval '1 hour')", [user, here])
+        (ready,) = await stalls.ready_tasks(connection, after_s=600)
+        await connection.execute("UPDATE repositories SET is_active = false")
+        assert await stalls.ready_tasks(connection, after_s=600) == []
+        assert await stalls.supply(connection, ready, {}) is None
+
+    run(migrated, scene)
