@@ -116,7 +116,7 @@ const frame = () => html`
         ${icon("start")}<span>Start an agent</span></a>
       <div class="account">
         <span class="initial" aria-hidden="true">${initial()}</span>
-        <span class="who" title=${session.user.email}>${session.user.name ?? session.user.email}</span>
+        <span class="who" title=${session.user.email}>${calledMe()}</span>
         <button class="quiet" type="button" title="Sign out" aria-label="Sign out" @click=${() => api.signOut()}>
           ${icon("out")}</button>
       </div>
@@ -128,7 +128,8 @@ const mark = () => html`
   <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
     <rect width="32" height="32" rx="8"></rect><path d="M8 23V10.5l8 8 8-8V23"></path><circle cx="16" cy="8" r="2.2"></circle>
   </svg>`;
-const initial = () => [...(session.user.name ?? session.user.email)][0].toUpperCase();
+const calledMe = () => session.user.name || session.user.email || `GitHub account ${session.user.github_id}`;
+const initial = () => [...calledMe()][0].toUpperCase();
 
 /** That the API is away, and since when the page is not true any more. */
 const down = () => html`<div role="status">${api.link.downSince === null ? nothing : html`

@@ -17,6 +17,8 @@ MOCK_TOKEN = "mock-access-token"
 
 @dataclass(frozen=True)
 class User:
+    """`email` is empty where another account has proved the address since."""
+
     id: UUID
     github_id: int
     email: str
@@ -61,7 +63,8 @@ def sign_in_github(
     avatar_url: str | None,
     token: str,
 ) -> User | None:
-    """Make the account of somebody on GitHub, or bring it up to date. `token` is GitHub's, sealed by the caller.
+    """Make the account of somebody on GitHub, or bring it up to date. `token` is GitHub's, sealed by the caller, and
+    `email` is verified: another account that has it has none from now on.
 
     None if it is a mock account's number.
     """

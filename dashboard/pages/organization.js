@@ -60,7 +60,7 @@ export function organizationPage({ id, redraw }) {
     location.hash = "#/organizations";
   }, "");
 
-  const nameOf = (member) => member.name ?? member.email ?? `GitHub account ${member.github_id}`;
+  const nameOf = (member) => member.name || member.email || `GitHub account ${member.github_id}`;
   const isMe = (member) => member.user_id === session.user?.id;
   const member = (one) => html`
     <tr><td>${nameOf(one)}${isMe(one) ? html` <span class="muted">(you)</span>` : nothing}<span class="muted small block">${one.email ?? ""}</span></td>

@@ -68,7 +68,13 @@ def test_mock_login_takes_no_one_s_account(visitor: Client, migrated: str) -> No
     row = (50, "real@example.com", "Real", "gho_real")
     sql(migrated, "INSERT INTO users (github_id, email, name, access_token) VALUES (%s, %s, %s, %s)", *row)
     visitor.sign_in(51, "mock@example.com")
-    for github_id, email in [(50, "real@example.com"), (50, "x@example.com"), (52, "REAL@example.com"), (51, "x@y.z")]:
+    for github_id, email in [
+        (50, "real@example.com"),
+        (50, "x@example.com"),
+        (52, "REAL@example.com"),
+        (51, "x@y.z"),
+        (53, "Mock@example.com"),
+    ]:
         answer = visitor.post("/auth/mock", json={"github_id": github_id, "email": email, "name": "Thief"})
         assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
     assert sql(migrated, "SELECT github_id, email, name, access_token FROM users WHERE github_id = 50") == [row]

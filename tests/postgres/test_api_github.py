@@ -14,6 +14,7 @@ import pytest
 from api.sealing import unseal
 from api.tokens import issue_state, verify_state
 from tests.backend import JWT_SECRET, Client, make_backend, sql
+from tests.postgres.tenants import organization
 
 EMAILS = [
     {"email": "old@example.com", "primary": False, "verified": True},
@@ -212,6 +213,26 @@ def test_a_mock_account_is_not_taken_over(browser: Browser, migrated: str) -> No
     answer = browser.come_back(browser.begin())
     assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
     assert sql(migrated, "SELECT email FROM users") == [("mock@example.com",)]
+
+
+def test_an_address_is_that_of_who_proved_it_last(browser: Browser, github: GitHub, migrated: str) -> None:
+    """Or who gave it up could accept what is offered to who has it now."""
+    mock = browser.sign_in(1, "HANA@example.com")
+    people = [mock]
+    for number in (2001, 2002):
+        github.answers["/user"]["id"] = number
+        token = fragment(browser.come_back(browser.begin()))["access_token"]
+        people.append(Client(browser.app))
+        people[-1].headers["Authorization"] = f"Bearer {token}"
+    assert [one.get("/auth/me").json()["email"] for one in people] == ["", "", "hana@example.com"]
+    garden = organization(browser.sign_in(7, "owner@example.com"))
+    sql(
+        migrated,
+        "INSERT INTO organization_invitations (organization_id, email) VALUES (%s, 'hana@example.com')",
+        garden,
+    )
+    accept = f"/organizations/{garden}/accept"
+    assert [one.post(accept).status_code for one in people] == [404, 404, 200]
 
 
 def test_without_a_client_id_there_is_no_such_thing(visitor: Client) -> None:
