@@ -89,7 +89,7 @@ def run_deployment(
     url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
     show(f"{'plan' if parameters.get('plan_only') else flow} {environment}  {url}")
     try:
-        ended = Watcher(prefect, run["id"], show, gone).follow(sleep=sleep)
+        ended = Watcher(prefect, run["id"], show, url, gone).follow(sleep=sleep)
         left = {name: prefect.artifact(run["id"], f"{name}-{environment}") for name in (artifact, *others) if name}
         tables = {name.removesuffix("-data"): contents(left[name] or {}) for name in others}
         return Ended(ended, url, left.get(artifact or ""), tables)

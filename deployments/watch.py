@@ -15,6 +15,10 @@ OUR_LOGGERS = ("tasks", "flows", "blocks", "database", "prefect.flow_runs", "pre
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 WARNING, INFO = 30, 20
 PATIENCE = 30.0
+AGAIN_S = 20.0
+KILLED = ("Process exited with status code", "Flow run infrastructure exited")
+"""How the messages of runs begin whose process was killed: an automation lets most of them go on, once, within seconds
+(automations/watching.yaml)."""
 COUNTED = ("ask_check-", "sign_in-", "hear_socket-", "visit-", "inspect_throttle-", "exercise_throttle-")
 """How the keys of tasks begin that are shown only if they fail (tasks/smoke_*.py). A tag would cost a request each."""
 TOLD_AT_THE_END = ("Encountered exception during execution", "Finished in state")
@@ -36,6 +40,8 @@ class Watcher:
     prefect: RunSource
     run_id: str
     show: Callable[[str], None]
+    url: str = ""
+    """Where a person sees the run."""
     gone: Callable[[], bool] = lambda: False
     """Asked when Prefect is silent: true when it will not come back."""
     log_count: int = 0
@@ -51,12 +57,14 @@ class Watcher:
         while True:
             try:
                 run = self.prefect.flow_run(self.run_id)
+                if self.silent:
+                    self.show("‖ Prefect answers again")
+                self.silent = 0.0
                 self.show_state(run)
                 self.show_news()
-                if run["state_type"] in TERMINAL:
+                if run["state_type"] in TERMINAL and not self.goes_on(run, sleep):
                     self.drain(sleep)
                     return run
-                self.silent = 0.0
             except PrefectAway:
                 if self.silent > PATIENCE or self.gone():
                     raise
@@ -65,6 +73,19 @@ class Watcher:
                 self.silent += 1.0
                 sleep(1.0)  # it may be restarting; the run goes on without it
             sleep(pause)
+
+    def goes_on(self, run: dict[str, Any], sleep: Callable[[float], None]) -> bool:
+        """Whether a run whose process was killed is begun again; that is waited for."""
+        if run["state_type"] != "CRASHED" or not may_go_on(run):
+            return False
+        self.show("‖ its process was killed; waiting whether it goes on by itself")
+        for _ in range(int(AGAIN_S)):
+            sleep(1.0)
+            now = self.prefect.flow_run(self.run_id)
+            if now["state_type"] not in TERMINAL:
+                self.show("‖ it goes on: what is done is looked at again first")
+                return True
+        return False
 
     def drain(self, sleep: Callable[[float], None], *, attempts: int = 7) -> None:
         """Show what arrives after the end: logs and states of steps are recorded in batches, once a second at least."""
@@ -79,7 +100,7 @@ class Watcher:
             return
         self.state = name
         if run["state_type"] == "PAUSED":
-            self.show("‖ waiting for a person: open the run in the Prefect UI, look at the plan, press Resume")
+            self.show(f"‖ waiting for a person: look at the plan, press Resume (top right): {self.url}")
         elif run["state_type"] == "SCHEDULED" and name == "AwaitingConcurrencySlot":
             self.show("‖ waiting for another run of this deployment to end")
 
@@ -98,6 +119,12 @@ class Watcher:
             if run["state_type"] != "COMPLETED" or not run.get("task_key", "").startswith(COUNTED):
                 self.show(step_line(run))
         return bool(logs or ended)
+
+
+def may_go_on(run: dict[str, Any]) -> bool:
+    """Whether the automation takes this end for that of a process, and for the first."""
+    message = str((run.get("state") or {}).get("message") or "")
+    return message.startswith(KILLED) and run.get("run_count", 0) <= 1
 
 
 def ended_now(run: dict[str, Any], finished: set[str]) -> bool:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from deployments.watch import COUNTED, Watcher, change_line, log_line, step_line
+from deployments.configuring.automations import read_automations
+from deployments.prefect_api import PrefectAway
+from deployments.settings import read_environments
+from deployments.watch import AGAIN_S, COUNTED, KILLED, Watcher, change_line, log_line, step_line
 from tasks.smoke_asking import ask_check, sign_in
 from tasks.smoke_browser import visit
 from tasks.smoke_sockets import hear_socket
@@ -104,3 +107,61 @@ def test_of_many_checks_those_that_failed_are_shown() -> None:
     assert [line.split("  ")[1] for line in shown if "line" not in line] == ["✗ GET /b", "✗ Smoke suites"]
     steps = (ask_check, sign_in, hear_socket, visit, inspect_throttle, exercise_throttle)
     assert all(step.task_key.startswith(start) for step, start in zip(steps, COUNTED, strict=True))
+
+
+class Killed(FakePrefect):
+    """The process of a run is killed; what the run is then, is said by `states`."""
+
+    def __init__(self, *states: str, message: str = f"{KILLED[0]}: -9.", run_count: int = 1) -> None:
+        super().__init__()
+        self.left, self.message, self.run_count, self.lines = list(states), message, run_count, []
+
+    def flow_run(self, run_id: str) -> dict[str, Any]:
+        state = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        told = {"message": self.message if state == "CRASHED" else None}
+        return {"id": run_id, "state_type": state, "state_name": state, "state": told, "run_count": self.run_count}
+
+
+def follow(prefect: Killed) -> tuple[str, float]:
+    """How it ended, and how long that was waited for."""
+    waited: list[float] = []
+    ended = Watcher(prefect, "r1", lambda line: None).follow(pause=0, sleep=waited.append)
+    return ended["state_type"], sum(waited)
+
+
+def test_a_run_whose_process_was_killed_is_followed_when_it_goes_on() -> None:
+    """The automation's words for it, and its one time, are those that are waited for."""
+    prefect = Killed("RUNNING", "CRASHED", "CRASHED", "SCHEDULED", "RUNNING", "COMPLETED")
+    assert follow(prefect)[0] == "COMPLETED"
+    (one,) = [
+        one
+        for one in read_automations(read_environments(["staging"], None))
+        if one["name"].endswith("was killed goes on")
+    ]
+    assert tuple(text.removesuffix("*") for text in one["trigger"]["match"]["prefect.state-message"]) == KILLED
+
+
+def test_a_run_that_stays_crashed_has_ended() -> None:
+    state, waited = follow(Killed("RUNNING", "CRASHED"))
+    assert state == "CRASHED"
+    assert AGAIN_S <= waited < AGAIN_S + 5
+    for other in (Killed("CRASHED", run_count=2), Killed("CRASHED", message="no heartbeat for 550 s")):
+        assert follow(other)[1] < 5
+
+
+class Restarting(FakePrefect):
+    """Silent twice, then there."""
+
+    def flow_run(self, run_id: str) -> dict[str, Any]:
+        self.asked += 1
+        if self.asked < 3:
+            raise PrefectAway("no answer")
+        return {"id": run_id, "state_type": "PAUSED" if self.asked < 6 else "COMPLETED"}
+
+
+def test_that_prefect_is_back_is_said_at_once_and_what_a_person_is_asked_with_the_page() -> None:
+    shown: list[str] = []
+    Watcher(Restarting(), "r1", shown.append, "http://prefect/r1").follow(sleep=lambda s: None)
+    away, back, asked = [line for line in shown if line.startswith("‖")]
+    assert (away, back) == ("‖ Prefect does not answer; waiting for it", "‖ Prefect answers again")
+    assert asked.endswith("http://prefect/r1")
