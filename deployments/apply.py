@@ -9,31 +9,45 @@ configuring/). What is ours on the server and no longer in the files is told, an
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from blocks.environment import Environment
-from deployments.configuring.automations import Automation, Ids, ensure_automations, find_blocks, read_automations
-from deployments.configuring.entries import BadDeployments, Entry, ensure_deployments, read_deployments
+from deployments.configuring.automations import (
+    Automation,
+    Ids,
+    check_named,
+    ensure_automations,
+    find_blocks,
+    read_automations,
+)
+from deployments.configuring.entries import BadDeployments, Entry, ensure_deployments, full_name, read_deployments
 from deployments.configuring.environments import save_environments, save_inbox
 from deployments.configuring.leftovers import LOCAL, tell_leftovers
 from deployments.configuring.pool_files import BadPool, check_pools
 from deployments.configuring.pools import ensure_pools
 from deployments.configuring.server import PrefectServer, Refused, Report, Server
-from deployments.environment_files import BadEnvironment, environment_names
+from deployments.environment_files import ROOT, BadEnvironment, environment_names
 from deployments.settings import LocalCloud, read_environments
+
+T = TypeVar("T")
+BAD = (BadDeployments, BadEnvironment, BadPool)
+
+
+class BadFiles(Exception):
+    """Files that cannot be applied; the message lists every problem of every one."""
 
 
 def apply(cloud: LocalCloud | None, report: Report, *, prune: bool) -> None:
     """All of it. What `local` is, this machine's stack, another server is not told."""
     names = [name for name in environment_names() if name != LOCAL or cloud is not None]
-    environments = read_environments(names, cloud)
-    entries = [entry for entry in read_deployments() if entry["name"] in names]
-    automations = read_automations(environments)
-    check_pools(entry["work_pool"]["name"] for entry in entries)
+    environments, entries, automations = read_all(names, cloud)
     asyncio.run(save_blocks(environments, cloud, report))
     with get_client(sync_client=True) as client:
         configure(PrefectServer(client), environments, entries, automations, report, prune=prune)
@@ -41,6 +55,36 @@ def apply(cloud: LocalCloud | None, report: Report, *, prune: bool) -> None:
         report(
             f"left out {LOCAL!r}: the embedded cloud of one machine, known to the server that `miyabi up` starts there"
         )
+
+
+def read_all(
+    names: Sequence[str], cloud: LocalCloud | None, root: Path = ROOT
+) -> tuple[list[Environment], list[Entry], list[Automation]]:
+    """What the files say of these environments. Raises BadFiles with the problems of all of them."""
+    files, problems = root / "deployments", list[str]()
+    environments = [
+        found
+        for name in names
+        for found in read(partial(read_environments, [name], cloud, files / "environments"), problems)
+    ]
+    deployments = read(lambda: read_deployments(root / "prefect.yaml"), problems)
+    entries = [entry for entry in deployments if entry["name"] in names]
+    automations = read(lambda: read_automations(environments, files / "automations"), problems)
+    read(lambda: check_pools([entry["work_pool"]["name"] for entry in entries], files / "work_pools"), problems)
+    if deployments:
+        read(lambda: check_named(automations, [full_name(entry) for entry in entries]), problems)
+    if problems:
+        raise BadFiles("\n".join(problems))
+    return environments, entries, automations
+
+
+def read(reading: Callable[[], list[T]], problems: list[str]) -> list[T]:
+    """What is read, or its problems noted."""
+    try:
+        return reading()
+    except BAD as error:
+        problems.append(str(error))
+        return []
 
 
 async def save_blocks(environments: Sequence[Environment], cloud: LocalCloud | None, report: Report) -> None:
@@ -76,7 +120,7 @@ def main() -> int:
     cloud = LocalCloud(*given.cloud) if given.cloud else None
     try:
         apply(cloud, lambda line: print(line, flush=True), prune=given.prune)
-    except (BadDeployments, BadEnvironment, BadPool) as error:
+    except BadFiles as error:
         print(error, file=sys.stderr)
         return 2
     except Refused as error:

@@ -9,7 +9,7 @@ tag; one that a person has turned off stays off.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from string import Template
@@ -39,9 +39,12 @@ Blocks = Mapping[str, Sequence[str]]
 
 def read_automations(environments: Sequence[Environment], folder: Path = FOLDER) -> list[Automation]:
     """All of them, one for each environment that it is for. Raises BadDeployments with all problems."""
-    found = [one for path in sorted(folder.glob("*.yaml")) for one in read_file(path, environments)]
+    try:
+        found = [one for path in sorted(folder.glob("*.yaml")) for one in read_file(path, environments)]
+    except (yaml.YAMLError, KeyError, AttributeError, TypeError) as error:
+        raise BadDeployments(f"deployments/automations cannot be read: {type(error).__name__}: {error}") from error
     problems = [problem for automation in found for problem in automation_problems(automation)]
-    names = [automation["name"] for automation in found]
+    names = [str(automation.get("name")) for automation in found]
     problems += [f"{name!r} stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
     if problems:
         raise BadDeployments("\n".join(["deployments/automations:", *(f"  - {problem}" for problem in problems)]))
@@ -85,8 +88,19 @@ def automation_problems(automation: Automation) -> list[str]:
         core_of(automation, Ids({}, {}, anything=True))
     except ValidationError as error:
         return [f"{automation.get('name')!r}: {problem['loc']}: {problem['msg']}" for problem in error.errors()]
+    except KeyError as missing:
+        return [f"{automation.get('name')!r} has no {missing}"]
     known = set(AutomationCore.model_fields) | {"environment"}
-    return [f"{automation['name']!r}: unknown key {key!r}" for key in sorted(set(automation) - known)]
+    return [f"{automation.get('name')!r}: unknown key {key!r}" for key in sorted(set(automation) - known)]
+
+
+def check_named(automations: Sequence[Automation], known: Collection[str]) -> list[str]:
+    """All deployments that they name. Raises BadDeployments with those that prefect.yaml does not have."""
+    named = {action["deployment"] for one in automations for action in one["actions"] if "deployment" in action}
+    if missing := sorted(named - set(known)):
+        listed = [f"  - there is no deployment {name!r}, which automations name" for name in missing]
+        raise BadDeployments("\n".join(["prefect.yaml (each environment has the same lines there):", *listed]))
+    return sorted(named)
 
 
 class Ids:
@@ -98,8 +112,6 @@ class Ids:
     def deployment(self, name: str) -> str:
         if self._anything:
             return SOME_ID
-        if name not in self._deployments:
-            raise BadDeployments(f"deployments/automations: there is no deployment {name!r} in prefect.yaml")
         return self._deployments[name]
 
     def blocks(self, environment: str | None) -> Sequence[str]:

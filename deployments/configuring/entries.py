@@ -31,9 +31,11 @@ class BadDeployments(Exception):
 
 def read_deployments(path: Path = ROOT / "prefect.yaml") -> list[Entry]:
     """The entries of prefect.yaml, checked. Raises BadDeployments with all problems."""
-    entries = read_yaml(path)["deployments"]
-    problems = [problem for entry in entries for problem in entry_problems(entry)]
-    names = [full_name(entry) for entry in entries]
+    file = read_yaml(path)
+    entries = file.get("deployments") or []
+    problems = [f"there is no {key!r}" for key in ("pull", "deployments") if not file.get(key)]
+    problems += [problem for entry in entries for problem in entry_problems(entry)]
+    names = [full_name(entry) for entry in entries if not missing_keys(entry)]
     problems += [f"{name} stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
     if problems:
         raise BadDeployments("\n".join(["prefect.yaml:", *(f"  - {problem}" for problem in problems)]))
@@ -43,14 +45,17 @@ def read_deployments(path: Path = ROOT / "prefect.yaml") -> list[Entry]:
 def read_yaml(path: Path = ROOT / "prefect.yaml") -> dict[str, Any]:
     try:
         return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
         raise BadDeployments(f"prefect.yaml cannot be read: {error}") from error
 
 
 def entry_problems(entry: Entry) -> list[str]:
     """What Prefect would accept and then not do: unknown keys, flows that do not load, parameters they do not take."""
+    if missing := missing_keys(entry):
+        return [f"{entry.get('entrypoint', '?')}/{entry.get('name', '?')}: there is no {', '.join(missing)}"]
     name = full_name(entry)
     problems = [f"{name}: unknown key {key!r}" for key in sorted(set(entry) - ALLOWED_KEYS)]
+    problems += [] if (entry.get("work_pool") or {}).get("name") else [f"{name}: there is no work_pool: name"]
     try:
         flow = flow_of(entry)
     except Exception as error:
@@ -60,6 +65,11 @@ def entry_problems(entry: Entry) -> list[str]:
     return problems + [
         f"{name}: {problem}" for schedule in entry.get("schedules", []) for problem in schedule_problems(schedule, flow)
     ]
+
+
+def missing_keys(entry: Entry) -> list[str]:
+    """What a deployment is named by."""
+    return [key for key in ("name", "entrypoint") if not entry.get(key)]
 
 
 def flow_of(entry: Entry) -> Flow[..., Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import prefect
 import yaml
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deployments.environment_files import ROOT
 
@@ -46,7 +46,10 @@ def pool_names(folder: Path = FOLDER) -> list[str]:
 
 def read_pool(name: str, folder: Path = FOLDER) -> PoolFile:
     """The file, with the variables that it takes from another one."""
-    pool = PoolFile.model_validate(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")))
+    try:
+        pool = PoolFile.model_validate(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise BadPool(f"work_pools/{name}.yaml: {error}") from error
     if pool.extends is None:
         return pool
     return pool.model_copy(update={"variables": read_pool(pool.extends, folder).variables | pool.variables})
@@ -64,10 +67,17 @@ def work_pool(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     return {"name": name, **said, "base_job_template": template}
 
 
-def check_pools(names: Iterable[str], folder: Path = FOLDER) -> None:
-    """Raise BadPool if a file of one of these is wrong; a pool without one is of plain processes."""
-    for name in sorted(set(names) & set(pool_names(folder))):
-        work_pool(name, folder)
+def check_pools(names: Iterable[str], folder: Path = FOLDER) -> list[str]:
+    """Those of these that have a file; one without is of plain processes. Raises BadPool with all that is wrong."""
+    checked, wrong = sorted(set(names) & set(pool_names(folder))), []
+    for name in checked:
+        try:
+            work_pool(name, folder)
+        except BadPool as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BadPool("\n".join(wrong))
+    return checked
 
 
 def problems(pool: PoolFile, template: dict[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """What `miyabi configure` writes on a Prefect server: all of it once, then nothing, and no more than differs."""
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,11 +11,11 @@ import yaml
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from blocks.environment import Environment
-from deployments.apply import configure
+from deployments.apply import BadFiles, configure, read_all
 from deployments.configuring.automations import Automation, Ids, core_of, read_automations
 from deployments.configuring.entries import BadDeployments, Entry, full_name, read_deployments
 from deployments.configuring.leftovers import tell_leftovers
-from deployments.environment_files import environment_names
+from deployments.environment_files import ROOT, environment_names
 from deployments.register import summary
 from deployments.settings import LocalCloud, read_environments
 
@@ -277,6 +278,42 @@ def test_bad_automations_are_refused_with_all_problems(tmp_path: Path) -> None:
         read_automations([], tmp_path)
     for problem in ("'a' stands there twice", "'b': unknown key 'acitons'", "'c'"):
         assert problem in str(caught.value)
+
+
+def test_everything_that_files_can_say_is_checked_before_anything_is_saved(tmp_path: Path) -> None:
+    """An environment without its lines, one with a bad setting, a misspelt key and a bad pool: all at once."""
+    files = tmp_path / "deployments"
+    shutil.copytree(ROOT / "deployments", files)
+    settings = (files / "environments" / "staging.toml").read_text()
+    (files / "environments" / "qa.toml").write_text(settings)
+    (files / "environments" / "bad.toml").write_text("nosuch = 1\n" + settings)
+    entries = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    one = next(entry for entry in entries["deployments"] if entry["name"] == "staging")
+    entries["deployments"].append({**one, "name": "qa"})
+    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump(entries))
+    (files / "work_pools" / f"{one['work_pool']['name']}.yaml").write_text("type: boat\n")
+    with pytest.raises(BadFiles) as caught:
+        read_all(["qa", "bad"], None, tmp_path)
+    said = str(caught.value)
+    for problem in ("bad.toml: unknown setting(s) 'nosuch'", "'diagnose/qa', which automations name", "boat"):
+        assert problem in said
+    assert f"'{full_name(one)}'" not in said
+
+
+def test_a_deployment_that_lacks_something_is_said_and_not_raised(tmp_path: Path) -> None:
+    file = tmp_path / "prefect.yaml"
+    file.write_text("deployments:\n  - {name: qa, entrypoint: flows.release.release}\n  - {name: qa}\n")
+    with pytest.raises(BadDeployments) as caught:
+        read_deployments(file)
+    for problem in ("there is no 'pull'", "release/qa: there is no work_pool: name", "?/qa: there is no entrypoint"):
+        assert problem in str(caught.value)
+
+
+def test_a_killed_process_is_told_once(ground: Ground) -> None:
+    """Its worker and the runner in that both say Crashed, one after the other."""
+    trigger = next(one["trigger"] for one in ground.automations if one["name"] == "local: a run that crashed is told")
+    assert trigger["for_each"] == ["prefect.resource.id"]
+    assert trigger["within"] > 0
 
 
 def test_a_run_is_dead_when_three_heartbeats_did_not_come() -> None:
