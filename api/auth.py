@@ -79,7 +79,8 @@ class Ways:
 @router.get("", dependencies=[Public], summary="The ways to sign in here")
 async def ways_in(backend: CurrentBackend) -> Ways:
     settings = backend.settings
-    return Ways(github=bool(settings.github_client_id), mock=settings.mock_login)
+    is_set_up = any(settings.github.values()) and not settings.github_problems()
+    return Ways(github=is_set_up, mock=settings.mock_login)
 
 
 @router.post("/mock", dependencies=[Public], summary="Sign in without GitHub, where people only try things out")

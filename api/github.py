@@ -6,17 +6,19 @@ browser that holds its cookie, and only once; the page is a path of our own site
 """
 
 import secrets
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
 
 from api import PREFIX, github_client, sealing, sessions, tokens
 from api.backend import Backend, CurrentBackend
-from api.errors import ApiError
+from api.errors import ApiError, Misconfigured
 from api.permissions import Public
 from api.sessions import Tokens
+from api.settings import Settings
 from api.strictness import Lenient
 from api.surroundings import is_https
 from database import users
@@ -38,14 +40,13 @@ def to_github(
     redirect: Annotated[str, Query(pattern=PAGE, max_length=500)] = "/",
 ) -> RedirectResponse:
     """`redirect` is the page of the site to come back to."""
-    settings = backend.settings
-    if not settings.github_client_id:
-        raise OFF
+    settings = set_up(backend)
     nonce = secrets.token_urlsafe(16)
     state = tokens.issue_state(backend.jwt_secret(), nonce, redirect, lifetime_s=LIFETIME_S)
-    query = {"client_id": settings.github_client_id, "scope": SCOPE, "state": state}
-    if settings.github_callback_url:
-        query["redirect_uri"] = settings.github_callback_url
+    query = {
+        "client_id": settings.github_client_id, "scope": SCOPE, "state": state,
+        "redirect_uri": settings.github_callback_url,
+    }  # fmt: skip
     answer = RedirectResponse(f"{settings.github_url}/login/oauth/authorize?{urlencode(query)}", status_code=302)
     # No path: the browser sends it back to where it came from, whatever a gateway has put before our path.
     answer.set_cookie(
@@ -56,10 +57,10 @@ def to_github(
 
 @router.get(
     "/callback",
+    status_code=302,
+    response_class=RedirectResponse,
     dependencies=[Lenient],
-    summary="From GitHub, with a code: tokens, in the fragment of the site's address where there is one",
-    response_model=Tokens,
-    responses={302: {"description": "To the site"}},
+    summary="From GitHub, to the site: with tokens in the fragment, or with an error",
 )
 def from_github(
     request: Request,
@@ -67,22 +68,42 @@ def from_github(
     state: Annotated[str, Query(max_length=2000)] = "",
     code: Annotated[str, Query(max_length=500)] = "",
     error: Annotated[str, Query(max_length=200)] = "",
-) -> Response | Tokens:
-    if not backend.settings.github_client_id:
+) -> RedirectResponse:
+    """`access_token`, `refresh_token` and `expires_in`; or `error`, which is a code, and `error_description`."""
+    site, page = set_up(backend).frontend_url, "/"
+    try:
+        page = tokens.verify_state(backend.jwt_secret(), state, request.cookies.get(COOKIE, ""))
+        made = come_back(backend, state, code, error)
+    except ApiError as refused:
+        return to_site(site, page, {"error": refused.kind, "error_description": refused.message})
+    values = {"access_token": made.access_token, "refresh_token": made.refresh_token, "expires_in": made.expires_in}
+    answer = to_site(site, page, values)
+    answer.delete_cookie(COOKIE, path=None)  # type: ignore[arg-type]
+    return answer
+
+
+def to_site(site: str, page: str, values: Mapping[str, object]) -> RedirectResponse:
+    return RedirectResponse(f"{site}{page}#{urlencode(values)}", status_code=302)
+
+
+def set_up(backend: Backend) -> Settings:
+    """The settings, if all that this needs is among them. Raises ApiError 404 if nothing is, and `Misconfigured`."""
+    settings = backend.settings
+    if not any(settings.github.values()):
         raise OFF
-    page = tokens.verify_state(backend.jwt_secret(), state, request.cookies.get(COOKIE, ""))
+    if problems := settings.github_problems():
+        raise Misconfigured("; ".join(problems))
+    return settings
+
+
+def come_back(backend: Backend, state: str, code: str, error: str) -> Tokens:
+    """The tokens for what GitHub has sent us. Raises ApiError."""
     if error or not code:
         raise ApiError("authentication_error", "GitHub did not sign you in; try again")
     with backend.pool.connection() as connection:
         if not use_state(connection, tokens.hashed(state), lifetime_s=LIFETIME_S):
             raise tokens.not_begun_here()
-    made = sign_in(backend, code)
-    if not backend.settings.frontend_url:
-        return made
-    values = {"access_token": made.access_token, "refresh_token": made.refresh_token, "expires_in": made.expires_in}
-    answer = RedirectResponse(f"{backend.settings.frontend_url}{page}#{urlencode(values)}", status_code=302)
-    answer.delete_cookie(COOKIE, path=None)  # type: ignore[arg-type]
-    return answer
+    return sign_in(backend, code)
 
 
 def sign_in(backend: Backend, code: str) -> Tokens:

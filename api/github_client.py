@@ -65,8 +65,10 @@ def ask(url: str, *, data: bytes | None = None, token: str = "") -> Any:
     try:
         with urlopen(Request(url, data=data, headers=headers), timeout=ANSWER_S) as answer:
             return json.loads(answer.read(LARGEST))
-    except (OSError, HTTPException, ValueError) as error:
+    except OSError as error:
         raise failed(f"{url} {type(error).__name__}: {error}") from None
+    except (HTTPException, ValueError) as error:  # whose text may quote the token, or what was answered
+        raise failed(f"{url} {type(error).__name__}") from None
 
 
 def failed(what: str) -> ApiError:

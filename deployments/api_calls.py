@@ -63,8 +63,8 @@ class Calls(ABC):
         """To GitHub, to sign in."""
         return self._call("GET", "/auth/github", params={"redirect": redirect}, signed=False)
 
-    def from_github(self, *, state: str | None = None, code: str | None = None, error: str | None = None) -> t.Tokens:
-        """From GitHub, with a code: tokens, in the fragment of the site's address where there is one."""
+    def from_github(self, *, state: str | None = None, code: str | None = None, error: str | None = None) -> str:
+        """From GitHub, to the site: with tokens in the fragment, or with an error."""
         return self._call(
             "GET", "/auth/github/callback", params={"state": state, "code": code, "error": error}, signed=False
         )

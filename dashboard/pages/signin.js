@@ -8,14 +8,16 @@ import { poll } from "../polling.js";
 
 const PENDING = "miyabi.github";
 
-/** The tokens that the API's way back from GitHub put behind the `#`. They count only if this tab went there: nobody
- * signs one in as somebody else by a link. */
+/** The tokens, or the error, that the API's way back from GitHub put behind the `#`. They count only if this tab went
+ * there: nobody signs one in as somebody else, or tells one anything, by a link. */
 async function comeBack() {
-  const refreshToken = new URLSearchParams(location.hash.slice(1)).get("refresh_token");
-  if (!refreshToken) return;
+  const told = new URLSearchParams(location.hash.slice(1));
+  const refreshToken = told.get("refresh_token");
+  if (!refreshToken && !told.has("error")) return;
   history.replaceState(null, "", `${location.pathname}${location.search}#/`);
   if (!sessionStorage.getItem(PENDING)) return;
   sessionStorage.removeItem(PENDING);
+  if (!refreshToken) throw new Error(told.get("error_description") || "GitHub did not sign you in; try again");
   session.begin(await api.renew(refreshToken));
 }
 

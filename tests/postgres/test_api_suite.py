@@ -13,7 +13,10 @@ from tests.backend import sql
 from tests.postgres.suite_support import ALL, asked, local
 
 SUITE = load_suite(Path(__file__).parents[2] / "api").model_copy(update={"throttle": None, "budget_ms": None})
-GITHUB = {"github_client_id": "our-app", "github_secret": "hush"}
+GITHUB = {
+    "github_client_id": "our-app", "github_secret": "hush", "frontend_url": "https://site.example",
+    "github_callback_url": "https://api.example/api/v1/auth/github/callback",
+}  # fmt: skip
 
 
 def unasked(results: dict[str, Result]) -> list[str]:

@@ -57,12 +57,41 @@ def test_where_people_try_things_out(name: str) -> None:
     assert read_settings({"ENVIRONMENT": name, "AWS_LAMBDA_FUNCTION_NAME": "f"}).mock_login
 
 
+GOOD = {"DATABASE_URL": "postgres://u@h/d", "JWT_SECRET": "x" * 32}
+GITHUB = {"GITHUB_CLIENT_ID": "i", "GITHUB_CLIENT_SECRET": "s", "GITHUB_CALLBACK_URL": "https://a.example/back",
+          "FRONTEND_URL": "https://a.example/app/"}  # fmt: skip
+
+
 @pytest.mark.parametrize(("name", "value"), [
-    ("JWT_EXPIRATION", "soon"), ("DB_MAX_CONNECTIONS", "0"), ("REFRESH_EXPIRATION", "-1"), ("LOG_LEVEL", "LOUD"),
+    ("JWT_EXPIRATION", "soon"), ("DB_MAX_CONNECTIONS", "0"), ("REFRESH_EXPIRATION", "-1"), ("RATE_LIMIT", "9" * 5000),
+    ("LOG_LEVEL", "LOUD"), ("DATABASE_URL", "hush"),
 ])  # fmt: skip
-def test_a_bad_setting_is_named(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is '{value}'"):
-        read_settings({name: value})
+def test_a_wrong_setting_is_named_and_the_process_starts(name: str, value: str) -> None:
+    settings = read_settings(GOOD | {name: value})
+    (problem,) = settings.lacking()
+    assert problem.startswith(f"{name} ")
+    assert value not in problem
+    assert (settings.access_s, settings.rate_limit, settings.log_level) == (900, 1000, "INFO")
+
+
+def test_all_wrong_settings_are_named_at_once() -> None:
+    told = read_settings({"RATE_LIMIT": "x", "JWT_EXPIRATION": "y", "FRONTEND_URL": "z"}).lacking()
+    names = [problem.split()[0] for problem in told if not problem.startswith("neither")]
+    assert names == [
+        "JWT_EXPIRATION", "RATE_LIMIT", "GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET", "GITHUB_CALLBACK_URL",
+        "FRONTEND_URL",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", [
+    "not a url", "http://a.b/?x=1#frag", "javascript:alert(1)", "https://", "//a.b", "https://a.b/#x", "http://a.b:x/",
+    "https://a.b@evil.example", "https://a.b\\evil", "ftp://a.b",
+])  # fmt: skip
+def test_a_page_that_is_none(url: str) -> None:
+    assert read_settings(GOOD | GITHUB).lacking() == []
+    for name in ("FRONTEND_URL", "GITHUB_CALLBACK_URL"):
+        (problem,) = read_settings(GOOD | GITHUB | {name: url}).lacking()
+        assert problem == f"{name} is no http(s) URL without a query and fragment"
 
 
 def test_settings_do_not_show_secrets() -> None:
