@@ -8,7 +8,8 @@ start at once. In an organization its roles decide: agents.execute to ask and to
 agents.read to look, also at what one has asked for oneself: who has left sees nothing any more. Unseen is 404, seen
 and not allowed 403.
 The deployment agent demands the grant deployments.execute of the account besides, the refresher and the waterspider
-agents.manage: no role in an organization gives these, for they concern what belongs to none.
+agents.manage: no role in an organization gives these, for they concern what belongs to none. A plan with such an agent,
+or a workflow, demands the same when it is stored.
 """
 
 from collections.abc import Iterator

@@ -91,7 +91,8 @@ def create_workflow(
         given = {**body.model_dump(), "dag_definition": stored(body.dag_definition)}
         return workflows.create(connection, access.user_id, given)
 
-    return creation.once(create)
+    with refusals():
+        return creation.once(create)
 
 
 def stored(dag: Dag) -> dict[str, Any]:
@@ -109,12 +110,12 @@ def get_workflow(workflow_id: UUID, _access: ReadsOne, backend: CurrentBackend, 
 def update_workflow(
     workflow_id: UUID,
     body: WorkflowChanges,
-    _access: Annotated[Access, Needs("workflows.update", on="workflow")],
+    access: Annotated[Access, Needs("workflows.update", on="workflow")],
     change: Changing,
 ) -> Workflow:
     given = changes(body) | ({"dag_definition": stored(body.dag_definition)} if body.dag_definition else {})
-    with change.connection() as connection:
-        return change.tag(workflows.update(connection, workflow_id, given))
+    with refusals(), change.connection() as connection:
+        return change.tag(workflows.update(connection, access.user_id, workflow_id, given))
 
 
 @router.delete("/{workflow_id}", summary="Delete a workflow of which nothing runs")

@@ -6,7 +6,7 @@ organization the schema's `has_permission` decides: agents.read, agents.execute 
 An agent that concerns the whole installation demands a grant of the account besides (`Agent.grant`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
@@ -56,11 +56,11 @@ class WrongState(Exception):
 
 
 def create(connection: Connection, user_id: UUID, request: Request) -> Execution | None:
-    """Write the request down; None if the user sees no such repository. Raises `NotPermitted`, and `Conflict` if the
-    repository was deactivated."""
+    """Write the request down; None if the user sees no such repository. Raises `NotPermitted`, also for an agent of the
+    plan that comes with it, and `Conflict` if the repository was deactivated."""
     values = asdict(request) | {
         "user_id": user_id,
-        "grant": (grant := grant_of(request.agent_type)),
+        "grants": (grants := grants_of([request.agent_type, *planned_agents(request.input)])),
         "options": Jsonb(request.options),
         "input": Jsonb(request.input),
     }
@@ -70,7 +70,7 @@ def create(connection: Connection, user_id: UUID, request: Request) -> Execution
     if connection.execute(SQL["sees_repository"], values).fetchone() == (True,):
         if connection.execute(SQL["is_inactive"], values).fetchone() == (True,):
             raise deactivated()
-        demand(connection, user_id, grant)
+        demand(connection, user_id, grants)
         raise NotPermitted("agents.execute")
     return None
 
@@ -79,15 +79,24 @@ def deactivated() -> Conflict:
     return Conflict("This repository was deactivated; register it again")
 
 
-def grant_of(agent_type: str) -> str | None:
-    """What an account needs to have this agent work; of an agent that is not known any more nothing."""
-    return AGENTS[agent_type].grant if agent_type in AGENTS else None
+def planned_agents(input: Mapping[str, Any]) -> Iterator[str]:
+    """The agents of a plan that a coordinator is asked to carry out, by all names of the field
+    (tasks/agents/coordinator_plan.py)."""
+    issue = input.get("issue")
+    for task in issue.get("tasks", []) if isinstance(issue, dict) else []:
+        yield from (str(task[name]) for name in ("agent", "agent_type", "agentType") if name in task)
 
 
-def demand(connection: Connection, user_id: UUID, grant: str | None) -> None:
-    """Raises `NotGranted` if the account lacks it."""
-    if grant and not is_granted(connection, user_id, grant):
-        raise NotGranted(grant)
+def grants_of(agent_types: Iterable[str]) -> list[str]:
+    """What an account needs to have these agents work; for one that is not known (any more) nothing."""
+    return sorted({AGENTS[name].grant or "" for name in agent_types if name in AGENTS} - {""})
+
+
+def demand(connection: Connection, user_id: UUID, grants: Iterable[str]) -> None:
+    """Raises `NotGranted` if the account lacks one."""
+    for grant in grants:
+        if not is_granted(connection, user_id, grant):
+            raise NotGranted(grant)
 
 
 def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionDetail | None:
@@ -97,8 +106,8 @@ def get(connection: Connection, user_id: UUID, execution_id: UUID) -> ExecutionD
         found = cursor.execute(SQL["get"], values).fetchone()
     if found is None:
         return None
-    grant = grant_of(found.agent_type)
-    may_execute = found.may_execute and (grant is None or is_granted(connection, user_id, grant))
+    grants = grants_of([found.agent_type])
+    may_execute = found.may_execute and all(is_granted(connection, user_id, grant) for grant in grants)
     with connection.cursor(row_factory=class_row(Step)) as cursor:
         return replace(found, may_execute=may_execute, steps=cursor.execute(SQL["steps"], values).fetchall())
 
@@ -175,7 +184,7 @@ def may(connection: Connection, user_id: UUID, execution_id: UUID, permission: s
     if not now.permitted:
         raise NotPermitted(permission)
     if permission == "agents.execute":
-        demand(connection, user_id, grant_of(now.agent_type))
+        demand(connection, user_id, grants_of([now.agent_type]))
     if now.status not in when:
         raise WrongState(now.status)
     return True

@@ -11,7 +11,7 @@ FROM repositories
 WHERE id = %(repository_id)s AND is_active IS NOT FALSE
     AND CASE WHEN organization_id IS NULL THEN user_id = %(user_id)s
         ELSE has_permission(%(user_id)s, organization_id, 'agents.execute') END
-    AND (%(grant)s::text IS NULL OR is_granted(%(user_id)s, %(grant)s::text))
+    AND NOT EXISTS (SELECT FROM unnest(%(grants)s::text[]) AS g WHERE NOT is_granted(%(user_id)s, g))
 FOR SHARE
 RETURNING
     id, repository_id, issue_number, agent_type, status, priority, started_at, completed_at, result_summary,

@@ -122,6 +122,8 @@ def absent() -> Absent:
 
 
 def create(connection: Connection, user_id: UUID, given: Mapping[str, Any]) -> Workflow:
+    """Raises executions.NotGranted for an agent that this account could not have work."""
+    demand_agents(connection, user_id, given)
     values = {**given, "user_id": user_id, "dag_definition": Jsonb(given["dag_definition"])}
     with connection.cursor(row_factory=class_row(Workflow)) as cursor:
         made = cursor.execute(SQL["create"], values).fetchone()
@@ -129,8 +131,15 @@ def create(connection: Connection, user_id: UUID, given: Mapping[str, Any]) -> W
     return made
 
 
-def update(connection: Connection, workflow_id: UUID, changes: Mapping[str, Any]) -> Workflow:
-    """Write the fields that are given. Runs go on with the graph they began with. Raises Absent."""
+def demand_agents(connection: Connection, user_id: UUID, given: Mapping[str, Any]) -> None:
+    nodes = given.get("dag_definition", {}).get("nodes", [])
+    executions.demand(connection, user_id, executions.grants_of(node["agent_type"] for node in nodes))
+
+
+def update(connection: Connection, user_id: UUID, workflow_id: UUID, changes: Mapping[str, Any]) -> Workflow:
+    """Write the fields that are given. Runs go on with the graph they began with. Raises Absent, and
+    executions.NotGranted as `create` does."""
+    demand_agents(connection, user_id, changes)
     names = ("name", "description", "dag_definition", "is_template", "is_public", "is_active")
     values = dict.fromkeys(names) | dict(changes)
     values |= {

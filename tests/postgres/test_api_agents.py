@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 
@@ -259,10 +260,26 @@ def test_who_has_left_the_organization_sees_and_stops_nothing_of_it(
 def test_what_concerns_the_installation_is_granted_to_accounts_alone(
     hana: Client, garden: str, migrated: str, agent: str, permission: str
 ) -> None:
+    """And so what is to have it work later: a plan for a coordinator, a workflow."""
+    graph = {"nodes": [{"id": "a", "agent_type": agent}]}
+    plan = {"repository_id": garden, "agent_type": "coordinator", "input": {"issue": {"title": "All", "tasks": [
+        {"id": 1, "title": "First", "agent": "review"}, {"id": 2, "title": "Then", "agentType": agent},
+    ]}}}  # fmt: skip
+    harmless = {"nodes": [{"id": "a", "agent_type": "review"}]}
+    workflow = hana.post("/workflows", json={"name": "w", "dag_definition": harmless})
+    stored = f"/workflows/{workflow.json()['id']}"
+
+    def answers() -> list[httpx.Response]:
+        return [
+            execute(hana, garden, agent), hana.post("/agents/execute", json=plan),
+            hana.post("/workflows", json={"name": "w", "dag_definition": graph}),
+            hana.request("PATCH", stored, json={"dag_definition": graph}),
+        ]  # fmt: skip
+
     def refused() -> None:
-        answer = execute(hana, garden, agent)
-        assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
-        assert permission in answer.json()["message"]
+        for answer in answers():
+            assert (answer.status_code, answer.json()["error"]) == (403, "authorization_error")
+            assert permission in answer.json()["message"]
 
     refused()
     organization(migrated, garden, hana="owner")
@@ -270,7 +287,7 @@ def test_what_concerns_the_installation_is_granted_to_accounts_alone(
     granted(migrated, permission, str(sql(migrated, "SELECT id FROM organizations")[0][0]))
     refused()
     granted(migrated, permission)
-    assert execute(hana, garden, agent).status_code == 202
+    assert [answer.status_code for answer in answers()] == [202, 202, 201, 200]
     failed = asked(hana, garden, agent=agent)
     moves(migrated, failed, "running", "failed")
     sql(migrated, "DELETE FROM user_permissions")
