@@ -1,8 +1,8 @@
 """A local process worker: `python -m localcloud.worker [--name NAME] POOL...`, started by the supervisor.
 
-What `prefect worker start` does, with three differences: it may be started together with the server, and does its
-imports, 1 to 2 seconds, before it waits for it; it serves all the pools in one process; and they run flows through
-localcloud/engine.py.
+What `prefect worker start` does, with four differences: it may be started together with the server, and does its
+imports, 1 to 2 seconds, before it waits for it; it serves all the pools in one process; they run flows through
+localcloud/engine.py; and runs that a killed worker left are settled (localcloud/orphans.py).
 """
 
 import argparse
@@ -26,6 +26,8 @@ with large_imports():
     from prefect.utilities.processutils import setup_signal_handlers_worker
     from prefect.workers.process import ProcessWorker
 
+    from localcloud.orphans import watch_over
+
 HEARTBEAT_S = 15
 AT_ONCE = 8
 """Flow runs of the work pool `local`: thirty that start at once take minutes. A person may set another limit."""
@@ -39,6 +41,7 @@ async def work(name: str, pools: Sequence[str]) -> None:
             await ensure_pool(pool)
             worker = ProcessWorker(work_pool_name=pool, name=name, heartbeat_interval_seconds=HEARTBEAT_S)
             group.create_task(worker.start())
+        group.create_task(watch_over(WORK_POOL))
 
 
 async def ensure_pool(pool: str) -> None:
