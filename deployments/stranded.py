@@ -27,12 +27,12 @@ BETWEEN = FlowRunFilter.model_validate(
 
 
 def patience() -> timedelta:
-    """How long a run may be Pending or Cancelling. `MIYABI_STRANDED_S` says otherwise, where processes start at once."""
+    """How long a run may be Pending or Cancelling. `MIYABI_STRANDED_S` says otherwise where processes start at once."""
     return timedelta(seconds=float(os.environ.get("MIYABI_STRANDED_S") or PATIENCE_S))
 
 
 async def put_back(client: PrefectClient, *, of_others: set[str], now: datetime | None = None) -> list[FlowRun]:
-    """Put back what has been Pending for too long, cancel what has been Cancelling; what was settled so. `of_others` are
+    """Put back what has been Pending for too long, cancel what has been Cancelling; what was settled. `of_others` are
     flows, by name, that somebody else sees to. One caller at a time: a second one might put back what a worker has just
     taken again."""
     before = (now or datetime.now(UTC)) - patience()
