@@ -138,6 +138,12 @@ def show_status(facts: Mapping[str, Any]) -> None:
     for key in ("prefect_ui", "prefect_auth", "aws_endpoint", "api_url", "site_url", "state"):
         if facts[key]:
             click.echo(f"{key:<14}{facts[key]}")
+    if facts["prefect_api"]:
+        click.echo(f"for `prefect`: export PREFECT_API_URL={facts['prefect_api']}")
+    if facts["prefect_auth"]:
+        click.echo(
+            f"  and          export PREFECT_API_AUTH_STRING=$(cat {facts['prefect_auth']})  # the UI asks for it, too"
+        )
 
 
 @main.command()

@@ -1,12 +1,14 @@
 """The parameters of flows: types that check a value, and the words beside it in the form behind *Run* in the UI.
 
-Prefect makes that form from a JSON schema, at deploy time, and puts a Field of its own over ours, without a description
-(`process_v2_params`). `Shown` writes into the schema below that Field, so its words stay, the same in every flow. A
-flow's own parameters use it in the same way.
+Prefect makes that form from a JSON schema, at deploy time, and puts a Field of its own over ours, with the bare name as
+title and without a description (`process_v2_params`). `Shown` writes into the schema below that Field, so its words
+stay, the same in every flow. A flow's own parameters use it in the same way. What each is called stands in TITLES, and
+is put over Prefect's title where deployments are configured (deployments/configuring/entries.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -15,6 +17,55 @@ from pydantic_core import CoreSchema
 from flows.opening import ROOT
 
 ENVIRONMENTS = tuple(sorted(path.stem for path in (ROOT / "deployments" / "environments").glob("*.toml")))
+
+TITLES = {
+    "environment": "Environment",
+    "source": "Source of the backend",
+    "site": "Site",
+    "adopt": "Take over what is there",
+    "plan_only": "Only plan",
+    "reset_password": "Reset the database's password",
+    "directory": "Folder of migrations",
+    "target_version": "Up to this version",
+    "info": "Only list migrations",
+    "ignore_missing": "Pass over missing files",
+    "suite": "Suites",
+    "quick": "Only quick checks",
+    "profile": "Profile of the load",
+    "duration_s": "Duration in seconds",
+    "rate": "Requests a second",
+    "users": "Users at a time",
+    "confirm": "The environment again",
+    "assume": "Assumed usage",
+    "refresh": "Ask AWS for prices",
+    "target": "What to look at",
+    "fix": "Apply safe remedies",
+    "checks": "Checks that failed",
+    "name": "Runbook",
+    "repository": "Repository",
+    "ref": "Branch, tag or commit",
+    "issue": "Issue",
+    "build": "Try to build",
+    "only_list": "Only list",
+    "backup": "Backup",
+    "snapshot": "Snapshot",
+    "to_time": "Point in time",
+    "into": "Name of the new instance",
+    "release_id": "Release to go back to",
+    "only_if_failing": "Only if it fails",
+    "final_snapshot": "Keep a last snapshot",
+    "agent": "Agent",
+    "input": "Input",
+    "priority": "Priority",
+    "execution": "Execution (leave empty)",
+}
+"""What the form calls each parameter, in all flows."""
+
+
+def titled(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a flow's parameters, with our titles."""
+    named = {name: {**one, "title": TITLES.get(name, name)} for name, one in schema["properties"].items()}
+    return {**schema, "properties": named}
 
 
 @dataclass(frozen=True)

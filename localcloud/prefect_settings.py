@@ -135,8 +135,12 @@ def is_scaled_out(ports: Mapping[str, int]) -> bool:
 
 
 def auth_string(home: Path) -> str:
-    """`user:password`, by which such a stack knows its clients. A person gives it to the UI."""
-    return f"miyabi:{secret_value(auth_file(home))}"
+    """`user:password`, by which such a stack knows its clients; the file has it as a person gives it to the UI."""
+    path = auth_file(home)
+    if ":" not in (text := secret_value(path)):
+        text = f"miyabi:{text}"
+        write_whole(path, text)
+    return text
 
 
 def temporary_folder(home: Path) -> Path:

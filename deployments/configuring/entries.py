@@ -16,6 +16,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 
 from deployments.configuring.server import Report, Server, differing, everything
 from deployments.environment_files import ROOT
+from flows.parameters import titled
 
 ALLOWED_KEYS = frozenset(
     {"name", "entrypoint", "description", "parameters", "tags", "enforce_parameter_schema", "concurrency_limit"}
@@ -150,7 +151,7 @@ def wanted_of(entry: Entry, flow: Flow[..., Any], pull: Sequence[Mapping[str, An
         "entrypoint": entry["entrypoint"],
         "description": entry.get("description") or flow.description,
         "parameters": entry.get("parameters", {}),
-        "parameter_openapi_schema": flow.parameters.model_dump(mode="json", exclude_unset=True),  # as `prefect deploy`
+        "parameter_openapi_schema": titled(flow.parameters.model_dump(mode="json", exclude_unset=True)),
         "enforce_parameter_schema": entry.get("enforce_parameter_schema", True),
         "tags": entry.get("tags", []),
         "work_pool_name": entry["work_pool"]["name"],

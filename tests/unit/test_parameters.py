@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from deployments.configuring.entries import flow_of, full_name, read_deployments, wanted_of
 from deployments.environment_files import environment_names
-from tests.unit.test_map import FLOWS
+from flows.parameters import TITLES
 
 
 def properties(flow: str) -> dict[str, Any]:
@@ -14,11 +15,18 @@ def properties(flow: str) -> dict[str, Any]:
     return dict(getattr(importlib.import_module(f"flows.{flow}"), flow).parameters.properties)
 
 
-@pytest.mark.parametrize("flow", FLOWS)
-def test_every_parameter_has_its_name_and_a_sentence(flow: str) -> None:
-    for name, schema in properties(flow).items():
-        assert schema["title"] == name
-        assert schema.get("description", "").endswith("."), f"{flow} says nothing about {name!r}"
+def test_every_parameter_of_every_deployment_has_a_title_in_words_and_a_sentence() -> None:
+    """In what is sent to Prefect, which calls a parameter by its bare name."""
+    named = set[str]()
+    for entry in read_deployments():
+        sent = wanted_of(entry, flow_of(entry), [])["parameter_openapi_schema"]["properties"]
+        named |= set(sent)
+        for name, schema in sent.items():
+            assert schema["title"] == TITLES.get(name), f"{full_name(entry)}: {name}"
+            assert schema["title"][0].isupper()
+            assert schema.get("description", "").endswith("."), f"{full_name(entry)} says nothing about {name!r}"
+    assert named == set(TITLES)
+    assert len(set(TITLES.values())) == len(TITLES)
 
 
 @pytest.mark.parametrize("flow", ["release", "rollback", "teardown"])

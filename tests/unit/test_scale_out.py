@@ -13,7 +13,7 @@ from prefect.settings import Settings
 from localcloud import redis, scale_out
 from localcloud.balancer import Balancer, is_well
 from localcloud.ports import free_port
-from localcloud.prefect_settings import auth_string, client_environment, worker_environment
+from localcloud.prefect_settings import auth_file, auth_string, client_environment, worker_environment
 
 PORTS = {name: 5000 + n for n, name in enumerate(scale_out.PREFERRED_PORTS)}
 
@@ -165,6 +165,15 @@ def test_servers_share_everything_and_clients_are_told_the_one_address(tmp_path:
     assert client["PREFECT_API_URL"] == told["PREFECT_SERVER_UI_API_URL"]
     assert client["PREFECT_API_AUTH_STRING"] == told["PREFECT_SERVER_API_AUTH_STRING"] == auth_string(tmp_path)
     assert "PREFECT_API_AUTH_STRING" not in client_environment(tmp_path, {"prefect": 1})
+
+
+def test_the_file_of_the_password_has_what_the_ui_asks_for(tmp_path: Path) -> None:
+    """All of it, also where an earlier version wrote the second half alone."""
+    auth_file(tmp_path).parent.mkdir()
+    auth_file(tmp_path).write_text("old")
+    assert auth_string(tmp_path) == auth_file(tmp_path).read_text() == "miyabi:old"
+    auth_file(tmp_path).unlink()
+    assert auth_string(tmp_path) == auth_string(tmp_path) == auth_file(tmp_path).read_text()
 
 
 def test_a_worker_is_told_one_secret_only(tmp_path: Path) -> None:
