@@ -113,16 +113,34 @@ def shown(svg: str, what: str) -> str:
     return f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})\n"
 
 
+def descriptions(report: Report) -> dict[str, str]:
+    """What the tile of each artifact says of it in the UI, by the beginning of its key."""
+    said = {
+        "report": report.headline,
+        "diagram": "what there is, and how it is connected",
+        "quickstart": "where it is, and the commands to use, release and watch it",
+        "components": f"{len(report.counted)} components, one by one",
+        "findings": f"security: {report.findings.headline}",
+        "drift": f"what was changed since the last report: {len(report.drift)}",
+        "costs": f"{dollars(report.costs.total)} a month, as assumed, part by part",
+        "report-facts": "settings of all components, for the next report to compare",
+        "report-data": "the whole report as JSON, for machines",
+    }
+    return {key: f"{report.environment}: {words}" for key, words in said.items()}
+
+
 async def publish(report: Report, facts: Facts, page: str, svg: str) -> None:
-    where, said = report.environment, f"{report.environment}: {report.headline}"
+    where, says = report.environment, descriptions(report)
+    pages = {"diagram": shown(svg, says["report"]), "quickstart": fit_text(report.quickstart), "report": fit_text(page)}
+    tables = {
+        "components": fit_rows(component_rows(report)),
+        "findings": fit_rows(finding_rows(report)),
+        "drift": fit_rows(drift_rows(report)),
+        "costs": fit_rows(cost_rows(report.costs)),
+        "report-facts": fit_rows(fact_rows(facts)),
+        "report-data": document(for_artifact(report)),
+    }
     await asyncio.gather(
-        acreate_markdown_artifact(markdown=shown(svg, said), key=f"diagram-{where}", description=said),
-        acreate_markdown_artifact(markdown=fit_text(report.quickstart), key=f"quickstart-{where}", description=where),
-        acreate_markdown_artifact(markdown=fit_text(page), key=f"report-{where}", description=said),
-        acreate_table_artifact(table=fit_rows(component_rows(report)), key=f"components-{where}", description=said),
-        acreate_table_artifact(table=fit_rows(finding_rows(report)), key=f"findings-{where}", description=said),
-        acreate_table_artifact(table=fit_rows(drift_rows(report)), key=f"drift-{where}", description=said),
-        acreate_table_artifact(table=fit_rows(cost_rows(report.costs)), key=f"costs-{where}", description=said),
-        acreate_table_artifact(table=fit_rows(fact_rows(facts)), key=f"report-facts-{where}", description=said),
-        acreate_table_artifact(table=document(for_artifact(report)), key=f"report-data-{where}", description=said),
+        *(acreate_markdown_artifact(markdown=pages[key], key=f"{key}-{where}", description=says[key]) for key in pages),
+        *(acreate_table_artifact(table=tables[key], key=f"{key}-{where}", description=says[key]) for key in tables),
     )

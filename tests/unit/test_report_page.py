@@ -12,6 +12,7 @@ from database.release_story import LoggedStep, Story
 from tasks.reporting.components import components_of
 from tasks.reporting.costs import costs_of
 from tasks.reporting.drift import Drift
+from tasks.reporting.leaving import descriptions
 from tasks.reporting.mission import judged_tables
 from tasks.reporting.model import Scene, Unseen
 from tasks.reporting.page import render
@@ -147,3 +148,10 @@ def test_the_quick_start_has_the_real_addresses_and_no_secret() -> None:
 )
 def test_how_figures_are_said(said: str, text: str) -> None:
     assert said == text
+
+
+def test_each_artifact_s_tile_says_what_is_in_it() -> None:
+    told = descriptions(report(scene()))
+    assert len(set(told.values())) == len(told) == 9
+    assert "components as they should be" in told["report"]
+    assert told["findings"].startswith("testing: security: ")
