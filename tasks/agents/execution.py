@@ -30,7 +30,7 @@ from tasks.agents.keeping import Held, Keeper, Stopped
 from tasks.agents.keys import Keys
 from tasks.agents.saying import report, say
 from tasks.agents.settings import AgentSettings, require_allowed
-from tasks.agents.store import LOST, Away, Store
+from tasks.agents.store import LOST, Away, Store, require_granted
 from tasks.errors import MiyabiError, Permanent, Rejected, Temporary
 
 logger = logging.getLogger(__name__)
@@ -104,6 +104,7 @@ async def attempt(desk: Desk, held: Held, show: Show) -> AgentResult | Exception
     try:
         agent = AGENTS[claim.agent_type]
         require_allowed(desk.settings, desk.environment, claim.repository)
+        await require_granted(desk.store, agent, claim.user_id)
         runner, given = runner_of(desk, agent), checked_input(agent, claim.input)
         timeout = float(claim.timeout_seconds or agent.timeout_s)
         context = await open_context(desk, held, agent, given, time.monotonic() + timeout, show)

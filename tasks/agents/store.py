@@ -15,8 +15,9 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from database import asking
+from database.agents import Agent
 from database.asking import Child, ChildRequest, NotRunning
-from tasks.errors import Temporary
+from tasks.errors import Permanent, Temporary
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,3 +90,9 @@ class Store:
     async def look(self, ids: Sequence[UUID]) -> list[Child]:
         """How these executions stand, in the same order."""
         return await self.call(asking.look, ids)
+
+
+async def require_granted(store: Store, agent: Agent, user_id: UUID | None) -> None:
+    """Raises Permanent. The API has asked before, but rows come past it: of a coordinator, of a waterspider."""
+    if agent.grant and not await store.call(asking.is_granted, user_id, agent.grant):
+        raise Permanent(f"the account that asked has not been granted {agent.grant}, system-wide (docs/agents.md)")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+from database import asking
 from localcloud.prefect_settings import AGENT_POOL
 from tasks.agents.refreshing import FLOW, TRUTH
 from tests.agent_ground import LEASE_S, Ground, wait_until
@@ -79,8 +80,9 @@ def ends(ground: Ground, crew: Mapping[str, str]) -> bool:
 def ask_for(ground: Ground, agent: str, count: int) -> None:
     """Executions of it, each of an issue of its own. Attempts are not what is scarce here."""
     ground.rows(
-        "INSERT INTO agent_executions (agent_type, status, max_attempts, repository_id, issue_number) "
-        "SELECT %s, 'pending', 50, (SELECT id FROM repositories WHERE full_name = %s AND %s = 'codegen'), "
+        "INSERT INTO agent_executions (user_id, agent_type, status, max_attempts, repository_id, issue_number) "
+        "SELECT (SELECT id FROM users WHERE github_id = -1), %s, 'pending', 50, "
+        "(SELECT id FROM repositories WHERE full_name = %s AND %s = 'codegen'), "
         "(SELECT count(*) FROM agent_executions) + n FROM generate_series(1, %s) AS n",
         agent, REPOSITORY, agent, count,
     )  # fmt: skip
@@ -90,6 +92,7 @@ def check_agreement(ground: Ground) -> None:
     """After the refresher, the flow runs say what the rows say, and none is left open."""
     ground.wait_for_prefect()
     time.sleep(2 * LEASE_S)  # then a run that lost its execution is an orphan
+    ground.rows(asking.SQL["user"])  # who may have it work
     ask_for(ground, "refresher", 1)
     wait_until(lambda: ground.rows(OPEN) == [(0,)], "the refresher does not end", patience=60)
     (refreshed,) = ground.rows("SELECT status, result_summary FROM agent_executions WHERE agent_type = 'refresher'")

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import BaseModel
 
+from database.asking import is_granted
 from database.execution_log import LogWriter
 from database.queue import Claim, LeaseLost
 from database.recorder import Recorder
@@ -38,6 +39,7 @@ class Office:
     back: list[dict[str, Any]] = field(default_factory=list)
     lost: bool = False
     refused: int = 0
+    granted: bool = True
 
     def write(self, _id: UUID, level: str, message: str, _metadata: Any = None) -> None:
         self.lines.append((level, message))
@@ -54,7 +56,9 @@ class Office:
             raise ValueError("no JSON")
         self.ends.append(columns)
 
-    async def call(self, _function: Any, _owner: str, **given: Any) -> str:
+    async def call(self, function: Any, *asked: Any, **given: Any) -> Any:
+        if function is is_granted:
+            return self.granted
         self.back.append(given)
         return "pending"
 
@@ -186,6 +190,13 @@ def test_an_agent_without_code_fails() -> None:
     office = Office()
     run(office, well, claim("refresher"))
     assert office.ends[0]["error"].startswith("agent 'refresher' has no code in this version")
+
+
+def test_an_agent_whose_grant_the_account_has_lost_fails() -> None:
+    office = Office(granted=False)
+    run(office, well, claim())
+    assert office.ends[0]["status"] == "failed"
+    assert office.ends[0]["error"].startswith("the account that asked has not been granted agents.manage")
 
 
 def test_time_is_bounded() -> None:

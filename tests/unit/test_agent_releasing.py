@@ -9,7 +9,6 @@ import pytest
 
 from blocks.agents import AgentSettings
 from database.agent_models import DeploymentOutput
-from database.asking import is_granted
 from tasks.agents.context import AgentResult, Unsuccessful
 from tasks.agents.releasing import Phase, Progress, run_deployment
 from tasks.errors import Permanent
@@ -62,11 +61,11 @@ def deploy(
     return asyncio.run(go())
 
 
-def scene_of(*, granted: bool = True) -> Scene:
-    """The database does not know of this release, but of the account."""
+def scene_of() -> Scene:
+    """The database does not know of this release."""
 
-    async def database(function: Any, *_: Any) -> Any:
-        return granted if function is is_granted else None
+    async def database(*_: Any) -> None:
+        return None
 
     return Scene(AgentSettings(releases=("staging", "production")), database=database)
 
@@ -130,13 +129,6 @@ def test_a_person_who_tries_again_gets_a_new_release() -> None:
     fake = Fake([replace(DONE, type="FAILED"), runs(), DONE])
     assert output(deploy(fake)).status == "succeeded"
     assert len(fake.started) == 2
-
-
-def test_an_account_without_the_grant_releases_nothing() -> None:
-    fake = Fake()
-    with pytest.raises(Permanent, match=r"not been granted deployments\.execute"):
-        deploy(fake, scene=scene_of(granted=False))
-    assert fake.started == []
 
 
 def test_other_environments_are_released_where_the_file_says_so() -> None:
