@@ -9,6 +9,6 @@ Who is asked what, and why it is this little:
   more various than any probe. They come a minute or two late.
 - **the gateway's 5xx**, and a few requests of our own through the public URL where people send too few: what a version
   does to requests that are not probed. The rate from before the canary is taken off, and what is left is the new
-  version's, since nothing else has changed.
+  version's, since nothing else has changed; of an old version that fails now, nothing is known from them.
 - **the database's connections**, counted by the database.
 """

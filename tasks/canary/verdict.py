@@ -86,9 +86,15 @@ def chance(failures: int, requests: int, rate: float) -> float:
     return 1 - fewer
 
 
+def ill(allowed: CanarySettings, old: Figures) -> bool:
+    """Whether the old version fails more than a version may: then the new one is to be well, and not like it."""
+    return exceeds(allowed, old.failures, old.requests, allowed.max_error_rate)
+
+
 def slow(allowed: CanarySettings, how: str, new: Figures, old: Figures) -> Iterator[str]:
-    """Slower than the old version in the same window; over the budget counts only then, as going back is no gain."""
-    if new.p95_ms is None or old.p95_ms is None:
+    """Slower than the old version in the same window; over the budget counts only then, as going back is no gain. How
+    quickly an old version fails is no measure."""
+    if new.p95_ms is None or old.p95_ms is None or ill(allowed, old):
         return
     limit = max(old.p95_ms * (1 + allowed.p95_increase), old.p95_ms + allowed.p95_noise_ms)
     fewest = min(new.requests - new.cold, old.requests - old.cold)
@@ -103,7 +109,10 @@ def slow(allowed: CanarySettings, how: str, new: Figures, old: Figures) -> Itera
 
 
 def failing_visits(allowed: CanarySettings, seen: Seen) -> Iterator[str]:
-    """What people see. All of the traffic is counted, and the excess over before is by the new version."""
+    """What people see. All of the traffic is counted, and the excess over before is by the new version, as long as the
+    old one is well: else its failures are among them, and only what is counted by version says whose they are."""
+    if ill(allowed, seen.old) or ill(allowed, seen.old_metrics):
+        return
     for how, now, before in (
         ("through the public URL", seen.url, seen.old),
         ("at the gateway (HTTP 5xx)", seen.gateway, seen.gateway_before),
@@ -131,7 +140,9 @@ def crowded(allowed: CanarySettings, seen: Seen) -> Iterator[str]:
 
 def lacking(allowed: CanarySettings, seen: Seen) -> list[str]:
     """What is not known yet, without which a version is not promoted."""
-    counts = {"the new version": seen.new.requests, "the old version": seen.old.requests}
+    counts = {"the new version": seen.new.requests}
+    if not ill(allowed, seen.old):  # one that hangs until its timeout answers few
+        counts["the old version"] = seen.old.requests
     missing = [
         f"{who} answered {count} requests of {allowed.min_requests}"
         for who, count in counts.items()
@@ -149,4 +160,4 @@ def lacking(allowed: CanarySettings, seen: Seen) -> list[str]:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:g} %"
+    return f"{100 * share:.3g} %"

@@ -67,6 +67,10 @@ NO_BREACH: dict[str, Seen] = {
     "a few slow ones": replace(WELL, new=Figures(30, 0, 900.0, 20.0)),
     "slow, by too few requests": replace(WELL, new=Figures(30, 0, 900.0)),
     "the gateway failed before, too": replace(WELL, gateway=Figures(5000, 60), gateway_before=Figures(9000, 110)),
+    "the old one fails now, and the gateway counts that": replace(
+        WELL, old=Figures(35, 35, 2.0), url=Figures(30, 14), gateway=Figures(15, 9), gateway_before=Figures(2120, 30)
+    ),
+    "the old one crashes with traffic": replace(WELL, old_metrics=Figures(90, 80, 1.0), gateway=Figures(900, 700)),
     "started, and opened some connections": replace(WELL, leak=(4, 100)),
     "connections in the first few requests": replace(WELL, leak=(9, 50)),
     "many connections for many requests": replace(WELL, leak=(9, 5000)),
@@ -89,6 +93,14 @@ def test_a_few_failures_in_a_small_sample(failures: int, requests: int, back: in
     seen = replace(WELL, new=Figures(requests, failures, 20.0), old=Figures(45, 0, 20.0))
     assert len(breaches(LOCAL, seen)) == back
     assert bool(lacking(LOCAL, seen)) == (failures / requests > LOCAL.max_error_rate)
+
+
+def test_a_fix_need_not_wait_for_the_answers_of_a_version_that_hangs_and_must_be_well_itself() -> None:
+    broken = replace(WELL, old=Figures(6, 6))
+    assert lacking(LOCAL, broken) == []
+    (reason,) = breaches(LOCAL, replace(broken, new=Figures(600, 30, 20.0)))
+    assert "30 of 600 requests failed (old 6 of 6), asked directly; allowed is 1 %" in reason
+    assert lacking(LOCAL, replace(WELL, old=Figures(6))) == ["the old version answered 6 requests of 40"]
 
 
 def test_chance_is_the_binomial_tail() -> None:
