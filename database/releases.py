@@ -159,8 +159,15 @@ def latest_release(connection: Connection, environment: str) -> Release | None:
 
 
 def latest_change(connection: Connection, environment: str) -> Release | None:
-    """The last release that changed anything that can be put back."""
+    """The last release that changed anything that can be put back, and did not put it back itself."""
     return _release(connection, "latest_that_changed", {"environment": environment})
+
+
+def well_with_another(connection: Connection, environment: str, version: str) -> list[Release]:
+    """The newest good releases of other versions, one for each."""
+    with connection.cursor(row_factory=class_row(Release)) as cursor:
+        fields = {"environment": environment, "version": version}
+        return cursor.execute(SQL["others_that_were_well"], fields).fetchall()
 
 
 def releases_like(connection: Connection, environment: str, prefix: str) -> list[Release]:

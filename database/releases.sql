@@ -72,16 +72,38 @@ ORDER BY started_at DESC
 LIMIT 1;
 
 -- latest_that_changed --
--- The last one that moved anything: a release that found everything in place has nothing to put back.
+-- The last one that moved anything: a release that found everything in place has nothing to put back, and one that put
+-- back all of it itself has left things as the one before made them. One that was put back after its end stays: to roll
+-- back twice is not to go two releases back.
 SELECT
     id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
     lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
     finished_at
 FROM releases
 WHERE environment = %(environment)s
-    AND EXISTS (SELECT FROM release_steps WHERE release_steps.release_id = releases.id)
+    AND EXISTS (
+        SELECT FROM release_steps
+        WHERE release_steps.release_id = releases.id
+            AND (releases.status <> 'rolled_back' OR releases.error IS NULL OR undone_at > releases.finished_at)
+    )
 ORDER BY started_at DESC
 LIMIT 1;
+
+-- others_that_were_well --
+-- For each version but the one that serves the last release that was well with it, newest first.
+SELECT
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
+FROM (
+    SELECT DISTINCT ON (lambda_version_after) *
+    FROM releases
+    WHERE environment = %(environment)s AND lambda_version_after <> %(version)s
+        AND (status = 'succeeded' OR status = 'rolled_back' AND error IS NULL)
+    ORDER BY lambda_version_after, started_at DESC
+) AS well
+ORDER BY started_at DESC
+LIMIT 5;
 
 -- by_prefix --
 -- Two at most: more than one is too many.

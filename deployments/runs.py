@@ -28,7 +28,9 @@ class Ended:
 
     @property
     def done(self) -> bool:
-        return bool(self.run["state_type"] == "COMPLETED")
+        """Whether what was asked for was done. A rollback of nothing is completed, so that it may be repeated, and is
+        not done: a person who asked for it must know."""
+        return bool(self.run["state_type"] == "COMPLETED" and self.run["state_name"] != "NotDone")
 
     @property
     def message(self) -> str | None:

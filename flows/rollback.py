@@ -1,10 +1,11 @@
 """Roll back: traffic and site go to where they were before the last release, or to what any earlier one made.
 
-Without a release the last one's undo log is replayed backwards: what was done and not undone, each guarded, so that a
-second run changes nothing. With one, they go to that release's version and files, in seconds, and this is a release of
-its own: `rollback` without a release undoes it again. The database is not touched: migrations go forward only. No
-approval is asked for: it goes back to a state that was approved, and somebody is in a hurry. An automation asks with
-`only_if_failing`, and then it is done only if it is right (flows/rollback_guard.py).
+Without a release the undo log of the last one that moved something and did not take it back itself is replayed
+backwards: what was done and not undone, each guarded, so that a second run changes nothing, and names what there is to
+go to. With one, they go to that release's version and files, in seconds, and this is a release of its own: `rollback`
+without a release undoes it again. The database is not touched: migrations go forward only. No approval is asked for: it
+goes back to a state that was approved, and somebody is in a hurry. An automation asks with `only_if_failing`, and then
+it is done only if it is right (flows/rollback_guard.py).
 """
 
 import logging
@@ -22,13 +23,13 @@ from flows.rollback_guard import refusal
 from flows.telling import tell_declined
 from tasks.aliases import shift_traffic
 from tasks.provisioned import ensure_provisioned, settle_provisioned
-from tasks.returning import find_release
+from tasks.returning import candidates, find_release
 from tasks.sites.publishing import return_site
 from tasks.undo import replay_undo
 
 logger = logging.getLogger(__name__)
 
-NOTHING = "stays where it is: there is nothing to put back, for the release moved none or was rolled back already"
+NOTHING = "stays where it is: there is nothing to put back, for the last release that moved any was rolled back already"
 ReleaseId = Annotated[
     str | None,
     Field(pattern=r"^(previous|[1-9][0-9]{0,6}|[0-9a-f]{8}[0-9a-f-]{0,28})$"),
@@ -65,6 +66,6 @@ async def rollback(
                 settle_provisioned(rollout, target.version, undoable=record.undoable)
                 return_site(rollout, target.site_manifest, undoable=record.undoable)
         elif not replay_undo(rollout, UNDOERS):
-            logger.info("traffic %s", NOTHING)
             rollout.find("traffic", NOTHING)
+            return Completed(name="NotDone", message=f"traffic {NOTHING}. To go further back, {candidates(rollout)}")
     return Completed()

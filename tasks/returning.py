@@ -10,6 +10,18 @@ from tasks.steps import step
 PREVIOUS = "previous"
 
 
+@step("Name the releases to go back to")
+def candidates(rollout: Rollout, *, store: Store | None = None) -> str:
+    """What a person could name, who wants to go back further."""
+    with (store or Store(rollout)).connection() as connection:
+        found = releases.well_with_another(connection, rollout.environment.name, live_version(rollout))
+    if not found:
+        return "no other version was ever well here; mend the source and release it"
+    return "name one to go to, `miyabi rollback ID`: " + "; ".join(
+        f"{str(one.id)[:8]} (version {one.version}, {one.started_at:%Y-%m-%d %H:%M} UTC)" for one in found
+    )
+
+
 @step("Find the release to go back to")
 def find_release(rollout: Rollout, wanted: str, *, store: Store | None = None) -> Release:
     """The release meant by an id, the beginning of one, a version's number, or `previous`. Raises Permanent for one

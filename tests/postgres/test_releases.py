@@ -290,6 +290,35 @@ def test_rolling_back_twice_does_not_go_two_releases_back(rollout: Rollout, stor
     assert replay_undo.fn(rollout, undoer_of(alias), release_id=ids[0], store=store) == ["f:live is on 1"]
 
 
+def test_a_release_that_took_itself_back_is_not_what_rollback_means_either(rollout: Rollout, store: Store) -> None:
+    """The one before it serves as if it had not been; one that is put back after its end stays the last change."""
+    alias, serving = {"version": "1"}, opened(rollout, store)
+    shift(serving, alias, "2")
+    close_release.fn(serving, Outcome("succeeded", lambda_version_after="2"))
+    fix = opened(rollout, store)
+    shift(fix, alias, "3")
+    replay_undo.fn(rollout, undoer_of(alias), release_id=fix.release_id, store=store)
+    close_release.fn(fix, Outcome("failed", error="taken back at 50 %"))
+    for expected in (["f:live is on 1"], []):
+        assert replay_undo.fn(rollout, undoer_of(alias), store=store) == expected
+    half = opened(rollout, store)
+    shift(half, alias, "4")
+    close_release.fn(half, Outcome("failed", error="taken back, but AWS was away"))
+    for expected in (["f:live is on 1"], []):
+        assert replay_undo.fn(rollout, undoer_of(alias), store=store) == expected
+
+
+def test_what_could_be_named_is_the_last_good_release_of_each_other_version(
+    connection: psycopg.Connection[Any], rollout: Rollout, store: Store
+) -> None:
+    released(rollout, store, "1")
+    released(rollout, store, "2", status="failed", error="never well")
+    third, again = released(rollout, store, "3"), released(rollout, store, "1")
+    released(rollout, store, "4")
+    found = releases.well_with_another(connection, "testing", "4")
+    assert [one.id for one in found] == [again, third]
+
+
 def test_a_plan_records_nothing(connection: psycopg.Connection[Any], rollout: Rollout, store: Store) -> None:
     alias, done = {"version": "1"}, opened(rollout, store)
     shift(done, alias, "2")

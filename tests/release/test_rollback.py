@@ -3,6 +3,7 @@
 The releases of a module build on each other: version 1 is the good backend, later ones are others.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,9 @@ def test_one_release_back_and_no_further(scene: Scene, tmp_path: Path) -> None:
     (row,) = scene.changes()
     assert (row["change"], row["what"]) == ("finding", "traffic")
     assert "there is nothing to put back" in row["why"]
+    name, message = scene.last_state()
+    assert name == "NotDone"  # `miyabi rollback` exits by it
+    assert re.search(r"name one to go to, `miyabi rollback ID`: [0-9a-f]{8} \(version 2, ", message)
 
 
 def test_what_was_rolled_back_can_be_released_again_without_a_new_version(scene: Scene, tmp_path: Path) -> None:
@@ -107,6 +111,19 @@ def test_a_release_that_was_never_well(scene: Scene, tmp_path: Path) -> None:
         assert f"release {failed.id} is failed and was never well: smoke test" in ended.error
     assert scene.run("rollback", release_id=str(failed.lambda_version_after)).code == 1
     assert scene.live() == "3"
+
+
+def test_a_fix_that_took_itself_back_does_not_hide_the_release_that_broke_it(scene: Scene, tmp_path: Path) -> None:
+    assert release_another(scene, tmp_path, "breaks later") == "6"
+    late = another_backend(
+        tmp_path, name="fix", checks="  - {path: /api/v1/echo, method: POST, budget_ms: 0.001, quick: true}\n"
+    )
+    assert scene.run(source=late).code == 1
+    assert (scene.last_release().status, scene.live()) == ("rolled_back", "6")
+    assert scene.run("rollback").code == 0
+    assert scene.live() == "3"
+    assert scene.run("rollback").code == 0
+    assert (scene.live(), scene.last_state()[0]) == ("3", "NotDone")  # to roll back twice is not two releases back
 
 
 def test_traffic_that_someone_moved_since_is_left_where_it_is(scene: Scene, tmp_path: Path) -> None:

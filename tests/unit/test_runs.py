@@ -121,3 +121,10 @@ def test_a_report_is_shown_without_its_settings() -> None:
         RUN, URL, {"type": "markdown", "data": "# Status report\n\n## Costs\n\nmuch\n\n## Settings\n\nlong\n"}
     )
     assert next(ended.lines()) == "\n# Status report\n## Costs\nmuch"
+
+
+def test_a_rollback_of_nothing_is_not_done_and_says_what_to_name() -> None:
+    state = {"message": "traffic stays where it is: name one to go to, `miyabi rollback ID`: c9a0b077 (version 1)"}
+    ended = Ended(RUN | {"state_name": "NotDone", "state": state, "total_run_time": 1}, URL, None)
+    assert not ended.done
+    assert list(ended.lines())[-1] == state["message"]
