@@ -1,17 +1,20 @@
 """Who let which plan be carried out, or refused it: one row for each plan that a run has asked about."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from database.queries import load
 
 SQL = load("approvals.sql")
 Connection = psycopg.Connection[Any]
+Ending = Literal["timed out", "cancelled", "crashed"]
+"""Of a run that waited."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the person said. `approver` is None if they did not say who they are, which Prefect does not know."""
+    """What the person said. `approver` is None if they did not say who they are, which Prefect does not know. An
+    approval is outdated if the plan had changed meanwhile: it was not carried out."""
 
     question: Question
     decision: Literal["approved", "refused"]
     approver: str | None
     reason: str
     decided_at: datetime
+    outdated: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Approval:
     flow_run_id: UUID
     plan_digest: str
     plan: str
-    outcome: Literal["approved", "refused", "timed out", "waiting"]
+    outcome: Literal["approved", "refused", "outdated", "timed out", "cancelled", "crashed", "waiting"]
     approver: str | None
     reason: str | None
     asked_at: datetime
@@ -64,7 +69,20 @@ def note_question(connection: Connection, question: Question) -> None:
 def note_decision(connection: Connection, decision: Decision, release_id: UUID | None = None) -> None:
     """Write down what was decided, and later the release that came of it. The first decision stands."""
     fields = {**asdict(decision.question), **asdict(decision), "release_id": release_id}
+    fields["closed_as"] = "outdated" if decision.outdated and decision.decision == "approved" else None
     connection.execute(SQL["decide"], {key: value for key, value in fields.items() if key != "question"})
+
+
+def waiting_runs(connection: Connection, environment: str) -> list[UUID]:
+    """The flow runs that wait, or have waited and ended undecided."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(SQL["waiting"], {"environment": environment}).fetchall()
+
+
+def close_questions(connection: Connection, ended: Mapping[UUID, Ending]) -> None:
+    """Write down that these runs have ended, and how: nobody is asked any more."""
+    for flow_run_id, ending in ended.items():
+        connection.execute(SQL["close"], {"flow_run_id": flow_run_id, "closed_as": ending})
 
 
 def list_approvals(connection: Connection, environment: str, limit: int = 20) -> list[Approval]:

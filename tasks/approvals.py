@@ -2,9 +2,19 @@
 written down with the release that comes of it, and a refusal stands in the flow run alone."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from uuid import UUID
 
-from database.approvals import Connection, Decision, Question, note_decision, note_question
+from database.approvals import (
+    Connection,
+    Decision,
+    Ending,
+    Question,
+    close_questions,
+    note_decision,
+    note_question,
+    waiting_runs,
+)
 from tasks.changes import Rollout
 from tasks.errors import MiyabiError
 from tasks.releases import Store
@@ -22,6 +32,19 @@ def record_question(rollout: Rollout, question: Question) -> None:
 def record_decision(rollout: Rollout, decision: Decision) -> None:
     """What the person said."""
     record(rollout, lambda connection: note_decision(connection, decision))
+
+
+def undecided(rollout: Rollout) -> list[UUID]:
+    """The runs whose questions nobody has decided."""
+    found = list[UUID]()
+    record(rollout, lambda connection: found.extend(waiting_runs(connection, rollout.environment.name)))
+    return found
+
+
+def record_ends(rollout: Rollout, ended: Mapping[UUID, Ending]) -> None:
+    """That these runs wait no more."""
+    if ended:
+        record(rollout, lambda connection: close_questions(connection, ended))
 
 
 def record(rollout: Rollout, write: Callable[[Connection], None]) -> None:
