@@ -107,6 +107,17 @@ def test_tokens_in_the_address_count_for_a_tab_that_asked_for_them(site: Site, p
     assert "token" not in page.url
 
 
+def test_a_sign_in_that_github_refused_is_explained_to_who_began_it(site: Site, page: Page, person: Person) -> None:
+    page.goto(site.url)
+    page.get_by_role("button", name="Sign out").click()
+    for begun, shown in (("", 0), ("sessionStorage.setItem('miyabi.github', '1')", 1)):
+        page.evaluate(begun)
+        page.goto(f"{site.url}?{shown}#error=authentication_error&error_description=GitHub+did+not+sign+you+in")
+        expect(page.get_by_role("heading", name="Sign in to Miyabi")).to_be_visible()
+        expect(page.get_by_role("alert").get_by_text("GitHub did not sign you in")).to_have_count(shown)
+        assert "error" not in page.url
+
+
 def test_a_refused_sign_in_is_explained(site: Site, page: Page, person: Person, expected: list[str]) -> None:
     expected.append("403 (Forbidden)")
     page.goto(site.url)

@@ -11,6 +11,7 @@ import pytest
 
 from database import executions, repositories, users
 from database.execution_rows import Filter, Request
+from database.refusals import Conflict
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
@@ -37,6 +38,35 @@ def test_the_same_repository_at_the_same_time_is_one(migrated: str, user_id: UUI
     answers = eight_at_once(migrated, lambda connection: repositories.register(connection, user_id, "hana/garden"))
     assert len({repository.id for repository, _ in answers}) == 1
     assert sum(is_new for _, is_new in answers) == 1
+
+
+def test_nothing_is_left_waiting_where_the_repository_is_deactivated_meanwhile(migrated: str, user_id: UUID) -> None:
+    """Whoever is second waits for the first: the request is cancelled, or refused."""
+    with psycopg.connect(migrated) as first, ThreadPoolExecutor(1) as threads:
+        for number, wanted in enumerate(("deactivated", "asked for")):
+            repository, _ = repositories.register(first, user_id, f"hana/{number}")
+            first.commit()
+            made = executions.create(first, user_id, request := Request(repository.id, "review"))
+            assert made
+            if wanted == "deactivated":
+                second = threads.submit(
+                    alone, migrated, lambda link, id=repository.id: repositories.deactivate(link, id)
+                )
+            else:
+                repositories.deactivate(first, repository.id)
+                second = threads.submit(alone, migrated, lambda link, it=request: executions.create(link, user_id, it))
+            with pytest.raises(TimeoutError):
+                second.result(0.1)
+            first.commit()
+            assert (type(second.exception(5)) is Conflict) == (wanted == "asked for")
+            row = executions.get(first, user_id, made.id)
+            assert row is not None
+            assert row.status == "cancelled"
+
+
+def alone(dsn: str, call: Callable[[Connection], T]) -> T:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return call(connection)
 
 
 def test_a_request_wakes_the_dispatcher(migrated: str, user_id: UUID) -> None:
