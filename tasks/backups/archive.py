@@ -98,6 +98,17 @@ class Archive:
         found = absent_as_none(lambda: self._s3.head_object(**self._place(manifest)))
         return int(found["ContentLength"]) if found else None
 
+    def replaced(self, manifest: Manifest) -> str | None:
+        """What lies in the dump's place now, if it is not what the manifest says; None if it is."""
+        if manifest.version in ("", "null"):
+            return None
+        now = absent_as_none(lambda: self._s3.head_object(Bucket=self.bucket, Key=manifest.key))
+        if now is None:
+            return "it was deleted"
+        if now.get("VersionId") == manifest.version:
+            return None
+        return f"another object of {now['ContentLength']:,} bytes was put there at {now['LastModified']:%Y-%m-%d %H:%M}"
+
     def upload(self, key: str, source: "Measured") -> str:
         """Store what the source gives, in parts; S3's version of it. Raises what the source raises."""
         extra = {"ServerSideEncryption": "AES256", "ContentType": "application/octet-stream"}

@@ -1,6 +1,7 @@
 """One verification of one backup: what was checked, how long each part took, and what follows for RPO and RTO.
 
-RPO is what a disaster would cost now: the age of the newest backup that is proven to be restorable. RTO is how long it
+RPO is what a disaster would cost now: the age of the newest backup of which the dump, or the snapshot that was taken
+with it, is proven to be restorable. RTO is how long it
 would last: from the first call for a new instance until the application answers on it.
 """
 
@@ -137,6 +138,18 @@ def newest_verified(entries: Sequence[Verified]) -> Verified | None:
     return max((entry for entry in last.values() if entry.passed), key=lambda entry: entry.backup, default=None)
 
 
+def proven_snapshots(entries: Sequence[Verified]) -> set[str]:
+    """Backups whose snapshot came up and was read whole when it was last looked for, whatever came of the dump."""
+    looked = [
+        (entry.at, entry.backup, check["ok"])
+        for entry in entries
+        for check in entry.checks
+        if check["name"] == SNAPSHOT
+    ]
+    last = {backup: ok for _, backup, ok in sorted(looked, key=lambda one: one[0])}
+    return {backup for backup, ok in last.items() if ok}
+
+
 def rpo_course(entries: Sequence[Verified]) -> list[tuple[datetime, float]]:
     """What a disaster would have cost, in seconds, just before and just after each verification."""
     course = []
@@ -161,5 +174,6 @@ def observe_backups(archive: Archive, at: datetime) -> Standing:
 
 def rpo_s(entries: Sequence[Verified], at: datetime) -> float | None:
     """Seconds of work that a disaster would cost; None if all of it."""
-    newest = newest_verified(entries)
-    return (at - moment_of(newest.backup)).total_seconds() if newest else None
+    dump = newest_verified(entries)
+    proven = proven_snapshots(entries) | ({dump.backup} if dump else set())
+    return (at - moment_of(max(proven))).total_seconds() if proven else None

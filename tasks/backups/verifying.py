@@ -11,10 +11,11 @@ from database import migrations as runner
 from database.migration_errors import MigrationError
 from database.migration_files import Migration
 from tasks.backups.archive import Archive, NoBackup
+from tasks.backups.bucket import EARLIER_DAYS
 from tasks.backups.clients import find_client
 from tasks.backups.comparing import Check, age_words, checks_after, checks_before, held, judged, snapshot_wrong
 from tasks.backups.instances import dsn_of
-from tasks.backups.manifest import BadManifest, moment_of
+from tasks.backups.manifest import BadManifest, Manifest, moment_of
 from tasks.backups.page import page_of
 from tasks.backups.points import Point
 from tasks.backups.proof import AFTER, SNAPSHOT, Proof, VerificationFailed, Verified, history, keep, rpo_s, verified
@@ -44,10 +45,20 @@ def examine_backup(rollout: Rollout, proof: Proof, backup: str, files: Sequence[
         return
     proof.manifest = manifest
     find_client("pg_restore", manifest.major)  # before an instance is paid for
+    stored = archive.size(manifest)
+    if stored is not None and (now := archive.replaced(manifest)):
+        rollout.find("backups", replaced_words(archive, manifest, now))
     proof.note(checks_before(
-        manifest, stored=archive.size(manifest), previous=archive.before(manifest), files=files,
+        manifest, stored=stored, previous=archive.before(manifest), files=files,
         settings=rollout.environment.backup, at=proof.at, newest=proof.backup == archive.find()[0],
     ))  # fmt: skip
+
+
+def replaced_words(archive: Archive, manifest: Manifest, now: str) -> str:
+    return (
+        f"{archive.bucket}/{manifest.key}: {now}. What is verified and restored is the version that the manifest names,"
+        f" {manifest.version}; S3 deletes it {EARLIER_DAYS} days after that. Find out who did it, and take a new backup"
+    )
 
 
 @step("Restore backup")

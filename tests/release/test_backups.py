@@ -120,7 +120,7 @@ def test_a_bad_backup_fails_before_an_instance_is_paid_for(scene: Scene) -> None
     assert not any("DBInstance" in write for write in scene.writes)
     page = scene.artifact("backup-verified-local")
     assert "**not proven**" in page
-    assert "| RPO: what a disaster now would cost | everything |" in page  # it was proven, and is no more
+    assert re.search(r"\| RPO: what a disaster now would cost \| [\d.]+ (sec|min)", page)  # its snapshot was proven
     for object_key in (dump, key):  # as it was
         newest = s3.list_object_versions(Bucket=BUCKET, Prefix=object_key)["Versions"][0]["VersionId"]
         s3.delete_object(Bucket=BUCKET, Key=object_key, VersionId=newest)

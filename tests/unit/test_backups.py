@@ -3,15 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from blocks.backup import BackupSettings
 from database.contents import Contents, Table
 from database.migration_files import load
 from database.migration_ledger import Entry
+from tasks.backups.archive import Archive
 from tasks.backups.clients import client_environment, find_client
 from tasks.backups.comparing import Check, checks_after, checks_before, snapshot_wrong
 from tasks.backups.manifest import (
@@ -26,6 +29,7 @@ from tasks.backups.manifest import (
     parse_manifest,
 )
 from tasks.backups.proof import AFTER, EARLY, SNAPSHOT, Proof, Verified, newest_verified, rpo_course, rpo_s, verified
+from tasks.changes import Rollout
 from tasks.errors import Permanent
 
 FILES = load(Path(__file__).parents[2] / "migrations")
@@ -194,6 +198,43 @@ def test_rpo_is_the_age_of_the_newest_backup_that_is_proven() -> None:
     assert newest_verified(again_and_bad) == again_and_bad[0]
     broke_off = replace(entry(30, backup=24, passed=False), checks=({"name": EARLY, "ok": False, "found": "x"},))
     assert newest_verified([entry(0), entry(24), broke_off]) == entry(24)
+
+
+def test_a_snapshot_that_is_proven_counts_when_the_dump_is_lost() -> None:
+    now, looked = AT + timedelta(hours=50), {"name": SNAPSHOT, "found": ""}
+    good = replace(entry(24), checks=({**looked, "ok": True},))
+    lost = entry(30, backup=24, passed=False)
+    assert rpo_s([entry(0), good, lost], now) == 26 * 3600
+    for ok in (False, None):  # it is broken, or not there any more
+        assert rpo_s([entry(0), good, replace(lost, checks=({**looked, "ok": ok},))], now) == 50 * 3600
+
+
+class Stored:
+    """A bucket that holds one object under each key."""
+
+    def __init__(self, **head: Any) -> None:
+        self.head = head
+
+    def head_object(self, **_: Any) -> dict[str, Any]:
+        if not self.head:
+            raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+        return self.head
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (Stored(VersionId="v1"), None),
+        (Stored(VersionId="v2", ContentLength=1000, LastModified=AT), "another object of 1,000 bytes was put there"),
+        (Stored(), "it was deleted"),
+    ],
+)
+def test_an_object_that_is_not_the_dump_any_more_is_found(stored: Stored, said: str | None) -> None:
+    """Though the dump, an earlier version of it, is still there to be verified."""
+    names = SimpleNamespace(names=SimpleNamespace(backups_bucket="b"))
+    archive = Archive(cast(Rollout, SimpleNamespace(environment=names, aws=lambda _: stored)))
+    found = archive.replaced(made().model_copy(update={"version": "v1"}))
+    assert str(found).startswith(str(said))
 
 
 def test_the_course_of_rpo_rises_until_the_next_proof() -> None:
