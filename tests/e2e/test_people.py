@@ -35,7 +35,7 @@ class Api:
         return dict(until(lambda: self.get(f"/agents/executions/{execution}"), lambda row: row["completed_at"]))
 
 
-def until(look: Any, right: Any, *, patience: float = 60.0) -> Any:
+def until(look: Any, right: Any, *, patience: float = 180.0) -> Any:
     deadline = time.monotonic() + patience
     while not right(found := look()):
         assert time.monotonic() < deadline, found
