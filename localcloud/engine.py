@@ -7,6 +7,7 @@ starts a second interpreter before it, only to prepare a workspace that a local 
 import os
 import runpy
 import sys
+import warnings
 from types import ModuleType
 
 from localcloud.imports import large_imports
@@ -17,4 +18,5 @@ if __name__ == "__main__":
     sys.modules["prefect_redis"] = ModuleType("prefect_redis")  # for servers; Prefect loads what is installed, 0.3 s
     with large_imports():
         import prefect_aws  # noqa: F401
+    warnings.filterwarnings("ignore", "'prefect.engine' found in sys.modules", RuntimeWarning)  # prefect_aws imports it
     runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)

@@ -6,7 +6,6 @@ moto does not have, or fails at, is answered as `SimulatorGap` with HTTP 501, wh
 
 import json
 import logging
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,13 @@ from localcloud.aws.faults import Dropped, Fault
 from localcloud.aws.function_names import Refused, plainly_named
 from localcloud.aws.operations import UNKNOWN, Operation, operation_of
 from localcloud.aws.wire import Answer, StartResponse, error_answer, json_answer
+from localcloud.inbox import Inbox
 
 if TYPE_CHECKING:
     from localcloud.cloud import Cloud
 
 logger = logging.getLogger(__name__)
 FAULTS = TypeAdapter(list[Fault])
-KEPT = 100
-"""Messages of the inbox."""
 
 
 class Front:
@@ -35,8 +33,7 @@ class Front:
     def __init__(self, cloud: "Cloud", moto: Any) -> None:
         self.cloud = cloud
         self.moto = moto
-        self.inbox: deque[Any] = deque(maxlen=KEPT)
-        """What was sent to the webhook `/_cloud/inbox`: where Prefect's notifications go on a laptop."""
+        self.inbox = Inbox(cloud.home)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -60,10 +57,10 @@ class Front:
             case "GET", "calls":
                 return json_answer([asdict(call) for call in self.cloud.faults.calls])
             case "POST", "inbox":
-                self.inbox.append(json.loads(environ["wsgi.input"].read()))
+                self.inbox.add(json.loads(environ["wsgi.input"].read()))
                 return json_answer([])
             case "GET", "inbox":
-                return json_answer(list(self.inbox))
+                return json_answer(self.inbox.messages())
             case "GET", "faults":
                 return json_answer([asdict(fault) for fault in self.cloud.faults.active])
             case "POST", "faults":
