@@ -181,7 +181,7 @@ async def on_unavailable(_request: Request, error: Exception) -> JSONResponse:
 
 async def on_bad_value(_request: Request, error: Exception) -> JSONResponse:
     """What Python can hold and PostgreSQL cannot: the character U+0000, half a surrogate pair, NaN."""
-    log_database_error(error)
+    logger.info("a value cannot be stored: %s", in_words(error))
     return response(ApiError("validation_error", "A value of the request cannot be stored", status=422))
 
 
@@ -206,8 +206,12 @@ def where_to_look() -> dict[str, str]:
 
 
 def log_database_error(error: Exception) -> None:
+    logger.error("database error: %s", in_words(error))
+
+
+def in_words(error: Exception) -> str:
     """The primary message alone: the detail of a database error quotes values of rows."""
     text = str(error)
     if isinstance(error, psycopg.Error) and error.sqlstate:
         text = f"{error.sqlstate} {error.diag.message_primary}"
-    logger.error("database error: %s: %s", type(error).__name__, text)
+    return f"{type(error).__name__}: {text}"

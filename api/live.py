@@ -21,11 +21,12 @@ from api.frames import Frame, frames
 from database import live
 from database.live import Notice, Reach, Snapshot
 
-DONE, TRY_AGAIN, EXPIRED, TOO_SLOW = 1000, 1013, 4401, 4429
+DONE, TRY_AGAIN, EXPIRED, UNSEEN, TOO_SLOW = 1000, 1013, 4401, 4404, 4429
 REASONS = {
     DONE: "the execution has ended",
     TRY_AGAIN: "the database was lost: connect again",
     EXPIRED: "the token has expired: connect again with another",
+    UNSEEN: "you have no such execution any more",
     TOO_SLOW: "frames were not read as fast as they came: connect again",
 }
 TRUSTED_S = 10.0

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import jwt
+import psycopg
 from fastapi import APIRouter, Query, Response, WebSocket
 from fastapi.security import HTTPAuthorizationCredentials
 from starlette.concurrency import run_in_threadpool
@@ -23,13 +24,14 @@ from api import PREFIX
 from api.backend import Backend
 from api.errors import ApiError, response
 from api.frames import ENDED, SOURCELESS, TYPES, dumped
-from api.live import DONE, EXPIRED, REASONS, Client, Hub
+from api.live import DONE, EXPIRED, REASONS, UNSEEN, Client, Hub
 from api.permissions import CurrentCaller, current_caller
 from api.strictness import problems_of
 from api.tokens import Caller
 from database import executions
 from database.execution_rows import Log
 from database.live import Snapshot
+from database.pool import Unavailable
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix=PREFIX)
@@ -122,14 +124,27 @@ def status_of(backend: Backend, client: Client) -> str:
     return found.status
 
 
+def is_seen(backend: Backend, client: Client) -> bool:
+    """False if the execution is gone, or not to be seen any more: then nothing of it would ever be heard."""
+    try:
+        status_of(backend, client)
+    except ApiError:
+        return False
+    except (Unavailable, psycopg.Error):  # what listens will notice
+        return True
+    return True
+
+
 async def serve(socket: WebSocket, backend: Backend, hub: Hub, client: Client, status: str) -> int:
-    """Send what there is and what comes, until the execution has ended; the code to close with."""
+    """Send what there is and what comes, until the execution has ended, or is seen no more; the code to close with."""
     if client.execution_id is not None and await catch_up(socket, backend, hub, client, status):
         return DONE
     while True:
         try:
             frame = await asyncio.wait_for(client.queue.get(), HEARTBEAT_S)
         except TimeoutError:
+            if not await run_in_threadpool(is_seen, backend, client):
+                return UNSEEN
             await socket.send_text(dumped(type="heartbeat"))
             continue
         if frame.type in client.types and client.is_new(frame):

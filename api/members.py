@@ -101,7 +101,7 @@ def reactivate_member(organization_id: UUID, user_id: UUID, access: Manages, cha
         return change.tag(members.reactivate(connection, access.user_id, organization_id, user_id))
 
 
-@router.post("/transfer", summary="Make another member the owner and yourself an admin")
+@router.post("/transfer", summary="Make another member the owner and yourself an admin; owners alone")
 def transfer_organization(
     organization_id: UUID,
     body: NewOwner,

@@ -9,6 +9,7 @@ The table is asked, not listened to: no connection is held while nothing happens
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -22,6 +23,7 @@ from api.errors import ApiError, log_database_error
 from database.execution_rows import Log, LogLine
 from database.pool import Unavailable
 
+logger = logging.getLogger(__name__)
 ENDED = frozenset({"completed", "failed", "cancelled"})
 MEDIA_TYPE = "text/event-stream"
 SHORTEST_S, LONGEST_S = 0.1, 1.0
@@ -70,7 +72,10 @@ async def events(
             await sleep(pause)
         try:
             log = await run_in_threadpool(read, since)
-        except (Unavailable, psycopg.Error, ApiError) as error:
+        except ApiError as error:
+            logger.info("a stream ended: %s", error)  # it is gone, or not to be seen any more
+            return
+        except (Unavailable, psycopg.Error) as error:
             log_database_error(error)
             return
 

@@ -40,6 +40,13 @@ FROM: Mapping[Move, tuple[TaskStatus, ...]] = {
 TO: Mapping[TaskStatus, Move] = {
     "running": "start", "completed": "complete", "failed": "fail", "cancelled": "cancel", "pending": "retry",
 }  # fmt: skip
+STARTED: tuple[TaskStatus, ...] = ("running", "completed", "cancelled")
+BARRED: Mapping[DependencyType, tuple[TaskStatus, ...]] = {
+    "finish_to_start": STARTED,
+    "start_to_start": STARTED,
+    "finish_to_finish": ("completed", "cancelled"),
+}
+"""Where it is too late to wait. What has failed may be tried again."""
 MOST_DEPENDENCIES = 1000
 MOST_COUNTED = 10_000
 """A list costs the same however many tasks there are."""
@@ -238,7 +245,8 @@ def dependency(connection: Connection, task_id: UUID, depends_on: UUID) -> Depen
 
 
 def add_dependency(connection: Connection, task_id: UUID, depends_on: UUID, kind: DependencyType) -> Dependency:
-    """Raises Invalid if the tasks are not of one place, and Conflict for what is there already or makes a circle."""
+    """Raises Invalid if the tasks are not of one place, and Conflict for what is there already, makes a circle, or
+    comes too late."""
     values = {"task_id": task_id, "depends_on": depends_on, "dependency_type": kind}
     if task_id == depends_on:
         raise Conflict("A task cannot wait for itself")
@@ -246,12 +254,18 @@ def add_dependency(connection: Connection, task_id: UUID, depends_on: UUID, kind
         raise Invalid("A task waits only for tasks of its own organization")
     try:
         with connection.transaction():
+            refuse_late(lock(connection, task_id), kind)
             made = connection.execute(SQL["add_dependency"], values).fetchone()
     except psycopg.errors.RaiseException:  # of check_task_cycle
         raise Conflict("The tasks would wait for each other in a circle") from None
     if made is None:
         raise Conflict("The task depends on this one already")
     return dependency(connection, task_id, depends_on)
+
+
+def refuse_late(now: Locked, kind: DependencyType) -> None:
+    if now.status in BARRED[kind]:
+        raise Conflict(f"This task is {now.status}: it is too late for it to wait ({kind})", {"status": now.status})
 
 
 def remove_dependency(connection: Connection, task_id: UUID, depends_on: UUID) -> None:

@@ -28,7 +28,14 @@ WHO: MockLogin = {"github_id": 900_000_000_001, "email": "terminal@localhost", "
 
 
 class ApiRefused(Exception):
-    """The API did not do it; the message says why."""
+    """The API did not do it; the message says why. `status`, `code` (`error` of the answer) and `details` are for
+    programs, and None where there was no answer, or none of the API's own."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, code: str | None = None, details: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.details = status, code, details
 
 
 class ApiFailed(ApiRefused):
@@ -36,10 +43,11 @@ class ApiFailed(ApiRefused):
 
 
 class Api(Calls):
-    """`url` may end in /api/v1. Without a token the first call that needs one signs in. `next` is the `cursor` of the
-    page after the one that was answered last; None if there is none."""
+    """`url` may end in /api/v1. Without a token the first call that needs one signs in. Of the answer that came last,
+    `next` is the `cursor` of the page after it, and `etag` the version, for `if_match`; None if there is none."""
 
     next: str | None = None
+    etag: str | None = None
 
     def __init__(
         self,
@@ -82,7 +90,7 @@ class Api(Calls):
         if KEY in headers:
             headers[KEY] = headers[KEY] or str(uuid4())
         answer = self._send(method, path, body, params=params, headers=headers, safe=KEY in headers, signed=signed)
-        self.next = answer.headers.get("x-next-cursor")
+        self.next, self.etag = answer.headers.get("x-next-cursor"), answer.headers.get("etag")
         if answer.is_redirect:
             return answer.headers["location"]
         return answer.json() if answer.content else None
@@ -148,10 +156,10 @@ def checked(answer: httpx.Response) -> httpx.Response:
         return answer
     try:
         body = answer.json()
-        text, details = str(body["message"]), body.get("details")
+        text, code, details = str(body["message"]), body.get("error"), body.get("details")
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-        text, details = f"the API answered {answer.status_code}: {answer.text[:500]}", None
+        text, code, details = f"the API answered {answer.status_code}: {answer.text[:500]}", None, None
     for problem in details if isinstance(details, list) else []:
         text += f"\n  {problem.get('field')}: {problem.get('problem')}"
     kind = ApiFailed if answer.status_code >= 500 or answer.status_code == 409 else ApiRefused
-    raise kind(text)
+    raise kind(text, status=answer.status_code, code=code, details=details)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import jwt
 import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -18,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from api.errors import ApiError
 from api.frames import Frame
 from api.live import DONE, TOO_SLOW, Bounds, Client, Hub
-from api.live_socket import serve
+from api.live_socket import is_seen, serve
 from tests.backend import make_backend, sql
 
 NOBODYS = UUID("3b241101-e2bb-4255-8caf-4136c566a962")
@@ -195,6 +196,16 @@ def test_others_hear_nothing_unless_they_may_read(hana: Account, url: str, migra
     with pytest.raises(InvalidStatus) as refused:
         suspended.hears(f"execution_id={execution}")
     assert refused.value.response.status_code == 404
+    assert [asyncio.run(still_seen(migrated, who, execution)) for who in (viewer, suspended)] == [True, False]
+
+
+async def still_seen(dsn: str, account: Account, execution: str) -> bool:
+    """What a connection asks when it has heard nothing for long: it may have been open when its user was suspended."""
+    backend = make_backend(dsn)
+    user = UUID(jwt.decode(account.token, options={"verify_signature": False})["sub"])
+    seen = await asyncio.to_thread(is_seen, backend, Client(user, frozenset(), UUID(execution)))
+    backend.pool.close()
+    return seen
 
 
 @pytest.mark.parametrize(("query", "token", "status", "error"), [

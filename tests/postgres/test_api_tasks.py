@@ -127,6 +127,17 @@ def test_the_other_ways_to_wait(hana: Client) -> None:
     assert hana.post(f"/tasks/{third}/complete").status_code == 200
 
 
+def test_what_has_begun_waits_for_nothing_more_before_it_begins(hana: Client) -> None:
+    first, second = task(hana, "first"), task(hana, "second")
+    hana.post(f"/tasks/{second}/start")
+    answers = [
+        hana.post(f"/tasks/{second}/dependencies", json={"depends_on_task_id": first, "dependency_type": kind})
+        for kind in ("finish_to_start", "start_to_start", "finish_to_finish")
+    ]
+    assert [answer.status_code for answer in answers] == [409, 409, 201]
+    assert answers[0].json()["details"] == {"status": "running"}
+
+
 def test_no_circle_and_no_dependency_twice(hana: Client) -> None:
     a, b, c = (task(hana, name) for name in "abc")
 

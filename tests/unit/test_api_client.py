@@ -46,6 +46,18 @@ def test_an_expired_mock_token_is_renewed() -> None:
     assert seen[-1].headers["authorization"] == "Bearer 2"
 
 
+def test_a_program_reads_versions_and_why_it_was_refused() -> None:
+    problem = {"error": "conflict", "message": "It runs", "details": {"status": "running"}}
+    answers = [httpx.Response(200, json={"task": ROW}, headers={"ETag": '"7.a"'}), httpx.Response(409, json=problem)]
+    wire, seen = transport(*answers)
+    api = Api("http://api", token="t", transport=wire)
+    api.get_task(ID)
+    with pytest.raises(ApiRefused, match="It runs") as refused:
+        api.start_task(ID, if_match=api.etag)
+    assert seen[-1].headers["if-match"] == '"7.a"'
+    assert (refused.value.status, refused.value.code, refused.value.details) == (409, "conflict", problem["details"])
+
+
 def test_an_answer_that_is_no_json_is_quoted() -> None:
     wire, _ = transport(httpx.Response(413, text="<h1>Too large</h1>"))
     with pytest.raises(ApiRefused, match=r"the API answered 413: <h1>Too large</h1>"):
