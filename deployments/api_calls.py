@@ -286,7 +286,7 @@ class Calls(ABC):
         )
 
     def transfer_organization(self, organization_id: str, body: t.NewOwner, *, if_match: str | None = None) -> t.Member:
-        """Make another member the owner and yourself an admin."""
+        """Make another member the owner and yourself an admin; owners alone."""
         return self._call(
             "POST",
             f"/organizations/{quote(organization_id, safe='')}/transfer",
