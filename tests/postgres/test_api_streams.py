@@ -119,15 +119,17 @@ def test_a_page_that_waits_comes_with_the_first_line_or_a_change() -> None:
 def server(migrated: str) -> Iterator[httpx.Client]:
     """The API under uvicorn, and a client that is signed in."""
     command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", "127.0.0.1", "--port", "0"]
-    variables = os.environ | {"DATABASE_URL": migrated, "JWT_SECRET": JWT_SECRET}
+    variables = os.environ | {"DATABASE_URL": migrated, "JWT_SECRET": JWT_SECRET, "ENVIRONMENT": "development"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=variables) as process:
         assert process.stderr
         found = next(found for row in process.stderr if (found := re.search(r"http://[\d.]+:\d+", row)))
-        with httpx.Client(base_url=f"{found[0]}/api/v1", timeout=20) as client:
-            login = client.post("/auth/mock", json={"github_id": 42, "email": "hana@example.com"}).json()
-            client.headers["Authorization"] = f"Bearer {login['access_token']}"
-            yield client
-        process.terminate()
+        try:
+            with httpx.Client(base_url=f"{found[0]}/api/v1", timeout=20) as client:
+                login = client.post("/auth/mock", json={"github_id": 42, "email": "hana@example.com"}).json()
+                client.headers["Authorization"] = f"Bearer {login['access_token']}"
+                yield client
+        finally:  # whatever fails: who waits for the process would wait for ever
+            process.terminate()
         said = process.stderr.read()
         assert "Traceback" not in said
         assert "token=" not in said
