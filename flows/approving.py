@@ -108,7 +108,16 @@ def decided(question: Question, answer: Approval) -> Decision:
 def description(environment: str, plan: str, again: str) -> str:
     """What stands above the form."""
     reason = f"**Asked again: {again}.**\n\n" if again else ""
-    return f"### Plan for {environment}\n{reason}```\n{plan[:SHOWN]}\n```"
+    return f"### Plan for {environment}\n{reason}{listed(plan[:SHOWN])}"
+
+
+def listed(plan: str) -> str:
+    """A line for each change, as Markdown whose lines wrap: those of a code block do not, in so narrow a dialog."""
+    return "\n".join(f"- {escaped(line)}" for line in plan.splitlines())
+
+
+def escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
 
 
 async def plans_asked() -> list[str]:
