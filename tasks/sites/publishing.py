@@ -25,7 +25,7 @@ from tasks.reports import publish_site_report
 from tasks.sites.building import UNKNOWN_API, BuiltSite
 from tasks.sites.distribution import Distribution, observe_distribution
 from tasks.sites.files import SiteFile, files_of, manifest_of
-from tasks.sites.transfer import differing, earlier_versions, in_waves, upload
+from tasks.sites.transfer import differing, earlier_versions, in_waves, named, upload
 from tasks.steps import step
 from tasks.waiting import wait_until
 
@@ -96,14 +96,17 @@ def observe_site(store: Store, objects: Objects) -> SeenSite:
 def plan_site(subject: str, files: Sequence[SiteFile], seen: SeenSite) -> list[Change]:
     """What has to be uploaded and removed, in two lines."""
     changes, wanted = list[Change](), differing(files, seen.listed, seen.files)
-    if wanted or not seen.is_current(files):
+    after = f"{len(wanted)} of {len(files)} uploaded"
+    if wanted and seen.is_current(files):  # by somebody's hand: the source is the one that was published
+        found = f"{named(wanted)} missing or changed"
+        changes.append(Change("update", subject, "published files", found, after, "differ"))
+    elif not seen.is_current(files):
         why = "differ" if seen.listed else "the bucket is empty"
         why = why if wanted else "all there, and an earlier run ended before it had told the edges"
-        after = f"{len(wanted)} of {len(files)} uploaded"
         changes.append(Change("update" if seen.current else "create", subject, "files", "", after, why))
     if stale := seen.stale(files):
-        names = ", ".join(one.key for one in stale[:3]) + (", …" if len(stale) > 3 else "")
-        changes.append(Change("delete", subject, "files", names, f"{len(stale)} removed", "in neither of two releases"))
+        after, why = f"{len(stale)} removed", "in neither of two releases"
+        changes.append(Change("delete", subject, "files", named(stale), after, why))
     return changes
 
 

@@ -24,6 +24,11 @@ def differing(files: Iterable[SiteFile], listed: Mapping[str, Listed], published
     return [file for file in files if not is_there(file, listed.get(file.key), published.get(file.key))]
 
 
+def named(files: Sequence[SiteFile | Listed]) -> str:
+    """The first of them, for people."""
+    return ", ".join(one.key for one in files[:3]) + (", …" if len(files) > 3 else "")
+
+
 def is_there(file: SiteFile, there: Listed | None, known: Mapping[str, Any] | None) -> bool:
     if there is None or there.size != file.size:
         return False

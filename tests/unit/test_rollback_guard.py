@@ -89,6 +89,7 @@ def test_a_smoke_test_that_asked_nothing_is_neither_a_failure_nor_well() -> None
         (Change("update", "function miyabi-api-local", "code", "abc", "def"), True),
         (Change("update", "alias miyabi-api-local:live", "version", "3", PENDING), True),
         (Change("update", "site in miyabi-site-local", "files", "", "3 uploaded"), True),
+        (Change("update", "site dashboard", "published files", "index.html missing or changed", "1 uploaded"), False),
         (Change("update", "function miyabi-api-local", "memory", "1024", "512"), False),
         (Change("update", "alias miyabi-api-local:live", "version", "3", "2"), False),
         (Change("delete", "security group rule 0.0.0.0/0"), False),

@@ -89,6 +89,13 @@ def test_a_second_run_plans_nothing() -> None:
     assert plan_site("site x", SITE, seen(listed(*SITE), manifest(*SITE), keys="index.html")) == []
 
 
+def test_what_somebody_removed_is_told_apart_from_a_new_source() -> None:
+    (change,) = plan_site("site x", SITE, seen(listed(*SITE[1:]), manifest(*SITE)))
+    assert (change.field, change.before) == ("published files", f"{SITE[0].key} missing or changed")
+    (change,) = plan_site("site x", SITE, seen(listed(*SITE[1:]), manifest(PAGE)))
+    assert (change.field, change.before) == ("files", "")
+
+
 def test_an_invalidation_that_was_not_seen_to_end_is_planned_again() -> None:
     (change,) = plan_site("site x", SITE, seen(listed(*SITE), manifest(PAGE)))
     assert (change.after, change.why) == (
