@@ -19,7 +19,7 @@ from pydantic import Field
 from flows.opening import opened, run_name
 from flows.parameters import EnvironmentName, PlanOnly, Shown
 from flows.recording import UNDOERS, going_back
-from flows.rollback_guard import refusal
+from flows.rollback_guard import is_news, refusal
 from flows.telling import tell_declined
 from tasks.aliases import shift_traffic
 from tasks.provisioned import ensure_provisioned, settle_provisioned
@@ -55,7 +55,8 @@ async def rollback(
     """Put traffic back to where it was before the last release, or to what an earlier one made."""
     if only_if_failing and (reason := await refusal(environment)):
         logger.info("traffic stays where it is: %s", reason)
-        tell_declined(environment, reason)
+        if is_news(reason):
+            tell_declined(environment, reason)
         return Completed(name="NotDone", message=f"traffic stays where it is: {reason}")
     async with opened(environment, plan_only=plan_only) as rollout:
         if release_id:

@@ -23,12 +23,20 @@ from tasks.smoke_answers import SmokeFailed
 from tasks.suite_checks import Check
 from tasks.suites import Suite, load_suite
 
+LATER = "; it looks again after the next"
+OFF = "a person decides here: `[rollback]` of the environment has no `automatic = true`"
+
+
+def is_news(reason: str) -> bool:
+    """Whether a person has to hear of it: not that one more failure is waited for, or that nothing may be done here."""
+    return reason != OFF and not reason.endswith(LATER)
+
 
 async def refusal(environment: str) -> str:
     """Why traffic stays where it is; '' if it is right to go back."""
     block = await load_environment(environment)
     if not block.rollback.automatic:
-        return "a person decides here: `[rollback]` of the environment has no `automatic = true`"
+        return OFF
     rollout = Rollout(block, block.aws())
     try:
         with Store(rollout).connection() as connection:
@@ -50,8 +58,7 @@ def judged(rules: RollbackSettings, newest: Release | None, moved: Release | Non
     if moved.finished_at is None or now - moved.finished_at > timedelta(hours=rules.within_hours):
         return f"the last release ended more than {rules.within_hours:g} hours ago: it is not what broke this"
     if failed < rules.failures:
-        seen = f"{failed} of {rules.failures} smoke tests in a row have failed since the last release"
-        return f"{seen}; it looks again after the next"
+        return f"{failed} of {rules.failures} smoke tests in a row have failed since the last release{LATER}"
     return ""
 
 

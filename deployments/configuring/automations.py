@@ -59,8 +59,9 @@ def read_file(path: Path, environments: Sequence[Environment]) -> Iterator[Autom
             yield {**one, "environment": None}
             continue
         for environment in environments:
-            if environment.name not in but and (not setting or is_on(environment, setting)):
-                yield {**filled(one, environment.name), "environment": environment.name}
+            if environment.name not in but:
+                off: Automation = {"actions": []} if setting and not is_on(environment, setting) else {}
+                yield {**filled(one, environment.name), "environment": environment.name, **off}
 
 
 def silence() -> int:
@@ -138,15 +139,17 @@ def with_ids(action: Mapping[str, Any], environment: str | None, ids: Ids) -> It
 def ensure_automations(
     server: Server, automations: Sequence[Automation], ids: Ids, report: Report, *, prune: bool
 ) -> None:
-    """Make, change, and remove or report. One without anything to do, since nobody is to be told, is not made."""
-    wanted = {core.name: core for core in (core_of(one, ids) for one in automations) if core.actions}
+    """Make, change, and remove or report. One without anything to do, since nobody is to be told, is not made, and
+    removed if it is there: it would go on to do what its environment does not allow any more."""
+    described = {core.name: core for core in (core_of(one, ids) for one in automations)}
+    wanted = {name: core for name, core in described.items() if core.actions}
     there = {one["name"]: one for one in everything(server, "/automations/filter") if TAG in one.get("tags", [])}
     for name, core in wanted.items():
         ensure(server, core, there.get(name), report)
     for name in sorted(there.keys() - wanted.keys()):
-        if prune:
+        if gone := prune or name in described:
             server.request("DELETE", f"/automations/{there[name]['id']}")
-        report(f"{'removed' if prune else LEFT_OVER} automation {name!r}")
+        report(f"{'removed' if gone else LEFT_OVER} automation {name!r}")
 
 
 def ensure(server: Server, core: AutomationCore, have: Mapping[str, Any] | None, report: Report) -> None:

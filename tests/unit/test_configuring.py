@@ -11,6 +11,7 @@ import yaml
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from blocks.environment import Environment
+from blocks.operating import RollbackSettings
 from deployments.apply import BadFiles, configure, read_all
 from deployments.configuring.automations import Automation, Ids, core_of, read_automations
 from deployments.configuring.entries import BadDeployments, Entry, full_name, read_deployments
@@ -239,11 +240,21 @@ def test_an_automation_that_a_person_turned_off_stays_off(ground: Ground) -> Non
 
 
 def test_automations_are_for_the_environments_that_want_them(ground: Ground) -> None:
-    names = [automation["name"] for automation in ground.automations]
+    names = [automation["name"] for automation in ground.automations if automation["actions"]]
     assert "production: after a diagnosis, back to the last release" not in names  # a person decides
     assert "staging: after a diagnosis, back to the last release" in names
     assert "production: people are told" in names
     assert "production: people are told" not in made(ground.server)  # nobody is named there
+
+
+def test_what_an_environment_does_not_allow_any_more_is_removed(ground: Ground) -> None:
+    name = "local: after a diagnosis, back to the last release"
+    assert name in made(ground.server)
+    (local,) = [environment for environment in ground.environments if environment.name == "local"]
+    off = local.model_copy(update={"rollback": RollbackSettings(automatic=False)})
+    ground.automations = read_automations([off if one is local else one for one in ground.environments])
+    assert f"removed automation {name!r}" in ground.apply()
+    assert name not in made(ground.server)
 
 
 def test_people_are_told_through_each_block(ground: Ground) -> None:

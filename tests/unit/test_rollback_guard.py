@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from blocks.operating import RollbackSettings
 from database.releases import Release
 from flows.check_drift import difference, is_new, text
-from flows.rollback_guard import judged
+from flows.rollback_guard import OFF, is_news, judged
 from flows.smoke_history import NOT_ASKED, counted, is_release, not_asked
 from tasks.changes import PENDING, Change
 
@@ -43,7 +43,12 @@ def test_going_back_is_right_only_after_a_release_that_broke_it(
     release = replace(MOVED, **changes)
     found = judged(RULES, release, release, failed, NOW)
     assert reason in found
+    assert is_news(found) == ("1 of 2" not in reason)
     assert bool(found) == bool(reason)
+
+
+def test_what_is_not_allowed_here_is_no_news() -> None:
+    assert not is_news(OFF)
 
 
 def test_a_later_release_that_changed_nothing_hides_nothing() -> None:
