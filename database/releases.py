@@ -170,6 +170,11 @@ def well_with_another(connection: Connection, environment: str, version: str) ->
         return cursor.execute(SQL["others_that_were_well"], fields).fetchall()
 
 
+def release_of_code(connection: Connection, environment: str, code_sha256: str) -> Release | None:
+    """The last release of exactly this code."""
+    return _release(connection, "latest_of_code", {"environment": environment, "code_sha256": code_sha256})
+
+
 def releases_like(connection: Connection, environment: str, prefix: str) -> list[Release]:
     """Releases whose ids begin like this; two of them mean that there are more."""
     with connection.cursor(row_factory=class_row(Release)) as cursor:

@@ -105,6 +105,16 @@ FROM (
 ORDER BY started_at DESC
 LIMIT 5;
 
+-- latest_of_code --
+SELECT
+    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
+    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
+    finished_at
+FROM releases
+WHERE environment = %(environment)s AND code_sha256 = %(code_sha256)s
+ORDER BY started_at DESC
+LIMIT 1;
+
 -- by_prefix --
 -- Two at most: more than one is too many.
 SELECT

@@ -69,7 +69,7 @@ async def approved(plan: Rollout) -> Decision:
         record_question(plan, question)
         headline = f"{runtime.flow_run.name} waits for approval{again and f' again: {again}'}"
         tell(name, "approval.asked", headline, question.plan, plan=question.plan_digest)
-    form = Approval.with_initial_data(description=description(name, question.plan, again))
+    form = Approval.with_initial_data(description=description(plan, question.plan, again))
     answer = await suspend_flow_run(wait_for_input=form, timeout=int(question.patience_s), key=question.plan_digest)  # type: ignore[misc]
     return settle(plan, decided(question, answer))
 
@@ -105,19 +105,11 @@ def decided(question: Question, answer: Approval) -> Decision:
     )
 
 
-def description(environment: str, plan: str, again: str) -> str:
-    """What stands above the form."""
+def description(plan: Rollout, text: str, again: str) -> str:
+    """What stands above the form: the plan, and what a person should know of it."""
     reason = f"**Asked again: {again}.**\n\n" if again else ""
-    return f"### Plan for {environment}\n{reason}{listed(plan[:SHOWN])}"
-
-
-def listed(plan: str) -> str:
-    """A line for each change, as Markdown whose lines wrap: those of a code block do not, in so narrow a dialog."""
-    return "\n".join(f"- {escaped(line)}" for line in plan.splitlines())
-
-
-def escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
+    findings = "".join(f"\n- {finding.subject}: {finding.text}" for finding in plan.findings)
+    return f"### Plan for {plan.environment.name}\n{reason}```\n{text[:SHOWN]}\n```\n{findings[:SHOWN]}"
 
 
 async def plans_asked() -> list[str]:

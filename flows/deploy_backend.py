@@ -24,6 +24,7 @@ from tasks.gateway import Api, ensure_api
 from tasks.migrations import Schema, read_migrations
 from tasks.provisioned import ensure_provisioned, settle_provisioned
 from tasks.pruning import prune
+from tasks.releases import recall
 from tasks.smoke import checks_for, smoke_api, smoke_version
 from tasks.variables import variable_names
 
@@ -62,6 +63,7 @@ def standing(rollout: Rollout) -> tuple[Foundation, Schema]:
 
 def deploy(rollout: Rollout, record: Record, bundle: Bundle, foundation: Foundation) -> Api:
     """From a package to a version that has all traffic, tidied up; what it comes to is in the record."""
+    recall(rollout, bundle.code_sha256)
     checks = checks_for(rollout.environment, bundle.suite)
     version = record.version = ensure_function(rollout, bundle, foundation.wiring, description=bundle.version)
     record.smoke = smoke_version(rollout, version.version, checks)

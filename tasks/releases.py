@@ -115,6 +115,22 @@ def last_released(rollout: Rollout) -> tuple[str, bool]:
     return next((source for source in sources if not source.startswith("site:")), ""), bool(sites)
 
 
+def recall(rollout: Rollout, code_sha256: str) -> None:
+    """Say in a plan that this code was released last time and taken back by itself."""
+    if not rollout.planning:
+        return
+    try:
+        with Store(rollout, patience=1.0).connection() as connection:
+            last = releases.release_of_code(connection, rollout.environment.name, code_sha256)
+    except MiyabiError as error:
+        return logger.info("the record does not say how this code fared: %s", error)
+    if last and last.status == "rolled_back" and last.error:
+        reason = last.error.splitlines()[0]
+        rollout.find(
+            "this code", f"was taken back at {last.started_at:%Y-%m-%d %H:%M} UTC, release {last.id}: {reason}"
+        )
+
+
 @step("Open the release record")
 def open_release(rollout: Rollout, request: Request, *, store: Store | None = None) -> Journal:
     """A running release. It takes over the undo log of runs of this environment that have died."""

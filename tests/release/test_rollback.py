@@ -119,7 +119,11 @@ def test_a_fix_that_took_itself_back_does_not_hide_the_release_that_broke_it(sce
         tmp_path, name="fix", checks="  - {path: /api/v1/echo, method: POST, budget_ms: 0.001, quick: true}\n"
     )
     assert scene.run(source=late).code == 1
-    assert (scene.last_release().status, scene.live()) == ("rolled_back", "6")
+    taken_back = scene.last_release()
+    assert (taken_back.status, scene.live()) == ("rolled_back", "6")
+    known = [row["why"] for row in scene.plan(source=late) if row["what"] == "this code"]
+    assert len(known) == 1
+    assert f"release {taken_back.id}: smoke test" in known[0]
     assert scene.run("rollback").code == 0
     assert scene.live() == "3"
     assert scene.run("rollback").code == 0
