@@ -80,6 +80,8 @@ def facts(found: Sequence[ListedRelease]) -> list[dict[str, Any]]:
 
 def approval_lines(found: Sequence[Approval]) -> Iterator[str]:
     """For people: which plan of which run, who decided what, and why."""
+    if not found:
+        yield "no plan has waited for a person here"
     for one in found:
         who = f"by {one.approver or 'somebody'}: {one.reason}" if one.decided_at else ""
         yield (

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from database.release_history import ListedRelease
-from deployments.releases import lines
+from deployments.releases import approval_lines, lines
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -23,3 +23,7 @@ def test_a_source_in_no_repository_is_named_by_what_it_holds() -> None:
     )
     ends = [line.partition("1 → 2")[2].strip() for line in shown]
     assert ends == ["1f3c2ab              python:api", "unversioned-0123456  zip:a.zip", "python:api"]
+
+
+def test_that_nothing_waited_is_said() -> None:
+    assert list(approval_lines([])) == ["no plan has waited for a person here"]
