@@ -26,7 +26,7 @@ from pydantic import Field
 
 from database.approvals import Decision, Ending, Question
 from tasks.approvals import record_decision, record_ends, record_question, undecided
-from tasks.changes import Rollout
+from tasks.changes import Finding, Rollout
 from tasks.errors import Permanent
 from tasks.events import tell
 from tasks.reports import publish_changes
@@ -69,7 +69,7 @@ async def approved(plan: Rollout) -> Decision:
         record_question(plan, question)
         headline = f"{runtime.flow_run.name} waits for approval{again and f' again: {again}'}"
         tell(name, "approval.asked", headline, question.plan, plan=question.plan_digest)
-    form = Approval.with_initial_data(description=description(plan, question.plan, again))
+    form = Approval.with_initial_data(description=description(name, question.plan, again, plan.findings))
     answer = await suspend_flow_run(wait_for_input=form, timeout=int(question.patience_s), key=question.plan_digest)  # type: ignore[misc]
     return settle(plan, decided(question, answer))
 
@@ -105,11 +105,21 @@ def decided(question: Question, answer: Approval) -> Decision:
     )
 
 
-def description(plan: Rollout, text: str, again: str) -> str:
+def description(environment: str, plan: str, again: str, findings: Sequence[Finding] = ()) -> str:
     """What stands above the form: the plan, and what a person should know of it."""
     reason = f"**Asked again: {again}.**\n\n" if again else ""
-    findings = "".join(f"\n- {finding.subject}: {finding.text}" for finding in plan.findings)
-    return f"### Plan for {plan.environment.name}\n{reason}```\n{text[:SHOWN]}\n```\n{findings[:SHOWN]}"
+    known = "\n".join(f"{one.subject}: {one.text}" for one in findings)
+    notes = f"\n\nTo know:\n\n{listed(known[:SHOWN])}" if known else ""
+    return f"### Plan for {environment}\n{reason}{listed(plan[:SHOWN])}{notes}"
+
+
+def listed(plan: str) -> str:
+    """A line for each change, as Markdown whose lines wrap: those of a code block do not, in so narrow a dialog."""
+    return "\n".join(f"- {escaped(line)}" for line in plan.splitlines())
+
+
+def escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
 
 
 async def plans_asked() -> list[str]:
