@@ -9,7 +9,7 @@ import logging
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import psycopg
@@ -138,8 +138,9 @@ class Listener:
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr
-        for line in process.stderr:
-            self._lines = [*self._lines[-19:], line.decode(errors="replace").rstrip()]
+        with suppress(ValueError):  # closed by who does not wait for the rest
+            for line in process.stderr:
+                self._lines = [*self._lines[-19:], line.decode(errors="replace").rstrip()]
 
     def last(self, lines: int = 3) -> str:
         self._thread.join(5)

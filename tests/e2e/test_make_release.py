@@ -81,9 +81,10 @@ def test_prefects_own_command_runs_the_other_flows(machine: Machine, deployment:
 
 def test_a_rollback_of_the_first_release_says_that_there_is_nothing_to_put_back(machine: Machine) -> None:
     api = machine.status()["prefect_api"]
-    lines = httpx.post(f"{api}/logs/filter", json={"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC"}).json()
     said = "stays where it is: there is nothing to put back"
-    assert [line for line in lines if line["name"] == "flows.rollback" and said in line["message"]]
+    rollbacks = {"flows": {"name": {"any_": ["rollback"]}}, "sort": "EXPECTED_START_TIME_DESC"}
+    state = httpx.post(f"{api}/flow_runs/filter", json=rollbacks).json()[0]["state"]
+    assert (state["name"], said in state["message"]) == ("NotDone", True)
     (row,) = json.loads(httpx.get(f"{api}/artifacts/changes-local/latest").json()["data"])
     assert said in row["why"]
 

@@ -95,7 +95,7 @@ def each_call(kind: Kind, when: Phase = "before") -> Disturbance:
     def fault(point: Point, calls: int) -> Fault | None:
         return Fault(kind, when=when) if point.nth % 2 and point.nth < 2 * calls else None
 
-    return Disturbance(f"{kind} {when}", fault, stages=4 if (kind, when) == ("server-error", "after") else 1)
+    return Disturbance(f"{kind} {when}", fault, stages=2 if (kind, when) == ("server-error", "after") else 1)
 
 
 def in_turn(*kinds: tuple[Kind, Phase]) -> Disturbance:
