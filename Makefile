@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Of tests: one more than cores, since many wait for processes.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 
 .DEFAULT_GOAL := help
 .PHONY: help release test test-db up up-ha down lint bench clean
@@ -17,7 +15,7 @@ release: $(STAMP) ## Start the embedded cloud and release the backend to it
 	@$(BIN)/miyabi release
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-db: $(STAMP) ## Run a PostgreSQL to throw away; its URL is the first line, Ctrl-C ends it
 	@exec $(BIN)/python -m localcloud.throwaway

@@ -134,7 +134,7 @@ DISTURBANCES = (
     each_operation("throttle"),
     each_call("server-error", "after"),
     in_turn(("server-error", "before"), ("reset", "before"), ("reset", "after")),
-    answers("state conflicts", CONFLICTS, stages=3),
+    answers("state conflicts", CONFLICTS, stages=2),
     answers("not seen yet", UNSEEN),
 )
 APART = (each_call("server-error"), each_call("reset"), each_call("reset", "after"))

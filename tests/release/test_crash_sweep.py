@@ -138,8 +138,12 @@ def test_each_call_alone(
 
 
 @pytest.mark.parametrize("table", ["users", "tasks", "organizations", "execution_steps", "releases"])
-def test_in_the_middle_of_the_migrations(sweep: Sweep, first: Clean, sources: tuple[str, str], table: str) -> None:
+def test_in_the_middle_of_the_migrations(
+    sweep: Sweep, first: Clean, sources: tuple[str, str], table: str, exhaustive: bool
+) -> None:
     """As soon as a migration has made this table for all to see; then a snapshot is taken before the others run."""
+    if table not in ("users", "releases") and not exhaustive:
+        pytest.skip("the tables between the first and the last are for --exhaustive")
     sweep.cloud.reset()
     seen = f"SELECT to_regclass('{table}') IS NOT NULL"
     assert sweep.kill_when(seen, STORED, source=sources[0]).code == -9

@@ -1,8 +1,9 @@
 """The fault sweep: every AWS call of a run fails once, in each way that AWS knows, and the run completes all the same.
 
 One run for each kind of fault, which meets the first attempt of every call in it; the account has to be what an
-undisturbed run leaves. Kinds that meet code of ours, and not boto3's retries alone, also disturb what comes later: an
-update, a teardown. `--exhaustive` does so with all kinds, and then faults each call of a first release alone.
+undisturbed run leaves. Kinds that meet code of ours, and not boto3's retries alone, also disturb an update.
+`--exhaustive` disturbs the teardown and the release after it too, with all kinds, and then each call of a first release
+alone.
 """
 
 from collections.abc import Mapping
