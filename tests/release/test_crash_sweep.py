@@ -105,11 +105,12 @@ def test_a_first_release(sweep: Sweep, first: Clean, sources: tuple[str, str], p
 
 @pytest.mark.parametrize("phase", ["after", "before"])
 def test_an_update(
-    sweep: Sweep, scene: Scene, updated: Clean, sources: tuple[str, str], phase: Phase, exhaustive: bool
+    sweep: Sweep, scene: Scene, sources: tuple[str, str], phase: Phase, exhaustive: bool, request: pytest.FixtureRequest
 ) -> None:
     """Other code and other settings, on a system that stands."""
-    if phase == "before" and not exhaustive:
-        pytest.skip("what the store knows is swept in a first release; in an update with --exhaustive")
+    if not exhaustive:
+        pytest.skip("an update is swept with --exhaustive; a first release always")
+    updated: Clean = request.getfixturevalue("updated")
     stand(sweep, sources[0])
     with scene.configured(**CHANGED):
         assert_marches(sweep, updated, phase, sources[1])
@@ -119,13 +120,14 @@ def test_each_call_alone(
     sweep: Sweep,
     scene: Scene,
     first: Clean,
-    updated: Clean,
     sources: tuple[str, str],
     subtests: pytest.Subtests,
     exhaustive: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
     if not exhaustive:
         pytest.skip("each call alone is for --exhaustive")
+    updated: Clean = request.getfixturevalue("updated")
     for point, phase in deaths(first.points):
         with subtests.test(f"{phase} {point} of a first release"):
             sweep.cloud.reset()
