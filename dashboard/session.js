@@ -48,9 +48,16 @@ export function end(why = "") {
 /** The access token. `renew(refreshToken)` asks for another when it is used up; many callers, one request. */
 export async function token(renew, { fresh = false } = {}) {
   if (!user || (access.token && !fresh && Date.now() < access.until)) return access.token;
-  refreshing ??= alone(() => renew(refreshToken()).then(begin)).finally(() => (refreshing = null));
+  refreshing ??= alone(() => renewed(renew)).finally(() => (refreshing = null));
   await refreshing;
   return access.token;
+}
+
+/** Who signs out meanwhile stays out: the new tokens are of a session that is over. */
+async function renewed(renew) {
+  const who = user;
+  const tokens = await renew(refreshToken());
+  if (user === who) begin(tokens);
 }
 
 export const refreshToken = () => stored()?.refresh_token;

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, Response, expect
+from playwright.sync_api import Browser, Page, Request, Response, Route, expect
 
 from tests.browser.people import POLL_NOW, Person, Site
 
@@ -90,6 +90,22 @@ def test_who_signs_out_is_out_in_the_backend_too(site: Site, page: Page, person:
     expect(page.get_by_role("heading", name="Sign in to Miyabi")).to_be_visible()
     over = person.sql("SELECT revoked_because FROM auth_sessions WHERE user_id = %s", person.id)
     assert over == [("logout",)]
+
+
+def test_who_signs_out_while_the_token_is_renewed_stays_out(site: Site, page: Page, person: Person) -> None:
+    renewals: list[Route] = []
+    page.route("**/auth/refresh", lambda route: renewals.append(route))
+    page.goto(site.url)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    (renewal,) = renewals
+    tokens = renewal.fetch()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to Miyabi")).to_be_visible()
+    with page.expect_response("**/auth/refresh"):
+        renewal.fulfill(response=tokens)
+    page.wait_for_timeout(100)
+    expect(page.get_by_role("heading", name="Sign in to Miyabi")).to_be_visible()
+    assert page.evaluate("sessionStorage['miyabi.session'] ?? localStorage['miyabi.session'] ?? null") is None
 
 
 def test_tokens_in_the_address_count_for_a_tab_that_asked_for_them(site: Site, page: Page, person: Person) -> None:
