@@ -29,7 +29,10 @@ from tasks.undo import replay_undo
 
 logger = logging.getLogger(__name__)
 
-NOTHING = "stays where it is: there is nothing to put back, for the last release that moved any was rolled back already"
+NOTHING = (
+    "stays where it is: there is nothing to put back, for the last release that moved any was the first, "
+    "or was rolled back already"
+)
 ReleaseId = Annotated[
     str | None,
     Field(pattern=r"^(previous|[1-9][0-9]{0,6}|[0-9a-f]{8}[0-9a-f-]{0,28})$"),
