@@ -165,9 +165,7 @@ def latest_change(connection: Connection, environment: str) -> Release | None:
 
 def well_with_another(connection: Connection, environment: str, version: str) -> list[Release]:
     """The newest good releases of other versions, one for each."""
-    with connection.cursor(row_factory=class_row(Release)) as cursor:
-        fields = {"environment": environment, "version": version}
-        return cursor.execute(SQL["others_that_were_well"], fields).fetchall()
+    return _releases(connection, "others_that_were_well", {"environment": environment, "version": version})
 
 
 def release_of_code(connection: Connection, environment: str, code_sha256: str) -> Release | None:
@@ -177,8 +175,7 @@ def release_of_code(connection: Connection, environment: str, code_sha256: str) 
 
 def releases_like(connection: Connection, environment: str, prefix: str) -> list[Release]:
     """Releases whose ids begin like this; two of them mean that there are more."""
-    with connection.cursor(row_factory=class_row(Release)) as cursor:
-        return cursor.execute(SQL["by_prefix"], {"environment": environment, "prefix": prefix}).fetchall()
+    return _releases(connection, "by_prefix", {"environment": environment, "prefix": prefix})
 
 
 def release_with(connection: Connection, environment: str, version: str) -> Release | None:
@@ -199,13 +196,17 @@ def good_versions(connection: Connection, environment: str, count: int) -> list[
 async def release_of(connection: psycopg.AsyncConnection[Any], flow_run_id: UUID) -> Release | None:
     """The release that this flow run of Prefect made."""
     async with connection.cursor(row_factory=class_row(Release)) as cursor:
-        await cursor.execute(SQL["by_flow_run"], {"flow_run_id": flow_run_id})
+        await cursor.execute(f"{SQL['read']} {SQL['by_flow_run']}", {"flow_run_id": flow_run_id})
         return await cursor.fetchone()
 
 
 def _release(connection: Connection, query: str, fields: Mapping[str, Any]) -> Release | None:
+    return next(iter(_releases(connection, query, fields)), None)
+
+
+def _releases(connection: Connection, query: str, fields: Mapping[str, Any]) -> list[Release]:
     with connection.cursor(row_factory=class_row(Release)) as cursor:
-        return cursor.execute(SQL[query], fields).fetchone()
+        return cursor.execute(f"{SQL['read']} {SQL[query]}", fields).fetchall()
 
 
 def _scalars(connection: Connection, query: str, fields: Mapping[str, Any]) -> list[Any]:

@@ -53,20 +53,18 @@ SET status = 'rolled_back', finished_at = coalesce(finished_at, now())
 WHERE id = %(release_id)s AND status IN ('running', 'succeeded', 'failed')
 RETURNING id;
 
--- get --
+-- read --
+-- Those that begin with WHERE go on from here.
 SELECT
     id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
     lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
     finished_at
-FROM releases
+FROM releases;
+
+-- get --
 WHERE id = %(release_id)s;
 
 -- latest --
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE environment = %(environment)s
 ORDER BY started_at DESC
 LIMIT 1;
@@ -75,11 +73,6 @@ LIMIT 1;
 -- The last one that moved anything: a release that found everything in place has nothing to put back, and one that put
 -- back all of it itself has left things as the one before made them. One that was put back after its end stays: to roll
 -- back twice is not to go two releases back.
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE environment = %(environment)s
     AND EXISTS (
         SELECT FROM release_steps
@@ -91,48 +84,29 @@ LIMIT 1;
 
 -- others_that_were_well --
 -- For each version but the one that serves the last release that was well with it, newest first.
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM (
-    SELECT DISTINCT ON (lambda_version_after) *
+WHERE id IN (
+    SELECT DISTINCT ON (lambda_version_after) id
     FROM releases
     WHERE environment = %(environment)s AND lambda_version_after <> %(version)s
         AND (status = 'succeeded' OR status = 'rolled_back' AND error IS NULL)
     ORDER BY lambda_version_after, started_at DESC
-) AS well
+)
 ORDER BY started_at DESC
 LIMIT 5;
 
 -- latest_of_code --
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE environment = %(environment)s AND code_sha256 = %(code_sha256)s
 ORDER BY started_at DESC
 LIMIT 1;
 
 -- by_prefix --
 -- Two at most: more than one is too many.
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE environment = %(environment)s AND id::text LIKE %(prefix)s || '%%'
 ORDER BY started_at DESC
 LIMIT 2;
 
 -- by_version --
 -- The last one that put all traffic on this version and was well.
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE environment = %(environment)s AND lambda_version_after = %(version)s
     AND (status = 'succeeded' OR status = 'rolled_back' AND error IS NULL)
 ORDER BY started_at DESC
@@ -140,11 +114,6 @@ LIMIT 1;
 
 -- before_version --
 -- The last one that was well before the release which made the version that serves, with another version.
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE environment = %(environment)s AND lambda_version_after <> %(version)s AND status = 'succeeded'
     AND started_at < coalesce(
         (
@@ -195,11 +164,6 @@ WHERE release_id = %(release_id)s AND status IN ('started', 'done')
 ORDER BY number DESC;
 
 -- by_flow_run --
-SELECT
-    id, environment, kind, target_id, status, requested_by, git_sha, source, code_sha256, schema_version,
-    lambda_version_before, lambda_version_after, api_url, site_manifest, verdicts, flow_run_id, error, started_at,
-    finished_at
-FROM releases
 WHERE flow_run_id = %(flow_run_id)s
 ORDER BY started_at DESC
 LIMIT 1;
