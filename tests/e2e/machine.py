@@ -5,9 +5,11 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import psutil
 
@@ -28,6 +30,7 @@ class Machine:
         """By commands that change something. `miyabi status` shows where the database is, with its password."""
         self.arguments: set[str] = set()
         """Of every process that was seen, of this machine or not."""
+        self._status: dict[str, Any] = {}
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
 
@@ -46,6 +49,7 @@ class Machine:
             self.arguments.update(processes())
 
     def shell(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        self._status = {}
         return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
 
     def run(self, *command: str | Path) -> str:
@@ -75,7 +79,20 @@ class Machine:
             time.sleep(1)
 
     def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.run(BIN / "miyabi", "status", "--json")))
+        """Where everything is. Asked once between two commands: what stands stays where it is."""
+        if not self._status:
+            self._status = json.loads(self.run(BIN / "miyabi", "status", "--json"))
+        return self._status
+
+    def client(self, service: str) -> Any:
+        """To ask AWS again and again: the aws CLI is a second of CPU each time, which what is waited for lacks."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.status()["aws_endpoint"],
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
 
     def aws(self, *command: str) -> dict[str, Any]:
         """What the aws CLI says."""
@@ -103,6 +120,15 @@ class Machine:
         environment = {**self.environment, "PREFECT_API_URL": self.status()["prefect_api"]}
         command = [BIN / "python", "-c", script, json.dumps(changes)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+
+
+def until(look: Callable[[], Any], right: Callable[[Any], bool], *, patience: float = 240.0) -> Any:
+    """What is found once it is right; it is looked at twice a second."""
+    deadline = time.monotonic() + patience
+    while not right(found := look()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+    return found
 
 
 def processes() -> list[str]:

@@ -4,8 +4,7 @@ what follows without hands: the diagnosis, the notification, the way back. The t
 The backend is well until a file appears on the machine, as a disk that is full would.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, until
 from tests.release.scene import another_backend
 
 BREAKS = """
@@ -33,6 +32,7 @@ class Engineer:
     def __init__(self, machine: Machine, folder: Path) -> None:
         self.machine = machine
         self.prefect = httpx.Client(base_url=machine.status()["prefect_api"], timeout=30)
+        self.functions = machine.client("lambda")
         self.broken = folder / "broken"
         self.source = another_backend(folder, name="moody", handler=BREAKS.format(str(self.broken)))
 
@@ -68,24 +68,15 @@ class Engineer:
 
     def versions(self) -> list[str]:
         """Of the function."""
-        listed = self.machine.aws("lambda", "list-functions", "--function-version", "ALL")["Functions"]
-        return [entry["Version"] for entry in listed]
+        return [entry["Version"] for entry in self.functions.list_functions(FunctionVersion="ALL")["Functions"]]
 
     def live(self) -> str:
-        alias = self.machine.aws("lambda", "get-alias", "--function-name", "miyabi-api-local", "--name", "live")
+        alias = self.functions.get_alias(FunctionName="miyabi-api-local", Name="live")
         return str(alias["FunctionVersion"])
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.machine.status()["database_url"]) as connection:
             return connection.execute(query.encode()).fetchall()
-
-
-def until(look: Callable[[], Any], right: Callable[[Any], bool], *, patience: float = 240.0) -> Any:
-    deadline = time.monotonic() + patience
-    while not right(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.3)
-    return found
 
 
 @pytest.fixture(scope="module")

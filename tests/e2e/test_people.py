@@ -3,7 +3,6 @@
 `miyabi up` starts the agent worker with the stack, and the first release gives it its database.
 """
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import psycopg
 import pytest
 
 from deployments.api_client import WHO
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, until
 
 SHORT = "SELECT status, flow_run_id::text, result, error_message FROM agent_executions WHERE id = %s"
 
@@ -33,14 +32,6 @@ class Api:
 
     def ended(self, execution: str) -> dict[str, Any]:
         return dict(until(lambda: self.get(f"/agents/executions/{execution}"), lambda row: row["completed_at"]))
-
-
-def until(look: Any, right: Any, *, patience: float = 180.0) -> Any:
-    deadline = time.monotonic() + patience
-    while not right(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
-    return found
 
 
 def row(machine: Machine, execution: str) -> tuple[Any, ...]:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import boto3
 import httpx
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.e2e.machine import Machine
+from tests.e2e.machine import Machine, until
 from tests.release.scene import FUNCTION, GOOD, another_backend
 
 PRINTED_BY_THE_PROGRAM = "aws/logs.pickle"
@@ -32,19 +31,9 @@ def watched(machine: Machine) -> Machine:
     return machine
 
 
-def client(machine: Machine, service: str) -> Any:
-    return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=machine.status()["aws_endpoint"],
-        region_name="us-east-1",
-        aws_access_key_id="someone",
-        aws_secret_access_key="else",
-    )
-
-
 def variables(machine: Machine) -> dict[str, str]:
     """The function's environment, as AWS shows it."""
-    found = client(machine, "lambda").get_function_configuration(FunctionName=FUNCTION)
+    found = machine.client("lambda").get_function_configuration(FunctionName=FUNCTION)
     return dict(found["Environment"]["Variables"])
 
 
@@ -59,7 +48,7 @@ def connect(machine: Machine, database: str) -> psycopg.Connection[Any]:
 
 def secrets_of(watched: Machine) -> dict[str, str]:
     """The real values, by what they are."""
-    manager, folder = client(watched, "secretsmanager"), watched.home / "secrets"
+    manager, folder = watched.client("secretsmanager"), watched.home / "secrets"
     database = json.loads(manager.get_secret_value(SecretId="miyabi/local/database")["SecretString"])
     return {
         "master password": database["password"],
@@ -168,11 +157,8 @@ def run_deployment(watched: Machine, flow: str, **parameters: Any) -> str:
     api = watched.status()["prefect_api"]
     deployment = httpx.get(f"{api}/deployments/name/{flow}/local").json()["id"]
     run = httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json={"parameters": parameters}).json()["id"]
-    deadline = time.monotonic() + 60
-    while (state := httpx.get(f"{api}/flow_runs/{run}").json()["state_type"]) not in {"COMPLETED", "FAILED", "CRASHED"}:
-        assert time.monotonic() < deadline, state
-        time.sleep(0.2)
-    return str(state)
+    look = lambda: httpx.get(f"{api}/flow_runs/{run}").json()["state_type"]  # noqa: E731
+    return str(until(look, {"COMPLETED", "FAILED", "CRASHED"}.__contains__, patience=60))
 
 
 def test_nor_after_one_whose_program_shows_its_whole_environment(watched: Machine, tmp_path: Path) -> None:
