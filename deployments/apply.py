@@ -69,6 +69,12 @@ def read_all(
     ]
     deployments = read(lambda: read_deployments(root / "prefect.yaml"), problems)
     entries = [entry for entry in deployments if entry["name"] in names]
+    known = {*names, *environment_names(files / "environments")}
+    problems += [
+        f"prefect.yaml: {full_name(entry)}: there is no deployments/environments/{entry['name']}.toml"
+        for entry in deployments
+        if entry["name"] not in known
+    ]
     automations = read(lambda: read_automations(environments, files / "automations"), problems)
     read(lambda: check_pools([entry["work_pool"]["name"] for entry in entries], files / "work_pools"), problems)
     if deployments:

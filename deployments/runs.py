@@ -89,7 +89,7 @@ def run_deployment(
         show("\n".join(f"! {line}" for line in stale.splitlines()))
     run = prefect.run(f"{flow}/{environment}", parameters)
     url = f"{prefect.url.removesuffix('/api')}/runs/flow-run/{run['id']}"
-    show(f"{'plan' if parameters.get('plan_only') else flow} {environment}  {url}")
+    show(f"{'plan ' if parameters.get('plan_only') else ''}{flow} {environment}  {url}")
     try:
         ended = Watcher(prefect, run["id"], show, url, gone).follow(sleep=sleep)
         left = {name: prefect.artifact(run["id"], f"{name}-{environment}") for name in (artifact, *others) if name}

@@ -104,11 +104,12 @@ async def load_environment(name: str) -> Environment:
 
 
 def run_name() -> str:
-    """`release local 1f3c2ab-dirty`, `plan local 1f3c2ab`, `smoke-test local`: flow or plan, where, source's commit."""
+    """`release local 1f3c2ab-dirty`, `smoke-test local`, `plan restore local`: flow, where, source's commit."""
     parameters: dict[str, Any] = runtime.flow_run.parameters
-    verb = "plan" if parameters.get("plan_only") else str(runtime.flow_run.flow_name)
-    source = str(parameters.get("source") or "")
-    return " ".join(filter(None, [verb, str(parameters.get("environment", "")), commit_of(source) if source else ""]))
+    planned = "plan" if parameters.get("plan_only") else ""
+    environment, source = (str(parameters.get(name) or "") for name in ("environment", "source"))
+    words = [planned, str(runtime.flow_run.flow_name), environment, commit_of(source) if source else ""]
+    return " ".join(filter(None, words))
 
 
 def commit_of(text: str) -> str:

@@ -292,7 +292,7 @@ def test_bad_automations_are_refused_with_all_problems(tmp_path: Path) -> None:
 
 
 def test_everything_that_files_can_say_is_checked_before_anything_is_saved(tmp_path: Path) -> None:
-    """An environment without its lines, one with a bad setting, a misspelt key and a bad pool: all at once."""
+    """An environment without its lines, one with a bad setting, lines without one, and a bad pool: all at once."""
     files = tmp_path / "deployments"
     shutil.copytree(ROOT / "deployments", files)
     settings = (files / "environments" / "staging.toml").read_text()
@@ -300,12 +300,13 @@ def test_everything_that_files_can_say_is_checked_before_anything_is_saved(tmp_p
     (files / "environments" / "bad.toml").write_text("nosuch = 1\n" + settings)
     entries = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     one = next(entry for entry in entries["deployments"] if entry["name"] == "staging")
-    entries["deployments"].append({**one, "name": "qa"})
+    entries["deployments"] += [{**one, "name": "qa"}, {**one, "name": "qaa"}]
     (tmp_path / "prefect.yaml").write_text(yaml.safe_dump(entries))
     (files / "work_pools" / f"{one['work_pool']['name']}.yaml").write_text("type: boat\n")
     with pytest.raises(BadFiles) as caught:
         read_all(["qa", "bad"], None, tmp_path)
     said = str(caught.value)
+    assert f"{full_name(one).removesuffix('staging')}qaa: there is no deployments/environments/qaa.toml" in said
     for problem in ("bad.toml: unknown setting(s) 'nosuch'", "'diagnose/qa', which automations name", "boat"):
         assert problem in said
     assert f"'{full_name(one)}'" not in said
