@@ -26,6 +26,7 @@ from tasks.bundling.sources import Source
 from tasks.changes import Rollout
 from tasks.database_snapshots import observe_snapshot
 from tasks.databases import Database
+from tasks.events import tell, words
 from tasks.reports import publish_page
 from tasks.steps import step
 
@@ -47,11 +48,18 @@ def examine_backup(rollout: Rollout, proof: Proof, backup: str, files: Sequence[
     find_client("pg_restore", manifest.major)  # before an instance is paid for
     stored = archive.size(manifest)
     if stored is not None and (now := archive.replaced(manifest)):
-        rollout.find("backups", replaced_words(archive, manifest, now))
+        tell_replaced(rollout, replaced_words(archive, manifest, now))
     proof.note(checks_before(
         manifest, stored=stored, previous=archive.before(manifest), files=files,
         settings=rollout.environment.backup, at=proof.at, newest=proof.backup == archive.find()[0],
     ))  # fmt: skip
+
+
+def tell_replaced(rollout: Rollout, said: str) -> None:
+    """In the run's page, and to people: the proof may pass all the same."""
+    rollout.find("backups", said)
+    where = rollout.environment.name
+    tell(where, "backup.replaced", f"a backup of {where} was replaced: {words(said, 200)}", said)
 
 
 def replaced_words(archive: Archive, manifest: Manifest, now: str) -> str:

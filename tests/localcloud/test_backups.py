@@ -146,6 +146,7 @@ def test_an_object_that_is_overwritten_later_is_not_taken_for_the_backup(ground:
     ground.put(ground.dump, version=ground.manifest.version)
     s3.put_object(Bucket=bucket, Key=ground.manifest.key, Body=b"somebody's")
     assert ground.verify() == {}
+    assert "another object of 10 bytes was put there" in ground.rollout.findings[-1].text
 
 
 def flipped(dump: bytes) -> bytes:
