@@ -145,7 +145,7 @@ def conclude(rollout: Rollout, proof: Proof) -> Verified:
         problems = entry.problems or ["it ended before everything was looked at"]
         raise VerificationFailed("\n".join([f"backup {proof.kind}/{proof.backup} is not proven:",
                                             *(f"  - {problem}" for problem in problems)]))  # fmt: skip
-    logger.info("backup %s is restorable: RPO %s, RTO %.0f s", proof.backup, words(rpo), entry.rto_s or 0.0)
+    logger.info("backup %s is restorable: RPO %s, RTO %.0f s", proof.backup, loss_words(rpo), entry.rto_s or 0.0)
     return entry
 
 
@@ -155,13 +155,13 @@ def shortfalls(rpo: float | None, rto: float | None, rpo_hours: float, rto_minut
     if rpo is None:
         found.append("no backup is proven to be restorable: a disaster would cost everything")
     elif rpo > rpo_hours * 3600:
-        found.append(f"a disaster would cost {words(rpo)} of work; backup.rpo_hours is {rpo_hours:g}")
+        found.append(f"a disaster would cost {loss_words(rpo)} of work; backup.rpo_hours is {rpo_hours:g}")
     if rto is not None and rto > rto_minutes * 60:
         found.append(f"a restore takes {rto / 60:.0f} minutes; backup.rto_minutes is {rto_minutes:g}")
     return found
 
 
-def words(seconds: float | None) -> str:
+def loss_words(seconds: float | None) -> str:
     return age_words(timedelta(seconds=seconds)) if seconds is not None else "everything"
 
 

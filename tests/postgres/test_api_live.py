@@ -95,7 +95,7 @@ def test_an_execution_is_followed_to_its_end(hana: Account, migrated: str) -> No
         says(migrated, execution, "three")
         becomes(migrated, execution, "completed")
         frames, code = rest(socket)
-    assert (started["type"], started["agent_type"], started["issue_number"]) == ("agent_started", "codegen", 1)
+    assert started["status"] == "running"  # as a move, or in the second look at how it stands
     assert [frame["type"] for frame in frames] == ["log_entry", "agent_completed", "execution_complete"]
     assert (frames[0]["message"], frames[2]["status"], code) == ("three", "completed", 1000)
     with hana.hears(f"execution_id={execution}&since={before[2]['sequence']}&events=log_entry") as again:
@@ -130,6 +130,7 @@ def test_everything_that_concerns_one_is_told(hana: Account, migrated: str) -> N
         "task_updated", "task_failed", "deployment_update", "notification",
         "notification",
     ]  # fmt: skip
+    assert (frames[1]["agent_type"], frames[1]["issue_number"]) == ("codegen", 1)
     assert frames[2]["step"] == {"number": 1, "name": "plan", "status": "running"}
     assert (frames[6]["status"], frames[7]["name"], frames[8]["environment"]) == ("running", "weed", "local")
     assert [frame["message"] for frame in frames[9:]] == [f"You are invited to {o} as member" for o in ("Green", "Red")]
