@@ -53,6 +53,25 @@ def test_a_lease_is_renewed_by_its_owner_alone(rows: Rows, do: Queue) -> None:
     assert do.renew("me", executions=[], lease_s=30) == Renewal(NOBODY, NOBODY, NOBODY)
 
 
+def test_renewing_is_no_change_and_all_else_is(rows: Rows, do: Queue) -> None:
+    """`updated_at` is the version that If-Match names: a cancel of what runs for an hour is not refused."""
+    mine = rows.add()
+    versions = [rows.one("SELECT updated_at FROM agent_executions WHERE id = %s", mine)]
+
+    def is_new() -> bool:
+        versions.append(rows.one("SELECT updated_at FROM agent_executions WHERE id = %s", mine))
+        return bool(versions[-1] != versions[-2])
+
+    do.take()
+    assert is_new()
+    do.renew("me", executions=[mine], lease_s=30)
+    assert not is_new()
+    do.request_cancel(mine)
+    assert is_new()
+    rows.set(mine, lease_owner="you")
+    assert is_new()
+
+
 def test_renewing_touches_no_index(migrated: str, rows: Rows, do: Queue) -> None:
     mine = rows.add()
     do.take()
