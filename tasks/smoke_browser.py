@@ -5,6 +5,7 @@ failed. Its last view is kept as a screenshot and shown in Prefect, also when it
 `browser`; a missing package or browser is said with what to install.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -24,6 +25,8 @@ from tasks.suite_pages import Fill, PageCheck, PageStep, Target
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+logger = logging.getLogger(__name__)
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
@@ -170,9 +173,15 @@ def find(page: "Page", target: Target | Fill) -> "Locator":
 
 
 def show(caller: Caller, check: PageCheck, page: "Page") -> None:
-    """Keep the view and publish it, as good as fits."""
+    """Keep the view and publish it, as good as fits. A browser that cannot take one says nothing of the page."""
+    from playwright.sync_api import Error
+
     shots = (page.screenshot(type="jpeg", quality=quality) for quality in QUALITIES)
-    shot = next((shot for shot in shots if len(shot) <= SHOT_LIMIT), b"")
+    try:
+        shot = next((shot for shot in shots if len(shot) <= SHOT_LIMIT), b"")
+    except Error as error:
+        logger.warning("there is no screenshot of %s: %s", check.name, error.message.splitlines()[0])
+        return
     if not shot:
         return
     environment = caller.rollout.environment.name

@@ -12,7 +12,7 @@ import pytest
 
 from blocks.environment import SmokeSettings
 from tasks.smoke_answers import SmokeFailed
-from tasks.smoke_browser import browser_problem
+from tasks.smoke_browser import browser_problem, show
 from tasks.suites import Suite, load_suite
 from tests.backend import sql
 from tests.postgres.suite_support import ALL, asked, local
@@ -119,3 +119,15 @@ def test_a_browser_that_is_missing_says_what_to_install(served: Any, monkeypatch
 
 def test_an_empty_suite_visits_nothing(served: Any) -> None:
     assert asked(local(ALL), served(), Suite()) == {}
+
+
+def test_a_browser_that_takes_no_screenshot_says_nothing_of_the_page(caplog: pytest.LogCaptureFixture) -> None:
+    from playwright.sync_api import Error
+
+    class Blind:
+        def screenshot(self, **_: Any) -> bytes:
+            raise Error("Unable to capture screenshot\nCall log:")
+
+    page: Any = Blind()
+    show(page, SUITE.pages[0], page)
+    assert "Unable to capture screenshot" in caplog.text
