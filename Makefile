@@ -17,7 +17,7 @@ release: $(STAMP) ## Start the embedded cloud and release the backend to it
 	@$(BIN)/miyabi release
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-db: $(STAMP) ## Run a PostgreSQL to throw away; its URL is the first line, Ctrl-C ends it
 	@exec $(BIN)/python -m localcloud.throwaway

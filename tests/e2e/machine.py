@@ -30,6 +30,8 @@ class Machine:
         """By commands that change something. `miyabi status` shows where the database is, with its password."""
         self.arguments: set[str] = set()
         """Of every process that was seen, of this machine or not."""
+        self.http = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+        """Patient, and without connections that outlive a server."""
         self._status: dict[str, Any] = {}
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
@@ -41,6 +43,7 @@ class Machine:
         """Stop the stack; nothing of it may be left."""
         self._over.set()
         self._watcher.join()
+        self.http.close()
         self.run(BIN / "miyabi", "down")
         assert [line for line in processes() if str(self.home) in line] == []
 
@@ -107,7 +110,7 @@ class Machine:
     def releases(self) -> list[dict[str, Any]]:
         """Ended flow runs of the release, newest first."""
         body = {"flows": {"name": {"any_": ["release"]}}, "sort": "EXPECTED_START_TIME_DESC"}
-        return list(httpx.post(f"{self.status()['prefect_api']}/flow_runs/filter", json=body).json())
+        return list(self.http.post(f"{self.status()['prefect_api']}/flow_runs/filter", json=body).json())
 
     def change_environment(self, **changes: Any) -> None:
         """Change fields of the saved environment, and settings of its parts, as a person does in the UI."""

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
@@ -14,11 +13,11 @@ import psycopg
 import pytest
 
 from localcloud.state import load_state
-from tests.e2e.machine import BIN, ROOT, Machine
+from tests.e2e.machine import BIN, ROOT, Machine, until
 
 
 def health(machine: Machine) -> httpx.Response:
-    return httpx.get(f"{machine.status()['api_url']}/api/v1/health")
+    return machine.http.get(f"{machine.status()['api_url']}/api/v1/health")
 
 
 def test_make_release(machine: Machine) -> None:
@@ -83,9 +82,9 @@ def test_a_rollback_of_the_first_release_says_that_there_is_nothing_to_put_back(
     api = machine.status()["prefect_api"]
     said = "stays where it is: there is nothing to put back"
     rollbacks = {"flows": {"name": {"any_": ["rollback"]}}, "sort": "EXPECTED_START_TIME_DESC"}
-    state = httpx.post(f"{api}/flow_runs/filter", json=rollbacks).json()[0]["state"]
+    state = machine.http.post(f"{api}/flow_runs/filter", json=rollbacks).json()[0]["state"]
     assert (state["name"], said in state["message"]) == ("NotDone", True)
-    (row,) = json.loads(httpx.get(f"{api}/artifacts/changes-local/latest").json()["data"])
+    (row,) = json.loads(machine.http.get(f"{api}/artifacts/changes-local/latest").json()["data"])
     assert said in row["why"]
 
 
@@ -100,7 +99,7 @@ def test_an_agent_works(machine: Machine) -> None:
             "WHERE e.status = 'completed' AND r.full_name = 'me/shop'"
         )
         ((execution, flow_run),) = connection.execute(query).fetchall()
-    run = httpx.get(f"{machine.status()['prefect_api']}/flow_runs/{flow_run}").json()
+    run = machine.http.get(f"{machine.status()['prefect_api']}/flow_runs/{flow_run}").json()
     assert (run["name"], run["parameters"]["execution"]) == ("issue me/shop", str(execution))
     assert set(run["tags"]) == {"agent", "local", "agent:issue", "repository:me/shop"}
 
@@ -116,15 +115,12 @@ def test_an_unknown_environment_is_wrong_usage(machine: Machine) -> None:
 def test_scheduled_runs_appear(machine: Machine) -> None:
     """With SQLAlchemy 2.1 they would not, without a word: this guards the pin."""
     api = machine.status()["prefect_api"]
-    deployment = httpx.get(f"{api}/deployments/name/smoke-test/local").json()["id"]
+    deployment = machine.http.get(f"{api}/deployments/name/smoke-test/local").json()["id"]
     schedule = {"schedule": {"cron": "0 3 1 1 *", "timezone": "UTC"}, "active": True}
-    made = httpx.post(f"{api}/deployments/{deployment}/schedules", json=[schedule]).json()[0]["id"]
+    made = machine.http.post(f"{api}/deployments/{deployment}/schedules", json=[schedule]).json()[0]["id"]
     wanted = {"deployments": {"id": {"any_": [deployment]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    deadline = time.monotonic() + 60
-    while not (runs := httpx.post(f"{api}/flow_runs/filter", json=wanted).json()) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    httpx.delete(f"{api}/deployments/{deployment}/schedules/{made}")
-    assert runs
+    until(lambda: machine.http.post(f"{api}/flow_runs/filter", json=wanted).json(), bool, patience=60)
+    machine.http.delete(f"{api}/deployments/{deployment}/schedules/{made}")
 
 
 def test_the_run_page_shows_the_steps(machine: Machine, tmp_path: Path) -> None:

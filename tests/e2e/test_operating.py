@@ -64,7 +64,7 @@ class Engineer:
         return list(self.prefect.post("/events/filter", json=body).json()["events"])
 
     def inbox(self) -> list[dict[str, str]]:
-        return list(httpx.get(f"{self.machine.status()['aws_endpoint']}/_cloud/inbox").json())
+        return list(self.machine.http.get(f"{self.machine.status()['aws_endpoint']}/_cloud/inbox").json())
 
     def versions(self) -> list[str]:
         """Of the function."""

@@ -64,7 +64,9 @@ def test_asked_through_the_api_and_shown_in_prefect(machine: Machine, api: Api, 
     assert done["result"]["metrics"]["agent_type"] == "issue"
     assert api.get(f"/agents/executions/{asked['id']}/logs")
     prefect = machine.status()["prefect_api"]
-    run = until(lambda: httpx.get(f"{prefect}/flow_runs/{done['flow_run_id']}").json(), lambda run: run["end_time"])
+    run = until(
+        lambda: machine.http.get(f"{prefect}/flow_runs/{done['flow_run_id']}").json(), lambda run: run["end_time"]
+    )
     assert (run["name"], run["state_type"]) == ("issue #7 hana/shop", "COMPLETED")
     assert run["parameters"]["execution"] == asked["id"]
 
@@ -79,7 +81,7 @@ def test_a_program_in_a_process_of_its_own_is_ended_when_it_is_cancelled(
     assert api.ended(asked)["status"] == "cancelled"
     run_id = row(machine, asked)[1]
     prefect = machine.status()["prefect_api"]
-    run = until(lambda: httpx.get(f"{prefect}/flow_runs/{run_id}").json(), lambda run: run["end_time"])
+    run = until(lambda: machine.http.get(f"{prefect}/flow_runs/{run_id}").json(), lambda run: run["end_time"])
     assert run["state_type"] == "CANCELLED"
 
 
@@ -99,11 +101,11 @@ def test_the_deployment_agent_releases_for_the_terminal_and_for_nobody_else(
 
 def test_a_person_fills_in_the_form(machine: Machine) -> None:
     prefect = machine.status()["prefect_api"]
-    deployment = httpx.get(f"{prefect}/deployments/name/run-agent/local").json()
+    deployment = machine.http.get(f"{prefect}/deployments/name/run-agent/local").json()
     url = f"{prefect}/deployments/{deployment['id']}/create_flow_run"
-    assert httpx.post(url, json={"parameters": {"agent": "nobody"}}).status_code == 409
-    asked = httpx.post(url, json={"parameters": {"agent": "refresher"}}).json()["id"]
-    run = until(lambda: httpx.get(f"{prefect}/flow_runs/{asked}").json(), lambda run: run["end_time"])
+    assert machine.http.post(url, json={"parameters": {"agent": "nobody"}}).status_code == 409
+    asked = machine.http.post(url, json={"parameters": {"agent": "refresher"}}).json()["id"]
+    run = until(lambda: machine.http.get(f"{prefect}/flow_runs/{asked}").json(), lambda run: run["end_time"])
     assert (run["name"], run["state_type"]) == ("refresher", "COMPLETED"), run["state"]
     with psycopg.connect(machine.status()["database_url"]) as connection:
         status = connection.execute("SELECT status FROM agent_executions WHERE flow_run_id = %s", [asked]).fetchone()

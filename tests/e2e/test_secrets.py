@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -155,9 +154,11 @@ def test_the_password_is_given_back_by_provision(watched: Machine) -> None:
 def run_deployment(watched: Machine, flow: str, **parameters: Any) -> str:
     """Press the button in Prefect; the state's type in the end."""
     api = watched.status()["prefect_api"]
-    deployment = httpx.get(f"{api}/deployments/name/{flow}/local").json()["id"]
-    run = httpx.post(f"{api}/deployments/{deployment}/create_flow_run", json={"parameters": parameters}).json()["id"]
-    look = lambda: httpx.get(f"{api}/flow_runs/{run}").json()["state_type"]  # noqa: E731
+    deployment = watched.http.get(f"{api}/deployments/name/{flow}/local").json()["id"]
+    run = watched.http.post(f"{api}/deployments/{deployment}/create_flow_run", json={"parameters": parameters}).json()[
+        "id"
+    ]
+    look = lambda: watched.http.get(f"{api}/flow_runs/{run}").json()["state_type"]  # noqa: E731
     return str(until(look, {"COMPLETED", "FAILED", "CRASHED"}.__contains__, patience=60))
 
 
