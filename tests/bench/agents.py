@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from database import asking
 from localcloud.prefect_settings import clean_environment
 from tests.agent_ground import ROOT, Ground, wait_until
 from tests.bench.results import Result
@@ -57,14 +58,17 @@ def ground() -> Iterator[Ground]:
         try:
             made.start_agents("agents")
             made.wait_for_agents("agents")
+            made.rows(asking.SQL["user"])
             yield made
         finally:
             made.stop()
 
 
 def ask(stack: Ground, agent: str, count: int) -> None:
+    """By the account of what asks by itself, which has been granted every agent."""
     stack.rows(
-        "INSERT INTO agent_executions (agent_type, status) SELECT %s, 'pending' FROM generate_series(1, %s)",
+        "INSERT INTO agent_executions (user_id, agent_type, status) "
+        "SELECT (SELECT id FROM users WHERE github_id = -1), %s, 'pending' FROM generate_series(1, %s)",
         agent, count,
     )  # fmt: skip
 
