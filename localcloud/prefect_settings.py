@@ -94,7 +94,7 @@ def worker_environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
     """
     environment = {k: v for k, v in client_environment(home, ports).items() if k not in PROFILES}
     return environment | {
-        # It is told by events (localcloud/worker.py); to ask every second was most of what an idle server did.
+        # It is told by events (localcloud/worker.py). To ask every second was a third of what an idle server did.
         "PREFECT_WORKER_QUERY_SECONDS": "5",
         "MIYABI_STRANDED_S": "300",  # here a flow run's process starts at once, or in a minute on a very busy machine
         "TMPDIR": str(temporary_folder(home)),

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -62,7 +61,6 @@ def test_processes_wait_before_the_first_request_and_are_replaced(lab: Deployer)
     answer = lab.invoke(Qualifier="1")["Payload"]
     assert answer["started"] == "provisioned-concurrency"
     os.kill(answer["pid"], signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(answer["pid"])] if psutil.pid_exists(answer["pid"]) else [], timeout=5)
     deadline = time.monotonic() + 30
     while answer["pid"] in pids(lab) or config(lab)["Status"] != "READY":
         assert time.monotonic() < deadline
