@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Of tests: one more than cores, since many wait for processes.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 # Compiled modules are kept, whatever this shell says: a stack is ten processes of large libraries, a test run hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -17,7 +19,7 @@ release: $(STAMP) ## Start the embedded cloud and release the backend to it
 	@$(BIN)/miyabi release
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-db: $(STAMP) ## Run a PostgreSQL to throw away; its URL is the first line, Ctrl-C ends it
 	@exec $(BIN)/python -m localcloud.throwaway

@@ -69,7 +69,7 @@ def read_all(
     ]
     deployments = read(lambda: read_deployments(root / "prefect.yaml"), problems)
     entries = [entry for entry in deployments if entry["name"] in names]
-    known = {*names, *environment_names(files / "environments")}
+    known = environment_names(files / "environments")
     problems += [
         f"prefect.yaml: {full_name(entry)}: there is no deployments/environments/{entry['name']}.toml"
         for entry in deployments

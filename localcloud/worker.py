@@ -70,7 +70,7 @@ async def listen(told: asyncio.Event) -> None:
                 async for _ in changes:
                     told.set()
         except Exception as error:  # whatever a server that ends says
-            logger.info("events of flow runs are listened to again: %s", error)
+            logger.warning("events of flow runs are listened to again: %s", error)
         await asyncio.sleep(AGAIN_S)
 
 
@@ -84,7 +84,7 @@ async def look_when(told: asyncio.Event, workers: Sequence[ProcessWorker]) -> No
             try:
                 await worker.get_and_submit_flow_runs()
             except httpx.HTTPError as error:
-                logger.info("runs of %s are looked for again: %s", worker.work_pool.name, error)
+                logger.warning("runs of %s are looked for again: %s", worker.work_pool.name, error)
 
 
 async def ensure_pool(pool: str) -> None:

@@ -36,12 +36,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores, for half of most tests is to wait for other processes; at most four."""
-    return min((os.cpu_count() or 1) + 1, 4)
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling | None":
     """A file to a worker, as `--dist loadfile` has it, but all of tests/e2e to one: those share a stack."""
     if config.getoption("dist") != "loadfile":
