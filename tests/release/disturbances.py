@@ -105,7 +105,7 @@ def in_turn(*kinds: tuple[Kind, Phase]) -> Disturbance:
         kind, when = kinds[(crc32(point.operation.encode()) + point.nth // 2) % len(kinds)]
         return Fault(kind, when=when) if point.nth % 2 and point.nth < 2 * calls else None
 
-    return Disturbance("in turn", fault, stages=2)
+    return Disturbance("in turn", fault)
 
 
 def each_operation(kind: Kind) -> Disturbance:
@@ -131,18 +131,11 @@ def answers(name: str, errors: Mapping[str, tuple[Error, ...]], *, stages: int =
 
 
 DISTURBANCES = (
-    in_turn(
-        ("server-error", "before"),
-        ("server-error", "after"),
-        ("reset", "before"),
-        ("reset", "after"),
-        ("throttle", "before"),
-    ),
-    answers("state conflicts", CONFLICTS, stages=2),
+    each_operation("throttle"),
+    each_call("server-error", "after"),
+    in_turn(("server-error", "before"), ("reset", "before"), ("reset", "after")),
+    answers("state conflicts", CONFLICTS, stages=3),
     answers("not seen yet", UNSEEN),
 )
-APART = (
-    each_operation("throttle"), each_call("server-error"), each_call("server-error", "after"), each_call("reset"),
-    each_call("reset", "after"),
-)  # fmt: skip
+APART = (each_call("server-error"), each_call("reset"), each_call("reset", "after"))
 """What `in turn` mixes, each kind on every call."""

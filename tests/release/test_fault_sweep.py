@@ -1,9 +1,8 @@
 """The fault sweep: every AWS call of a run fails once, in each way that AWS knows, and the run completes all the same.
 
-A run's calls meet the kinds in turn, and in runs of their own what AWS is known to answer while something settles; the
-account has to be what an undisturbed run leaves. What meets code of ours, and not boto3's retries alone, disturbs an
-update, too. `--exhaustive` has a run for each kind, disturbs the teardown and the release after it as well, and then
-each call of a first release alone.
+One run for each kind of fault, which meets the first attempt of every call in it; the account has to be what an
+undisturbed run leaves. Kinds that meet code of ours, and not boto3's retries alone, also disturb what comes later: an
+update, a teardown. `--exhaustive` does so with all kinds, and then faults each call of a first release alone.
 """
 
 from collections.abc import Mapping
